@@ -1,0 +1,117 @@
+"""The task `demo`: all three layers and a running service on a machine that has nothing yet."""
+
+import json
+import time
+from http.client import HTTPException
+from urllib.request import urlopen
+
+from invoke import Context, Exit, task
+
+from . import engine as engine_task
+from .shared import commands, debian, engine, port, service, settings
+from .shared.engine import Engine
+from .shared.settings import ROOT, Frame, Settings
+from .shared.shell import ask, run
+
+FILE = ROOT / "docker/demo.yaml"
+PULLED = "python:3.11-slim-bookworm"  # the demo's first layer where a registry answers
+PULL_WITHIN = 20  # seconds to find out whether one does
+NAME = "visdom"
+
+
+@task(help={"remove": "Take away everything that the demo made."})
+def demo(c: Context, remove: bool = False) -> None:
+    """Build and start everything once, under names of its own.
+
+    Brings a Docker Engine where there is none. The settings are in docker/demo.yaml.
+    """
+    chosen = demo_settings(c)
+    frame = chosen.frames[NAME]
+    if remove:
+        take_away(c, chosen, frame)
+        return
+    engine_task.engine(c)
+    docker = engine.engine()
+    check_port(docker, frame)
+    ensure_parent(c, docker, chosen)
+    inv = [str(ROOT / "inv"), "-f", str(FILE), *(["--dry"] if c.config.run.dry else [])]
+    run(c, [*inv, "frame", "--name", NAME, "start", "--name", NAME], "The demo stopped; the lines above say why.")
+    if not c.config.run.dry:
+        print(f"\nhttp://127.0.0.1:{frame.port}/ answers {answer(frame)}\n{NEXT_STEPS}", flush=True)
+
+
+NEXT_STEPS = """
+Try next:
+  ./inv -f docker/demo.yaml labels         what the running version says of itself
+  ./inv -f docker/demo.yaml start          the versions that are here
+  change docker/framework, commit, and     ./inv -f docker/demo.yaml frame start
+  ./inv demo --remove                      take everything away"""
+
+
+def demo_settings(c: Context) -> Settings:
+    """The settings that the demo's own file gives, whatever file this run was started with."""
+    from invoke import Config
+
+    config = Config(project_location=str(ROOT), runtime_path=str(FILE))
+    config.load_project(merge=False)
+    config.load_runtime()
+    return settings.load(Context(config))
+
+
+def check_port(docker: Engine, frame: Frame) -> None:
+    """Refuse before anything is built when something else holds the port.
+
+    Raises:
+        Exit: with code 1.
+    """
+    if docker.endpoint.local and port.answers("127.0.0.1", frame.port) and not service.running(docker, frame):
+        raise Exit(
+            f"Something else listens on port {frame.port}. Stop it (ss -ltnp shows it), then type inv demo again.", code=1
+        )
+
+
+def ensure_parent(c: Context, docker: Engine, chosen: Settings) -> None:
+    """Bring the demo's first layer: pulled, or made with mmdebstrap where no registry answers."""
+    reference = chosen.base.parent
+    if docker.image(reference):
+        return
+    print(f"Bringing a first layer, {reference}.", flush=True)
+    if ask(c, ["timeout", str(PULL_WITHIN), "docker", "manifest", "inspect", PULLED], env=docker.environment).ok:
+        run(c, commands.pull(PULLED), f"{PULLED} cannot be pulled.", env=docker.environment)
+        run(c, commands.tag_image(PULLED, reference), f"{PULLED} cannot be tagged.", env=docker.environment)
+        return
+    print("No image registry answers: making one with mmdebstrap (about half a minute).", flush=True)
+    archive = debian.root_file_system(c)
+    run(c, commands.import_image(archive, reference), f"{archive} cannot be imported.", env=docker.environment)
+
+
+def answer(frame: Frame) -> str:
+    """What the service says of itself.
+
+    Raises:
+        Exit: with code 1 when it does not answer within 10 s.
+    """
+    begun = time.monotonic()
+    while time.monotonic() - begun < 10:
+        try:
+            with urlopen(f"http://127.0.0.1:{frame.port}/", timeout=2) as response:
+                return json.dumps(json.load(response))
+        except (OSError, HTTPException, ValueError):
+            time.sleep(0.1)
+    raise Exit(f"Nothing answers on port {frame.port}. See: docker logs {frame.service}", code=1)
+
+
+def take_away(c: Context, chosen: Settings, frame: Frame) -> None:
+    """Remove the demo's containers, images and volume, and nothing else."""
+    docker = engine.engine()
+    ours = service.versions(docker, frame, docker.containers())
+    for container in ours:
+        run(c, commands.remove(container.name, force=True), f"{container.name} cannot be removed.", env=docker.environment)
+    parent = docker.image(chosen.base.parent)
+    rows = [*docker.labelled(frame.image), *docker.labelled(chosen.base.image)]
+    images = [*dict.fromkeys(row["Id"] for row in rows), *([parent.reference] if parent else [])]
+    for image in images:
+        run(c, commands.remove_image(image, force=True), f"{image} cannot be removed.", env=docker.environment)
+    if ask(c, ["docker", "volume", "inspect", frame.service], env=docker.environment).ok:
+        run(c, commands.remove_volume(frame.service), f"The volume {frame.service} cannot be removed.", env=docker.environment)
+    print("Nothing of the demo is left." if ours or images else "There was nothing to take away.")

@@ -1,0 +1,35 @@
+"""The task `engine`: a Docker Engine to work with."""
+
+from invoke import Context, Exit, task
+
+from .shared import debian, engine as engines
+from .shared.shell import ask
+
+
+@task
+def engine(c: Context) -> None:
+    """Say which Docker Engine answers; bring one if none does.
+
+    Installs docker.io on Debian or Ubuntu, as root, after saying so. Elsewhere it says what to type.
+    """
+    endpoint = engines.resolve()
+    answer = asked(c, endpoint)
+    if not answer and endpoint.host != engines.DEFAULT:
+        raise Exit(
+            f"No Docker Engine answers at {endpoint.host}, which DOCKER_HOST or the docker context names. "
+            "Start it there, or type: docker context use default",
+            code=1,
+        )
+    if not answer:
+        if debian.program("dockerd") is None or debian.program("docker") is None:
+            debian.install(c, ["docker.io"], "for a Docker Engine")
+        debian.start_engine(c)
+        answer = asked(c, endpoint)
+    print(f"Docker Engine {answer or 'would answer'} at {endpoint.host}.", flush=True)
+
+
+def asked(c: Context, endpoint: engines.Endpoint) -> str:
+    """The engine's version and storage, asked with the docker CLI; "" when none answers."""
+    question = ["docker", "info", "--format", "{{.ServerVersion}} ({{.Driver}})"]
+    result = ask(c, question, env=endpoint.environment())
+    return result.stdout.strip() if result.ok else ""

@@ -1,0 +1,67 @@
+"""What `base` and `frame` have in common: a build that may fail without losing the former image."""
+
+import fcntl
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from invoke import Context, Exit
+
+from . import commands
+from .engine import Engine
+from .settings import ROOT
+from .shell import run
+
+BUILDS = ROOT / ".build"  # exported contexts and locks; never committed
+
+
+def dockerfile(path: Path) -> Path:
+    """A Dockerfile that is there.
+
+    Raises:
+        Exit: with code 2 when it is not.
+    """
+    if not path.is_file():
+        raise Exit(f"There is no Dockerfile {path}. Check the setting in invoke.yaml.", code=2)
+    return path
+
+
+def declared(path: Path, args: Mapping[str, str]) -> dict[str, str]:
+    """The arguments that a Dockerfile declares with `ARG`: docker warns of every other."""
+    names = set(re.findall(r"^\s*ARG\s+([A-Za-z_][A-Za-z0-9_]*)", path.read_text(), re.MULTILINE | re.IGNORECASE))
+    return {name: value for name, value in args.items() if name in names}
+
+
+def build(
+    c: Context, engine: Engine, reference: str, path: Path, context: Path, args: Mapping[str, str],
+    labels: Mapping[str, str], options: Sequence[str],
+) -> None:  # fmt: skip
+    """Build an image. Docker moves the tag only after the last step: a failed build leaves the former image.
+
+    Raises:
+        Exit: with code 1 when the build fails.
+    """
+    run(
+        c,
+        commands.build(reference, path, context, declared(path, args), labels, options),
+        failed=f"The build of {reference} failed; its last lines say why. An earlier image of that name is still there.",
+        # An attestation would wrap the image into an index with another id (https://docs.docker.com/build/metadata/attestations/).
+        env={**engine.environment, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"},
+    )
+
+
+@contextmanager
+def one_at_a_time(c: Context, name: str) -> Iterator[None]:
+    """Let one build of an image run at a time on this machine; the next waits, and then finds it built."""
+    if c.config.run.dry:
+        yield
+        return
+    BUILDS.mkdir(exist_ok=True)
+    with open(BUILDS / f"{name.replace('/', '_').replace(':', '_')}.lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"Another build of {name} is running here; waiting for it.", flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

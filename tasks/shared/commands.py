@@ -1,0 +1,61 @@
+"""Docker command lines, built as argument lists and never run here."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+
+def build(
+    reference: str, dockerfile: Path, context: Path, args: Mapping[str, str], labels: Mapping[str, str],
+    options: Sequence[str],
+) -> list[str]:  # fmt: skip
+    """`docker build` of one image."""
+    return [
+        "docker", "build", "--tag", reference, "--file", str(dockerfile),
+        *pairs("--build-arg", args), *pairs("--label", labels), *options, str(context),
+    ]  # fmt: skip
+
+
+def pull(reference: str) -> list[str]:
+    return ["docker", "pull", reference]
+
+
+def remove_image(image: str, force: bool = False) -> list[str]:
+    return ["docker", "image", "rm", *(["--force"] if force else []), image]
+
+
+def remove_volume(volume: str) -> list[str]:
+    return ["docker", "volume", "rm", volume]
+
+
+def tag_image(image: str, reference: str) -> list[str]:
+    return ["docker", "image", "tag", image, reference]
+
+
+def import_image(archive: Path, reference: str) -> list[str]:
+    return ["docker", "import", str(archive), reference]
+
+
+def create(name: str, image: str, options: Sequence[str], command: Sequence[str], labels: Mapping[str, str]) -> list[str]:
+    """`docker create` of a container from an image that is here: it must never be pulled instead."""
+    return ["docker", "create", "--pull=never", f"--name={name}", *pairs("--label", labels), *options, image, *command]
+
+
+def start(container: str) -> list[str]:
+    return ["docker", "start", container]
+
+
+def stop(container: str) -> list[str]:
+    return ["docker", "stop", container]
+
+
+def rename(container: str, name: str) -> list[str]:
+    return ["docker", "rename", container, name]
+
+
+def remove(container: str, force: bool = False) -> list[str]:
+    return ["docker", "rm", *(["--force"] if force else []), container]
+
+
+def pairs(option: str, values: Mapping[str, str]) -> list[str]:
+    """One `option key=value` for each value."""
+    return [word for key, value in values.items() for word in (option, f"{key}={value}")]

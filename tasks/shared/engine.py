@@ -1,0 +1,210 @@
+"""What the Docker Engine holds: images, containers, health. Read through the docker SDK; nothing is changed here."""
+
+import json
+import os
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from invoke import Exit
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+DEFAULT = "unix:///var/run/docker.sock"
+
+
+class Endpoint(Struct, frozen=True):
+    """Where the engine is. `context` is set when only docker's context knows how to get there (TLS)."""
+
+    host: str
+    context: str = ""
+
+    def environment(self) -> dict[str, str | None]:
+        """For the docker CLI, so that it talks to the same engine as the SDK."""
+        if self.context:
+            return {"DOCKER_CONTEXT": self.context, "DOCKER_HOST": None}
+        return {"DOCKER_HOST": self.host, "DOCKER_CONTEXT": None}
+
+    @property
+    def local(self) -> bool:
+        """Whether the engine's file system and ports are this machine's."""
+        return self.host.startswith("unix://")
+
+
+class Image(Struct, frozen=True):
+    """An image: `created` in seconds since 1970, `size` in bytes, `reference` is `repository:tag` or the id."""
+
+    id: str
+    reference: str
+    labels: dict[str, str]
+    created: float
+    size: int
+
+    @property
+    def tag(self) -> str:
+        return self.reference.rpartition(":")[2]
+
+
+class Container(Struct, frozen=True):
+    """A container: `image` is the id of the image it was made from, `state` is docker's (running, exited, …)."""
+
+    id: str
+    name: str
+    image: str
+    state: str
+    labels: dict[str, str]
+
+    @property
+    def running(self) -> bool:
+        return self.state in ("running", "restarting", "paused")
+
+
+def resolve() -> Endpoint:
+    """The endpoint that the docker CLI would use: `DOCKER_HOST`, else `DOCKER_CONTEXT`, else the current context.
+
+    Source: https://docs.docker.com/engine/manage-resources/contexts/. The SDK's `from_env` knows only the first.
+
+    Raises:
+        Exit: with code 2 for a context that does not exist.
+    """
+    if host := os.environ.get("DOCKER_HOST"):
+        return Endpoint(host)
+    name = os.environ.get("DOCKER_CONTEXT") or current_context()
+    if name == "default":
+        return Endpoint(DEFAULT)
+    from docker.context import Context as DockerContext
+
+    try:
+        found = DockerContext.load_context(name)
+    except Exception as error:  # the SDK raises a bare Exception for a broken file
+        raise Exit(f"The docker context {name} cannot be read: {error}", code=2) from None
+    if found is None:
+        raise Exit(f"There is no docker context {name}. See: docker context ls", code=2)
+    return Endpoint(found.Host, name if found.TLSConfig else "")
+
+
+def current_context() -> str:
+    """The context that `docker context use` chose."""
+    folder = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+    try:
+        return str(json.loads((folder / "config.json").read_text()).get("currentContext") or "default")
+    except (OSError, ValueError, AttributeError):
+        return "default"
+
+
+class Engine:
+    """One Docker Engine, for reading."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self.environment = endpoint.environment()
+
+    @property
+    def client(self) -> "APIClient":
+        return connect(self.endpoint)
+
+    def ask(self, question: Callable[["APIClient"], Any]) -> Any:
+        """Ask the engine; None when it has no such thing.
+
+        Raises:
+            Exit: with code 1 when no engine answers or it refuses.
+        """
+        from docker.errors import DockerException, NotFound
+        from requests import RequestException
+
+        try:
+            return question(self.client)
+        except NotFound:
+            return None
+        except (DockerException, RequestException) as error:
+            reason = str(getattr(error, "explanation", None) or error).splitlines()[0]
+            raise Exit(f"The Docker Engine at {self.endpoint.host} does not answer: {short(reason)}. Type: inv engine", code=1) from None
+
+    def version(self) -> str:
+        """The engine's version, such as 20.10.24."""
+        return str(self.ask(lambda client: client.version())["Version"])
+
+    def image(self, reference: str) -> Image | None:
+        """An image by reference or id."""
+        found = self.ask(lambda client: client.inspect_image(reference))
+        if not found:
+            return None
+        from datetime import datetime
+
+        created = datetime.fromisoformat(found["Created"][:19] + "+00:00").timestamp() if found.get("Created") else 0.0
+        names = found.get("RepoTags") or []
+        name = reference if reference in names or not names else names[0]
+        return Image(found["Id"], name, found["Config"].get("Labels") or {}, created, found["Size"])
+
+    def image_details(self, reference: str) -> dict[str, Any]:
+        """All that `docker image inspect` says; {} for no such image."""
+        return self.ask(lambda client: client.inspect_image(reference)) or {}
+
+    def layers(self, reference: str) -> list[str]:
+        """The layers of an image from the lowest up, each by the hash of its content; [] for no such image."""
+        return list(self.image_details(reference).get("RootFS", {}).get("Layers") or ())
+
+    def images(self, name: str) -> list[Image]:
+        """The images whose name label is `name`, one row for each of their tags in that repository, newest first.
+
+        A child image inherits the label but has another repository; an image that lost its tag has none: neither is here.
+        """
+        rows = self.labelled(name)
+        found = [
+            Image(row["Id"], reference, row["Labels"] or {}, row["Created"], row["Size"])
+            for row in rows
+            for reference in row.get("RepoTags") or ()
+            if reference.rpartition(":")[0] == name
+        ]
+        return sorted(found, key=lambda image: image.created, reverse=True)
+
+    def labelled(self, name: str) -> list[dict[str, Any]]:
+        """Docker's rows for every image that carries this name label, tagged or not."""
+        return list(self.ask(lambda client: client.images(filters={"label": f"org.label-schema.name={name}"})) or ())
+
+    def image_ids(self) -> list[str]:
+        """The id of every image, tagged or not."""
+        return list(dict.fromkeys(self.ask(lambda client: client.images(quiet=True)) or ()))
+
+    def containers(self) -> list[Container]:
+        """Every container, running or not."""
+        rows = self.ask(lambda client: client.containers(all=True)) or ()
+        return [
+            Container(row["Id"], (row["Names"] or ["/"])[0][1:], row["ImageID"], row["State"], row["Labels"] or {})
+            for row in rows
+        ]
+
+    def container(self, name: str) -> dict[str, Any]:
+        """All that `docker inspect` says of a container; {} for no such container."""
+        return self.ask(lambda client: client.inspect_container(name)) or {}
+
+
+@lru_cache
+def connect(endpoint: Endpoint) -> "APIClient":
+    """The SDK's client for an endpoint; made once."""
+    from docker import APIClient
+    from docker.context import Context as DockerContext
+    from docker.utils import kwargs_from_env
+
+    if endpoint.context:
+        tls = DockerContext.load_context(endpoint.context).TLSConfig
+        return APIClient(base_url=endpoint.host.replace("tcp://", "https://"), tls=tls, version="auto")
+    tls = kwargs_from_env().get("tls", False) if endpoint.host.startswith("tcp://") else False
+    ssh = endpoint.host.startswith("ssh://")
+    return APIClient(base_url=endpoint.host, tls=tls, version="auto", use_ssh_client=ssh)
+
+
+def engine() -> Engine:
+    """The engine that this run talks to."""
+    return Engine(resolve())
+
+
+def short(reason: str) -> str:
+    """The telling end of the SDK's nested messages."""
+    for marker in ("No such file or directory", "Connection refused", "Permission denied", "Connection aborted"):
+        if marker.lower() in reason.lower():
+            return marker.lower()
+    return reason.rstrip(".")

@@ -1,0 +1,211 @@
+"""What git says of the source: a `Release`, and the exact content that a frame is built from."""
+
+import hashlib
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from invoke import Context, Exit
+from msgspec import Struct
+
+from .shell import ask
+
+# A git hook or an editor may have set these for another repository than the source.
+FOREIGN: dict[str, str | None] = dict.fromkeys(
+    ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE", "GIT_PREFIX")
+)
+SUBMODULE = "160000"
+
+
+class Release(Struct, frozen=True):
+    """What git says of the source at this moment.
+
+    `date` is UTC, as 2019-08-30T14:46:20Z. `commit` is the first 7 characters of `revision`. `tree` is the content
+    that would be built, by hash: git's own tree id, or a hash over those of dirty submodules too. `untracked` counts
+    the files that lie about and are not in a frame.
+    """
+
+    date: str
+    version: str
+    url: str
+    commit: str
+    branch: str
+    tag: str
+    revision: str
+    tree: str
+    dirty: bool
+    untracked: int
+
+
+def git(c: Context, where: Path, *arguments: str, env: dict[str, str] | None = None) -> str | None:
+    """What `git -C where arguments…` prints, without the last newline; None if it fails."""
+    result = ask(c, ["git", "-C", str(where), *arguments], env={**FOREIGN, "LC_ALL": "C", **(env or {})})
+    return result.stdout.rstrip("\n") if result.ok else None
+
+
+def release(c: Context, source: Path, series: str) -> Release:
+    """Ask git about the source.
+
+    Raises:
+        Exit: with code 1 when the source is no git checkout, has no commit, is shallow, or lacks a submodule.
+    """
+    revision = usable(c, source)
+    status = (git(c, source, "status", "--porcelain", "-z", "--ignore-submodules=untracked", "--", ".") or "").split("\0")
+    dirty = any(entry and not entry.startswith("??") for entry in status)
+    commits = git(c, source, "rev-list", "--count", "HEAD")
+    with scratch() as folder:
+        tree = contents(c, source, "" if dirty else "HEAD", folder)[0]
+    return Release(
+        date=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        version=git(c, source, "describe", "--tags", "--always") or revision[:7],
+        url=without_credentials(git(c, source, "config", "--get", "remote.origin.url") or ""),
+        commit=revision[:7],
+        branch=git(c, source, "rev-parse", "--abbrev-ref", "HEAD") or "HEAD",
+        tag=f"{series}.{commits}",
+        revision=revision,
+        tree=tree,
+        dirty=dirty,
+        untracked=sum(entry.startswith("??") for entry in status),
+    )
+
+
+def usable(c: Context, source: Path) -> str:
+    """HEAD's full commit id, once it is certain that the source's number of commits means something."""
+    setting = "It is the setting stack.source."
+    if not source.is_dir():
+        raise Exit(f"There is no folder {source}. {setting} Clone the framework there, or change it.", code=1)
+    probe = ask(c, ["git", "-C", str(source), "rev-parse", "--is-shallow-repository"], env={**FOREIGN, "LC_ALL": "C"})
+    if probe.exited == 127:
+        raise Exit("git is not installed. Type: apt-get install git", code=1)
+    if "dubious ownership" in probe.stderr:
+        raise Exit(
+            f"git refuses {source}, which belongs to another user. Type: git config --global --add safe.directory {source}",
+            code=1,
+        )
+    if not probe.ok:
+        raise Exit(f"{source} is not a git checkout. {setting} Clone the framework there, or change it.", code=1)
+    revision = git(c, source, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+    if not revision:
+        raise Exit(f"{source} has no commit yet. Commit something, then type the same again.", code=1)
+    if probe.stdout.strip() == "true":
+        raise Exit(
+            f"{source} is a shallow clone: its number of commits, and so the tag, would be wrong. "
+            f"Type: git -C {source} fetch --unshallow",
+            code=1,
+        )
+    return revision
+
+
+def without_credentials(url: str) -> str:
+    """A remote's URL without user, password and query, which may hold a token. `git@host:path` keeps its `git`."""
+    if "://" not in url:
+        user, at, rest = url.rpartition("@")
+        return url if not at or user == "git" else rest
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder for git's temporary indexes and objects, so that nothing is written into the source's own."""
+    folder = Path(tempfile.mkdtemp(prefix="inv-git-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def contents(c: Context, where: Path, revision: str, folder: Path, target: Path | None = None) -> tuple[str, bool]:
+    """The content of a checkout (or of a folder in one), submodules included, and optionally the files themselves.
+
+    Args:
+        revision: a commit; or "" for what git tracks, as it stands in the working tree.
+        folder: for temporary files; may be used for several calls.
+        target: where to write the files, or None for the hash alone.
+
+    Returns:
+        The content's hash, and whether it stands in the repository (and is not only in the working tree).
+
+    Raises:
+        Exit: with code 1 for a submodule that is not checked out, or a merge that is not finished.
+    """
+    env = own_index(c, where, folder)
+    tree = git(c, where, "rev-parse", "--verify", "--quiet", f"{revision or 'HEAD'}:./")
+    if tree is None:
+        raise Exit(f"git tracks nothing in {where} at HEAD. Commit the framework's files there.", code=1)
+    head = tree
+    if not revision:
+        tree = working_tree(c, where, env)
+    hashes = [tree]
+    clean = tree == head
+    if target:
+        write(c, where, tree, env, target)
+    for path, commit in submodules(c, where, tree, env):
+        inner = where / path
+        checked_out = git(c, inner, "rev-parse", "--show-prefix") == ""
+        if not checked_out or git(c, inner, "cat-file", "-e", f"{commit}^{{commit}}") is None:
+            raise Exit(
+                f"Submodule {path} of {where} is not checked out at {commit[:7]}. "
+                f"Type: git -C {where} submodule update --init --recursive",
+                code=1,
+            )
+        found, stands = contents(c, inner, commit if revision else "", folder, target / path if target else None)
+        if not stands:
+            clean = False
+            hashes.append(f"{path}\0{found}")
+    return (tree if len(hashes) == 1 else hashlib.sha1("\0".join(hashes).encode()).hexdigest()), clean
+
+
+def own_index(c: Context, where: Path, folder: Path) -> dict[str, str]:
+    """An environment in which git reads this repository and writes index and objects elsewhere."""
+    paths = git(c, where, "rev-parse", "--absolute-git-dir", "--git-path", "objects", "--git-path", "index") or ""
+    gitdir, objects, index = (paths.split("\n") + ["", ""])[:3]
+    own = Path(tempfile.mkdtemp(dir=folder))
+    (own / "objects").mkdir()
+    if (where / index).exists():
+        shutil.copyfile(where / index, own / "index")
+    return {
+        "GIT_DIR": gitdir,
+        "GIT_INDEX_FILE": str(own / "index"),
+        "GIT_OBJECT_DIRECTORY": str(own / "objects"),
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES": str((where / objects).resolve()),
+    }
+
+
+def working_tree(c: Context, where: Path, env: dict[str, str]) -> str:
+    """The tree id of what git tracks below `where`, as it stands in the working tree."""
+    top = git(c, where, "rev-parse", "--show-toplevel") or str(where)
+    prefix = git(c, where, "rev-parse", "--show-prefix") or ""
+    inside = {**env, "GIT_WORK_TREE": top}
+    added = git(c, Path(top), "add", "--update", "--", prefix or ".", env=inside)
+    tree = git(c, Path(top), "write-tree", *([f"--prefix={prefix}"] if prefix else []), env=inside)
+    if added is None or tree is None:
+        raise Exit(f"git cannot write down the state of {where}; is a merge unfinished? See: git -C {where} status", code=1)
+    return tree
+
+
+def submodules(c: Context, where: Path, tree: str, env: dict[str, str]) -> list[tuple[str, str]]:
+    """Path and commit of each submodule in a tree."""
+    listing = git(c, where, "ls-tree", "--full-tree", "-r", "-z", tree, env=env) or ""
+    entries = (entry.partition("\t") for entry in listing.split("\0") if entry.startswith(SUBMODULE))
+    return [(path, details.split()[2]) for details, _, path in entries]
+
+
+def write(c: Context, where: Path, tree: str, env: dict[str, str], target: Path) -> None:
+    """Write a tree's files into `target`, as a checkout would (line endings, LFS), and unlike `git archive` all of them."""
+    target.mkdir(parents=True, exist_ok=True)
+    inside = {**env, "GIT_WORK_TREE": str(target), "GIT_INDEX_FILE": env["GIT_INDEX_FILE"] + ".out"}
+    for step in (["read-tree", tree], ["checkout-index", "--all", "--force"]):
+        if git(c, target, *step, env=inside) is None:
+            raise Exit(f"git could not write the files of {where}. See: git -C {where} fsck", code=1)
+
+
+def valid_tag(tag: str) -> bool:
+    """Whether Docker would accept this as an image's tag (https://docs.docker.com/reference/cli/docker/image/tag/)."""
+    return re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", tag) is not None
+

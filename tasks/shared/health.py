@@ -1,0 +1,96 @@
+"""Waiting until a container's service is healthy."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from .engine import Engine
+
+EVERY = 0.05  # seconds between two looks
+CHECK_TIMEOUT = 30.0  # seconds, docker's own default for one health check
+
+
+def wait(docker: Engine, name: str, timeout: float, settle: float, report: Callable[[str, float], None]) -> str:
+    """Wait until a started container is healthy.
+
+    Healthy means: its health check, asked directly and not at its slow interval, succeeds, and after `settle` seconds
+    still does. Without a health check: it stays up for `settle` seconds.
+
+    Args:
+        timeout: seconds that it may take.
+        report: told what the container is doing and the seconds since the start, at every look.
+
+    Returns:
+        "" when it is healthy, else what is wrong with it, as the end of a sentence.
+    """
+    begun = time.monotonic()
+    test = check_of(docker.container(name))
+    said = ""
+    while True:
+        passed = time.monotonic() - begun
+        if trouble := failed(docker.container(name)):
+            return trouble
+        healthy, said = ask(docker, name, test, timeout - passed) if test else (True, "")
+        report("healthy" if healthy and test else "starting" if test else "up", passed)
+        passed = time.monotonic() - begun
+        if healthy and passed >= settle:
+            return failed(docker.container(name))
+        if passed >= timeout:
+            return f"did not become healthy within {timeout:g} s" + (f": {said}" if said else "")
+        time.sleep(min(EVERY if not healthy else max(EVERY, settle - passed), 1.0))
+
+
+def check_of(details: dict[str, Any]) -> list[str]:
+    """The command of a container's health check, as an argument list; [] if it has none.
+
+    Source: https://docs.docker.com/reference/api/engine/, HealthConfig.Test.
+    """
+    config = details.get("Config", {})
+    test = (config.get("Healthcheck") or {}).get("Test") or []
+    if test[:1] == ["CMD"]:
+        return list(test[1:])
+    if test[:1] == ["CMD-SHELL"]:
+        return [*(config.get("Shell") or ["/bin/sh", "-c"]), *test[1:]]
+    return []
+
+
+def failed(details: dict[str, Any]) -> str:
+    """What is wrong with a container that should be running; "" if nothing."""
+    state = details.get("State", {})
+    if not details:
+        return "has vanished"
+    if details.get("RestartCount") or state.get("Restarting"):
+        return f"restarts in a loop (last exit code {state.get('ExitCode')})"
+    if not state.get("Running"):
+        return f"exited with code {state.get('ExitCode')}{' ' + state['Error'] if state.get('Error') else ''}"
+    return ""
+
+
+def ask(docker: Engine, name: str, test: list[str], left: float) -> tuple[bool, str]:
+    """Run a health check once.
+
+    Args:
+        left: seconds that it may take at most.
+
+    Returns:
+        Whether it succeeded, and the last line of what it printed.
+    """
+    from docker.errors import APIError
+    from requests import Timeout
+
+    def check(client: Any) -> tuple[bool, str]:
+        before = client.timeout
+        client.timeout = max(0.5, min(CHECK_TIMEOUT, left))
+        try:
+            exec_id = client.exec_create(name, test)["Id"]
+            output = client.exec_start(exec_id)
+            code = client.exec_inspect(exec_id)["ExitCode"]
+        except (APIError, Timeout) as error:
+            return False, str(error)  # it stopped in this moment, or hangs: the next look tells
+        finally:
+            client.timeout = before
+        lines = output.decode(errors="replace").strip().splitlines() or [""]
+        return code == 0, lines[-1]
+
+    result: tuple[bool, str] = docker.ask(check) or (False, "")
+    return result

@@ -1,0 +1,343 @@
+"""The recommended command: from a label's text to an argument list that is safe to run.
+
+An image from elsewhere can carry any label, so the text is hostile until checked. It is split as a shell would split
+it, but no shell ever sees it, and every option is read as docker itself would read it (docker_run.py).
+
+What this cannot promise: whoever writes under the data directory can exchange a folder for a symbolic link after the
+check, and a named volume holds what the engine's owner made it to hold.
+"""
+
+import os.path
+import re
+import shlex
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+
+from invoke import Exit
+
+from . import docker_run
+from .docker_run import Malformed, Option
+
+__all__ = ["Option", "Recommended", "Refused", "check", "parse", "unusual"]
+
+LABEL = "org.label-schema.docker.cmd"
+LONGEST = 32_000  # characters; a Linux command line takes 131,072 bytes an argument
+
+NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
+
+# `docker create` has no such options, and for a detached container they change nothing.
+ONLY_RUN = frozenset({"detach-keys", "sig-proxy"})
+
+SOCKETS = frozenset({"docker.sock", "containerd.sock"})
+
+# Options with one form each: the value must match as a whole; else the sentence says what is allowed.
+FORMS: dict[str, tuple[str, str]] = {
+    "env": (r"[^=]+=.*", "takes its value from this host; only NAME=value is allowed"),
+    "gpus": (r'[A-Za-z0-9_.,=:"-]+', "is no plain request for GPUs"),
+    # What the image says of itself and what a switch remembers must not be forged.
+    "label": (
+        r"(?!\s*(com\.colorai\.stack|org\.label-schema|org\.opencontainers\.image)\.).*",
+        "is a label that only a build or a switch may set",
+    ),
+    # Drivers that send the log to another machine are left out, and so are the options that name one.
+    "log-driver": (r"json-file|local|journald|none", "is not json-file, local, journald or none"),
+    "log-opt": (
+        r"(max-size|max-file|compress|labels|labels-regex|env|env-regex|tag|mode|max-buffer-size)=.*",
+        "is not about the size or the tags of a local log",
+    ),
+    "network": (r"[a-zA-Z0-9][a-zA-Z0-9_.-]*", "is not host, none, bridge or a network's plain name"),
+    "restart": (r"no|always|unless-stopped|on-failure(:[0-9]{1,9})?", "is no restart policy"),
+    "runtime": (r"[A-Za-z0-9_.-]+", "is not the name of a runtime"),
+    # The engine waits as long as this at every stop: a long time would keep the next version from starting.
+    "stop-timeout": (r"[0-9]{1,3}", "is not between 0 and 999 seconds"),
+    "tmpfs": (r"/[^:]*(:[A-Za-z0-9=,%]*)?", "is not a path and its mount options"),
+    "ulimit": (r"[a-z]+=(-1|[0-9]+)(:(-1|[0-9]+))?", "is not of the form name=soft or name=soft:hard"),
+}
+
+
+class Refused(Exit):
+    """A recommended command that is not run; the message is one sentence, the exit code 1."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Recommended:
+    """A recommended command, read as docker reads it.
+
+    `options` holds every option but the name and `--detach`, in the order written; flags that are off are left out.
+    """
+
+    name: str
+    image: str
+    options: tuple[Option, ...]
+    command: tuple[str, ...]
+
+    def arguments(self) -> list[str]:
+        """The options as arguments of `docker create`, each spelled in one word: `--init`, `--volume=/data:/data`."""
+        return [spelled(option, "=") for option in self.options if option.name not in ONLY_RUN]
+
+    def values(self, name: str) -> tuple[str, ...]:
+        """All values given to an option, in the order written."""
+        return tuple(option.value for option in self.options if option.name == name and option.value is not None)
+
+    def value(self, name: str) -> str | None:
+        """The value that counts for an option that has one value: the last. None when it was not given."""
+        values = self.values(name)
+        return values[-1] if values else None
+
+    @property
+    def network(self) -> str:
+        """The network; docker's NetworkMode is the first one given."""
+        return next(iter(self.values("network")), "default")
+
+    def ports(self) -> tuple[int, ...]:
+        """The TCP ports of the host that this will hold, ascending; without those that the engine chooses itself."""
+        ports: set[int] = set()
+        for value in self.values("publish"):
+            try:
+                ports.update(docker_run.host_ports(value))
+            except Malformed:  # possible with --trust: then docker says what it makes of it
+                continue
+        return tuple(sorted(ports))
+
+    def binds(self) -> tuple[str, ...]:
+        """The host's paths that are mounted into the container, cleaned as the engine cleans them."""
+        sources: list[str] = []
+        for option in self.options:
+            try:
+                if option.name == "volume":
+                    sources.append(docker_run.volume(option.value or "").source)
+                elif option.name == "mount":
+                    sources.append(docker_run.mount(option.value or "").get("source", ""))
+            except Malformed:  # as in `ports`
+                continue
+        return tuple(docker_run.clean(source) for source in sources if source.startswith("/"))
+
+    def without(self, *names: str) -> "Recommended":
+        """The same command with some options left out."""
+        return replace(self, options=tuple(option for option in self.options if option.name not in names))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where volumes may come from: a directory, and whether this host can look at it."""
+
+    data: str
+    local: bool
+
+    def refuses(self, source: str) -> str:
+        """Why a host's path may not be mounted, as the end of a sentence; empty when it may."""
+        if not source.startswith("/"):
+            return "is neither an absolute path nor a volume's name"
+        path, data = docker_run.clean(source), docker_run.clean(self.data)
+        if not under(path, data):
+            return f"is not under {self.data}"
+        real = os.path.realpath(path) if self.local else path
+        if self.local and not under(real, os.path.realpath(data)):
+            return f"leads out of {self.data} by a symbolic link"
+        return "is an engine's socket" if {os.path.basename(path), os.path.basename(real)} & SOCKETS else ""
+
+
+def parse(text: str, image: str) -> Recommended:
+    """Read a label's text as the command that starts `image` in the background.
+
+    Args:
+        text: the label's value.
+        image: the reference of the image that was picked; the command may write it in another of docker's ways.
+
+    Raises:
+        Refused: when it is anything else, or docker could not read it: such a command is not run with --trust either.
+    """
+    try:
+        found, rest = docker_run.options_of(after_run(split(text)))
+        names = [option.value for option in found if option.name == "name"]
+        options = settled(found)
+        if Option("detach", None) not in options:
+            raise Malformed("does not run in the background, with --detach")
+        if Option("help", None) in options or any(option.name == "attach" for option in options):
+            raise Malformed("has --help or --attach, so docker would start nothing in the background")
+        if len(names) != 1 or not NAME.fullmatch(names[0] or ""):
+            raise Malformed("does not give the container one valid --name")
+        if not rest or not same_image(rest[0], image):
+            raise Malformed(f"runs {shown(rest[0]) if rest else 'no image'} instead of the image itself")
+    except Malformed as error:
+        raise Refused(f"The recommended command of {image} {error}; look at it with: {look(image)}") from None
+    kept = tuple(option for option in options if option.name not in ("name", "detach"))
+    return Recommended(names[0] or "", rest[0], kept, tuple(rest[1:]))
+
+
+def split(text: str) -> list[str]:
+    """Split a text as a POSIX shell does, and do nothing else that a shell does.
+
+    Raises:
+        Malformed: for an empty or endless text, an open quote, and characters that would not be seen when printed.
+    """
+    if not text.isprintable():  # control characters, line breaks, and those that turn the direction of writing
+        raise Malformed("holds control characters")
+    if len(text) > LONGEST:
+        raise Malformed(f"is longer than {LONGEST} characters")
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        raise Malformed("has a quote or a backslash with nothing after it") from None
+    if not words:
+        raise Malformed("is empty")
+    return words
+
+
+def after_run(words: list[str]) -> list[str]:
+    """What follows `docker run` or `docker container run`.
+
+    Raises:
+        Malformed: when it is another program, another command, or docker with options of its own.
+    """
+    for start in (["docker", "run"], ["docker", "container", "run"]):
+        if words[: len(start)] == start:
+            return words[len(start) :]
+    raise Malformed("is not a `docker run`")
+
+
+def settled(options: list[Option]) -> tuple[Option, ...]:
+    """The options with each flag once, where it was written last, if it is on: with flags, docker's last word counts.
+
+    Other options stay as often as they are written: each value is checked, and none can hide behind another.
+    """
+    last = {option.name: index for index, option in enumerate(options)}
+    kept: list[Option] = []
+    for index, option in enumerate(options):
+        if option.name not in docker_run.FLAGS:
+            kept.append(option)
+        elif index == last[option.name] and option.value == "true":
+            kept.append(Option(option.name, None))
+        elif index == last[option.name] and option.name in docker_run.SPOKEN_OFF:
+            kept.append(option)
+    return tuple(kept)
+
+
+def same_image(written: str, image: str) -> bool:
+    """Whether two references are the same repository and tag. A digest is another matter: it must be the same text."""
+    if written == image:
+        return True
+    return "@" not in written + image and docker_run.full_reference(written) == docker_run.full_reference(image)
+
+
+def unusual(recommended: Recommended, allow: Collection[str], data: str, local: bool = True) -> list[str]:
+    """What in a command is not plainly safe, one short sentence each; an empty list means: safe to run.
+
+    Args:
+        allow: docker's long names of the options that may be used; their values are checked all the same.
+        data: the host's directory that volumes may come from.
+        local: whether the engine is on this host, so that symbolic links under `data` can be followed.
+    """
+    place = Place(data, local)
+    found: list[str] = []
+    for option in recommended.options:
+        if option.name not in allow:
+            found.append(f"{spelled(option, ' ')} is not on the list start.allow")
+        elif option.value is not None and (reason := off_limits(option.name, option.value, place)):
+            found.append(f"{spelled(option, ' ')} {reason}")
+    if len(recommended.values("network")) > 1:
+        found.append("--network is given more than once")
+    return found
+
+
+def off_limits(name: str, value: str, place: Place) -> str:
+    """Why an allowed option may not have this value, as the end of a sentence; empty when it may."""
+    if name in FORMS:
+        form, reason = FORMS[name]
+        return "" if re.fullmatch(form, value) else reason
+    if name in RULES:
+        try:
+            return RULES[name](value, place)
+        except Malformed as error:
+            return str(error)
+    return ""
+
+
+def publish(value: str, place: Place) -> str:
+    """Why a port may not be published; empty when it may."""
+    docker_run.host_ports(value)
+    return ""
+
+
+def volume(value: str, place: Place) -> str:
+    """Why a volume may not be mounted; empty when it may."""
+    spec = docker_run.volume(value)
+    if not spec.target.startswith("/"):
+        return "does not say where in the container, with an absolute path"
+    if spec.mode not in ("", "ro", "rw"):
+        return "has a mode that is neither ro nor rw"
+    return "" if not spec.source or docker_run.VOLUME_NAME.fullmatch(spec.source) else place.refuses(spec.source)
+
+
+def mount(value: str, place: Place) -> str:
+    """Why a mount may not be made; empty when it may."""
+    fields = docker_run.mount(value)
+    kind = fields.pop("type", "volume")
+    source = fields.pop("source", "")
+    if kind not in MOUNTS:
+        return "is not of type bind, volume or tmpfs"
+    if unknown := sorted(fields.keys() - MOUNTS[kind]):
+        return f"has {unknown[0] or 'an empty field'}, which is not allowed"
+    if not fields.get("target", "").startswith("/"):
+        return "does not say where in the container, with an absolute path"
+    if fields.get("bind-propagation", "private") not in ("private", "rprivate"):
+        return "would share mounts with the host"
+    if kind == "bind":
+        return place.refuses(source)
+    if source and (kind == "tmpfs" or not docker_run.VOLUME_NAME.fullmatch(source)):
+        return "has a source that is no volume's name"
+    return ""
+
+
+MOUNTS = {
+    "bind": {"target", "readonly", "bind-propagation", "bind-nonrecursive"},
+    "volume": {"target", "readonly", "volume-nocopy"},
+    "tmpfs": {"target", "readonly", "tmpfs-size", "tmpfs-mode"},
+}
+
+RULES: dict[str, Callable[[str, Place], str]] = {"mount": mount, "publish": publish, "volume": volume}
+
+
+def check(text: str, image: str, allow: Collection[str], data: str, local: bool = True) -> Recommended:
+    """Read a label's text as `parse` does, and accept it only if nothing in it is `unusual`.
+
+    Raises:
+        Refused: with the first thing that stands against it, the number of others, and the way out.
+    """
+    recommended = parse(text, image)
+    found = unusual(recommended, allow, data, local)
+    if found:
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        raise Refused(
+            f"The recommended command of {image} is not plainly safe: {found[0]}{more}; "
+            "to see it and decide, add --trust."
+        )
+    return recommended
+
+
+def under(path: str, folder: str) -> bool:
+    """Whether a cleaned path is a folder or lies in it."""
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
+
+
+def spelled(option: Option, between: str) -> str:
+    """An option as docker reads it (between "=") or as people write it (between " ", shortened)."""
+    if option.value is None:
+        return f"--{option.name}"
+    if between == "=" or option.name in docker_run.FLAGS:
+        return f"--{option.name}={option.value}"
+    return f"--{option.name}{between}{shown(option.value)}"
+
+
+def shown(value: str) -> str:
+    """A value for people: quoted where a shell would need it, and no longer than a line."""
+    quoted = shlex.quote(value)
+    return quoted if len(quoted) <= 80 else f"{quoted[:77]}…"
+
+
+def look(image: str) -> str:
+    """What to type to see an image's recommended command."""
+    return shlex.join(["inv", "labels", "--image", image, "--key", LABEL])

@@ -1,0 +1,158 @@
+"""The seal on a fetched folder: what was put there, so that an edit by hand is seen and never lost.
+
+The seal lies inside the folder and comes into place by the same rename, so that there is no moment in which a folder
+stands without it. It holds nothing of this machine or this hour: the same pin gives the same bytes everywhere.
+"""
+
+import hashlib
+import os
+import stat
+import time
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+NAME = ".pin.json"
+CACHE = ".cache"
+FRESH = 100_000_000  # nanoseconds: a file this young may change again without its times showing it
+
+
+class Seal(msgspec.Struct, frozen=True):
+    """A pin (its line, see vendored.describe) and every file that came with it."""
+
+    pin: str
+    files: dict[str, str]
+
+
+class Known(msgspec.Struct, frozen=True, array_like=True):
+    """A file as it was when its content was last read; times in nanoseconds."""
+
+    size: int
+    changed: int
+    touched: int  # the inode's own time, which nobody can set
+    inode: int
+    mark: str
+
+
+class Kind(Enum):
+    """How a library's folder stands to its pin."""
+
+    READY = "as its pin says"
+    MISSING = "missing"
+    OUTDATED = "fetched for another pin"
+    ALTERED = "altered"
+    FOREIGN = "not made by fetch-vendor"
+
+
+class State(NamedTuple):
+    """What was found, and the files that were altered, added or removed."""
+
+    kind: Kind
+    files: tuple[str, ...] = ()
+
+    @property
+    def edited(self) -> bool:
+        """Whether there is something that fetching could not bring back."""
+        return self.kind in (Kind.ALTERED, Kind.FOREIGN)
+
+
+def write(folder: Path, pin: str) -> None:
+    """Seal a folder that is complete."""
+    marks, _ = scan(folder, {})
+    (folder / NAME).write_bytes(msgspec.json.format(msgspec.json.encode(Seal(pin, dict(sorted(marks.items()))))))
+
+
+def look(vendor: Path, name: str, pin: str = "") -> State:
+    """How `vendor/name` stands to a pin (its line; "" for a library without one). Reads only what changed since last time."""
+    folder = vendor / name
+    if not os.path.lexists(folder):
+        return State(Kind.MISSING)
+    if folder.is_symlink() or not folder.is_dir():
+        return State(Kind.FOREIGN)
+    try:
+        seal = msgspec.json.decode((folder / NAME).read_bytes(), type=Seal)
+    except FileNotFoundError:
+        return State(Kind.FOREIGN if os.listdir(folder) else Kind.MISSING)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return State(Kind.FOREIGN)
+    known = recall(vendor, name)
+    marks, fresh = scan(folder, known)
+    if fresh != known:
+        remember(vendor, name, fresh)
+    if marks != seal.files:
+        every = sorted(marks.keys() | seal.files.keys())
+        return State(Kind.ALTERED, tuple(path for path in every if marks.get(path) != seal.files.get(path)))
+    return State(Kind.READY if seal.pin == pin else Kind.OUTDATED)
+
+
+def scan(folder: Path, known: Mapping[str, Known]) -> tuple[dict[str, str], dict[str, Known]]:
+    """Every file of a folder with its mark, and what to remember of it; a file that is as `known` is not read again."""
+    marks: dict[str, str] = {}
+    fresh: dict[str, Known] = {}
+    old = time.time_ns() - FRESH
+    for entry, path in walk(folder):
+        try:
+            facts = entry.stat(follow_symlinks=False)
+            before = known.get(path)
+            now = (facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino)
+            if before and now == (before.size, before.changed, before.touched, before.inode):
+                marks[path] = before.mark
+            else:
+                marks[path] = mark(entry.path, facts.st_mode)
+        except OSError as error:  # gone meanwhile, or not ours to read: no file that was fetched
+            marks[path] = f"unreadable: {error.strerror}"
+            continue
+        if max(facts.st_mtime_ns, facts.st_ctime_ns) < old:
+            fresh[path] = Known(*now, marks[path])
+    return marks, fresh
+
+
+def walk(folder: Path) -> Iterator[tuple[os.DirEntry[str], str]]:
+    """Everything below a folder that is no folder, with its path from there; links are not followed, the seal left out."""
+    todo = [("", str(folder))]
+    while todo:
+        above, place = todo.pop()
+        with os.scandir(place) as found:
+            for entry in found:
+                if entry.is_dir(follow_symlinks=False):
+                    todo.append((f"{above}{entry.name}/", entry.path))
+                elif above or entry.name != NAME:
+                    yield entry, printable(above + entry.name)
+
+
+def printable(path: str) -> str:
+    """A path as text that JSON can hold: bytes that are no UTF-8 are spelled out, and no two paths become one."""
+    return path.replace("\\", "\\\\").encode("utf-8", "backslashreplace").decode()
+
+
+def mark(path: str, mode: int) -> str:
+    """What a file is and holds, in one word: two files with one mark are the same in an image."""
+    if stat.S_ISLNK(mode):
+        return f"link {printable(os.readlink(path))}"
+    if not stat.S_ISREG(mode):
+        return "neither file nor link"
+    with open(path, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return f"{'program' if mode & stat.S_IXUSR else 'file'} {digest}"
+
+
+def recall(vendor: Path, name: str) -> dict[str, Known]:
+    """What is remembered of a folder's files. It only saves reading: lost or broken, everything is read again."""
+    try:
+        return msgspec.json.decode((vendor / CACHE / f"{name}.json").read_bytes(), type=dict[str, Known])
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return {}
+
+
+def remember(vendor: Path, name: str, fresh: Mapping[str, Known]) -> None:
+    """Keep for next time what was read of a folder's files; a vendor/ that cannot be written does without."""
+    part = vendor / CACHE / f".{name}.{os.getpid()}"
+    try:
+        part.parent.mkdir(exist_ok=True)
+        part.write_bytes(msgspec.json.encode(fresh))
+        part.replace(vendor / CACHE / f"{name}.json")
+    except OSError:
+        part.unlink(missing_ok=True)

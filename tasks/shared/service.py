@@ -1,0 +1,83 @@
+"""The service of a frame on an engine: which of its containers run, and which versions there are to run."""
+
+import time
+from collections.abc import Iterable
+
+from . import stamp
+from .engine import Container, Engine, Image
+from .settings import Frame
+
+
+def running(docker: Engine, frame: Frame) -> list[Container]:
+    """The containers that run a version of this frame, whatever their names."""
+    found = versions(docker, frame, docker.containers())
+    return [container for container in found if container.running]
+
+
+def versions(docker: Engine, frame: Frame, containers: Iterable[Container]) -> list[Container]:
+    """Those of the containers that were made from a version of this frame.
+
+    A container's labels are those of its image, and a child image inherits them; so the image decides. Either it is one
+    of the frame's, or it lost its tag (the tag was built anew), and then it must not be a nameless child of a version.
+    """
+    rows = docker.labelled(frame.image)
+    ours = {row["Id"] for row in rows if any(belongs(tag, frame) for tag in row.get("RepoTags") or ())}
+    named = {row["Id"] for row in rows if any(tag != "<none>:<none>" for tag in row.get("RepoTags") or ())}
+    verdicts: dict[str, bool] = {}
+
+    def is_version(container: Container) -> bool:
+        image = container.image
+        if image in ours or container.labels.get(stamp.NAME) != frame.image or image in named:
+            return image in ours
+        if image not in verdicts:
+            verdicts[image] = not is_child(docker, image, [row["Id"] for row in rows])
+        return verdicts[image]
+
+    return [container for container in containers if is_version(container)]
+
+
+def belongs(reference: str, frame: Frame) -> bool:
+    """Whether a reference is a tag in the frame's own repository."""
+    return reference.rpartition(":")[0] == frame.image
+
+
+def is_child(docker: Engine, image: str, others: Iterable[str]) -> bool:
+    """Whether an image holds all layers of another one and more on top."""
+    layers = docker.layers(image)
+    return any(other != image and layers[: len(below)] == below and len(layers) > len(below) > 0
+               for other in others if (below := docker.layers(other)))  # fmt: skip
+
+
+def lines(images: Iterable[Image], ids_running: set[str], now: float | None = None) -> dict[str, str]:
+    """One line a version for people: tag, commit, branch, age, size, and which one runs."""
+    moment = time.time() if now is None else now
+    rows = [
+        (
+            image.tag,
+            stamp.names_commit(image.labels)[:7] or "?",
+            image.labels.get(stamp.OCI + "ref.name") or image.labels.get(stamp.BRANCH) or "?",
+            f"{age(moment - image.created)} old",
+            f"{image.size / 1e6:.0f} MB",
+            "running" if image.id in ids_running else "",
+        )
+        for image in images
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(6)] if rows else []
+    return {
+        row[0]: printable("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        for row in rows
+    }
+
+
+def age(seconds: float) -> str:
+    """A duration in the largest unit that makes it at least 1: 5 seconds, 3 minutes, 2 hours, 40 days."""
+    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            count = int(seconds // size)
+            return f"{count} {unit}{'s' * (count > 1)}"
+    return f"{max(0, int(seconds))} seconds"
+
+
+def printable(text: str) -> str:
+    """Text from outside, without anything that could steer a terminal."""
+    return "".join(char if char.isprintable() else "?" for char in text)

@@ -1,0 +1,78 @@
+"""The only two doors to `c.run`: `ask` for questions, `run` for acts. The only place that quotes."""
+
+import os
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from invoke import Context, Exit, Local, Result
+
+BOLD = "\033[1m{command}\033[0m"
+
+
+class Runner(Local):
+    """Invoke's runner for this machine; Ctrl-C ends the task too, not only the command.
+
+    Invoke passes an interrupt on to the command and then goes on with the task as if nothing had happened.
+    """
+
+    interrupted = False
+
+    def send_interrupt(self, interrupt: KeyboardInterrupt) -> None:
+        self.interrupted = True
+        super().send_interrupt(interrupt)
+
+    def run(self, command: str, **kwargs: Any) -> Result | None:
+        try:
+            result = super().run(command, **kwargs)
+        finally:
+            if self.interrupted:
+                raise KeyboardInterrupt
+        return result
+
+
+def ask(c: Context, argv: Sequence[str], env: Mapping[str, str | None] | None = None) -> Result:
+    """Ask a question of another program: hidden, without standard input, and answered under `--dry` too.
+
+    Args:
+        argv: the command as an argument list.
+        env: variables to add for this command; None removes one.
+
+    Returns:
+        Invoke's result: `stdout`, `stderr` (text, UTF-8) and `exited` (the exit code, 127 for an unknown program).
+        A failure is an answer as well: nothing is raised for it.
+    """
+    result: Result = c.run(
+        shlex.join(argv), hide=True, warn=True, in_stream=False, encoding="utf-8", dry=False, echo=False, pty=False,
+        **environment(env),
+    )  # fmt: skip
+    return result
+
+
+def run(c: Context, argv: Sequence[str], failed: str, env: Mapping[str, str | None] | None = None) -> Result:
+    """Do something that changes the world: shown first, and only shown under `--dry`.
+
+    Args:
+        argv: the command as an argument list.
+        failed: the sentence to end with when the command fails: what is wrong and what to type next.
+        env: variables to add for this command; None removes one.
+
+    Raises:
+        Exit: with code 1 and the sentence `failed`.
+    """
+    result: Result = c.run(
+        shlex.join(argv), echo=True, echo_format=BOLD if sys.stdout.isatty() else "{command}", warn=True,
+        in_stream=False, encoding="utf-8", pty=False, hide=False, **environment(env),
+    )  # fmt: skip
+    if result.exited:
+        raise Exit(failed, code=1)
+    return result
+
+
+def environment(changes: Mapping[str, str | None] | None) -> dict[str, Any]:
+    """Invoke's arguments for an environment with some variables set and others removed."""
+    if changes is None:
+        return {}
+    merged = {**os.environ, **changes}
+    return {"env": {key: value for key, value in merged.items() if value is not None}, "replace_env": True}

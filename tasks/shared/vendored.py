@@ -1,0 +1,224 @@
+"""vendor.yaml: the pins of the external libraries, read as the hostile text that it may be."""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from invoke import Exit
+from invoke.vendor.yaml import MappingNode, Node, ScalarNode, YAMLError, compose
+from msgspec import Struct
+
+
+class Pypi(Struct, frozen=True):
+    """A wheel or sdist, kept as a file."""
+
+    pypi: str
+    sha256: str
+
+
+class Git(Struct, frozen=True):
+    """A commit of a repository, or one folder of it."""
+
+    git: str
+    rev: str
+    path: str = ""
+    branch: str = ""
+
+
+class Url(Struct, frozen=True):
+    """An archive, unpacked."""
+
+    url: str
+    sha256: str
+
+
+Pin = Pypi | Git | Url
+
+
+class Refused(Exception):
+    """Why one library cannot be had, as the end of a sentence; the others are fetched all the same."""
+
+
+class Grammar(NamedTuple):
+    """What a value must look like: for the machine, and in words."""
+
+    pattern: re.Pattern[str]
+    expected: str
+
+
+NAME = Grammar(
+    re.compile(r"(?!vendor\.yaml$)[A-Za-z0-9][A-Za-z0-9_.-]{0,99}"), "letters, digits and _ . -, with no . or - in front"
+)
+_SHA256 = Grammar(re.compile(r"[0-9a-fA-F]{64}"), "64 hex digits")
+# A host never starts with "-" (ssh would take it for an option), and no character of a URL is a blank or unprintable.
+_HOST = r"(?:[^-\s/@\\?#\x00-\x1f\x7f][^\s/@\\?#\x00-\x1f\x7f]*@)?(?:[A-Za-z0-9_][A-Za-z0-9_.-]*|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?"
+_REST = r"/[^\s\\#\x00-\x1f\x7f]+"
+_SCP = r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*@)?[A-Za-z0-9_][A-Za-z0-9_.-]*:(?!-|:|//)[^\s\\\x00-\x1f\x7f]+"  # not ext::…
+GRAMMARS: Mapping[str, Mapping[str, Grammar]] = {
+    "pypi": {
+        "pypi": Grammar(
+            re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?==[A-Za-z0-9][A-Za-z0-9.!+_-]*"), '"name==version"'
+        ),
+        "sha256": _SHA256,
+    },
+    "git": {
+        "git": Grammar(
+            re.compile(rf"(https|ssh)://{_HOST}{_REST}|file://{_REST}|{_SCP}"),
+            "an https://, ssh:// or file:/// URL, or user@host:path",
+        ),
+        "rev": Grammar(re.compile(r"[0-9a-fA-F]{40}"), "a full commit id of 40 hex digits"),
+        "path": Grammar(
+            re.compile(r"(?!(.*/)?(\.\.?|\.git)(/|$))[^/\\\s\x00-\x1f\x7f-][^\\\x00-\x1f\x7f]*"),
+            "a folder inside the repository",
+        ),
+        "branch": Grammar(re.compile(r"(?!.*(\.\.|@\{))[A-Za-z0-9_][A-Za-z0-9_./+@#-]*"), "the name of a branch"),
+    },
+    "url": {
+        "url": Grammar(re.compile(rf"https?://{_HOST}{_REST}"), "an https:// or http:// URL of a file"),
+        "sha256": _SHA256,
+    },
+}
+OPTIONAL = ("path", "branch")
+MAKERS: Mapping[str, type[Pypi] | type[Git] | type[Url]] = {"pypi": Pypi, "git": Git, "url": Url}
+
+
+def read(path: Path) -> dict[str, Pin]:
+    """The pins of a vendor.yaml, checked, in the file's order; an empty file has none.
+
+    Raises:
+        Exit: with code 2 and one sentence that names the file, the line, the library, the key and what was expected.
+    """
+    root = parse(path, text(path))
+    if root is None or (isinstance(root, ScalarNode) and not root.value):
+        return {}
+    return {key: pin(path, key, node) for key, node in entries(path, root, "").items()}
+
+
+def text(path: Path) -> str:
+    """The file's text.
+
+    Raises:
+        Exit: with code 2, when it cannot be read, or is no UTF-8.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:  # newline="": what is written back keeps its line ends
+            return file.read()
+    except FileNotFoundError:
+        raise Exit(f"There is no {path}. Make it; an empty one pins nothing.", code=2) from None
+    except OSError as error:
+        raise Exit(f"Cannot read {path}: {error.strerror}.", code=2) from None
+    except UnicodeDecodeError:
+        raise Exit(f"{path} is not valid YAML: it is no UTF-8 text.", code=2) from None
+
+
+def parse(path: Path, content: str) -> Node | None:
+    """The file as YAML nodes, which know their places and leave every value the text that it is (a commit id is no number)."""
+    try:
+        found: Node | None = compose(content)
+        return found
+    except YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read"
+        raise Exit(f"{path}{line}: not valid YAML ({shown(problem)}).", code=2) from None
+    except (RecursionError, ValueError):
+        raise Exit(f"{path}: not valid YAML (it cannot be read).", code=2) from None
+
+
+def entries(path: Path, node: Node, owner: str) -> dict[str, Node]:
+    """The keys of a mapping, each once."""
+    if not isinstance(node, MappingNode):
+        raise wrong(path, node, owner, "expected keys and values, such as {pypi: …, sha256: …}")
+    found: dict[str, Node] = {}
+    for key, value in node.value:
+        if not isinstance(key, ScalarNode):
+            raise wrong(path, key, owner, "expected a name in front of the colon")
+        if key.value in found:
+            raise wrong(path, key, owner, f"{shown(key.value)} stands here twice; keep one")
+        found[key.value] = value
+    return found
+
+
+def pin(path: Path, name: str, node: Node) -> Pin:
+    """One library's pin, checked."""
+    if not NAME.pattern.fullmatch(name):
+        raise wrong(path, node, "", f'"{shown(name)}" cannot name a library: expected {NAME.expected}')
+    values = entries(path, node, name)
+    kinds = [kind for kind in GRAMMARS if kind in values]
+    if len(kinds) != 1:
+        got = f"got {' and '.join(kinds)}" if kinds else "got none of them"
+        raise wrong(path, node, name, f"expected one of the keys {', '.join(GRAMMARS)}, {got}")
+    grammars = GRAMMARS[kinds[0]]
+    for key in values:
+        if key not in grammars:
+            raise wrong(path, values[key], name, f"unknown key {shown(key)}; expected {', '.join(grammars)}")
+    for key, grammar in grammars.items():
+        if key not in values and key not in OPTIONAL:
+            raise wrong(path, node, name, f"the key {key} is missing; expected {grammar.expected}")
+        if key in values and not (isinstance(values[key], ScalarNode) and grammar.pattern.fullmatch(values[key].value)):
+            raise wrong(path, values[key], name, f"{key} is not usable; expected {grammar.expected}")
+    plain = {key: value.value.lower() if key in ("sha256", "rev") else value.value for key, value in values.items()}
+    return MAKERS[kinds[0]](**plain)
+
+
+def wrong(path: Path, node: Node, name: str, what: str) -> Exit:
+    """The sentence about one place in the file."""
+    owner = f" {name}:" if name else ""
+    return Exit(f"{path}, line {node.start_mark.line + 1}:{owner} {what}.", code=2)
+
+
+def describe(pins: Mapping[str, Pin]) -> dict[str, str]:
+    """Each pin as one short line, for labels and for the seal: the content it stands for, never a password or token."""
+    return {name: line(one) for name, one in pins.items()}
+
+
+def line(one: Pin) -> str:
+    """One pin as one short line."""
+    match one:
+        case Pypi():
+            return f"pypi {one.pypi} sha256:{one.sha256}"
+        case Git():
+            return f"git {bare(one.git)} {one.rev} {one.path.strip('/')}".rstrip()
+        case Url():
+            return f"url {bare(one.url)} sha256:{one.sha256}"
+
+
+def bare(url: str) -> str:
+    """A URL without what may be secret: user and password (the user of ssh is none), query and fragment."""
+    found = re.fullmatch(r"([a-z]+)://(?:([^/?#@:]*)[^/?#@]*@)?([^?#]*).*", url)
+    if not found:
+        return url
+    scheme, user, rest = found.groups()
+    return f"{scheme}://{user}@{rest}" if user and scheme == "ssh" else f"{scheme}://{rest}"
+
+
+def shown(text: object) -> str:
+    """Text from elsewhere, made safe for a terminal: one line, nothing that moves the cursor, not endless."""
+    clean = "".join(char if char.isprintable() else "?" for char in str(text))
+    return clean if len(clean) <= 200 else clean[:199] + "…"
+
+
+def move(path: Path, name: str, rev: str) -> None:
+    """Write another commit id into a git pin. Not one other character of the file changes; it is never seen half written.
+
+    Raises:
+        Exit: with code 1, when the file does not hold the pin plainly (a YAML alias, say) or cannot be written.
+    """
+    content = text(path)
+    root = parse(path, content)
+    node = entries(path, entries(path, root, "")[name], name)["rev"] if root else None
+    start = content.find(node.value, node.start_mark.index, node.end_mark.index) if node else -1
+    if node is None or start < 0:
+        raise Exit(f"{path}: cannot find the rev of {name} to change it. Write {rev} there yourself.", code=1)
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with part.open("w", encoding="utf-8", newline="") as file:
+            file.write(content[:start] + rev + content[start + len(node.value) :])
+        part.chmod(path.stat().st_mode & 0o777)
+        part.replace(path.resolve())
+    except OSError as error:
+        raise Exit(f"Cannot write {path}: {error.strerror}.", code=1) from None
+    finally:
+        part.unlink(missing_ok=True)

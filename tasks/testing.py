@@ -1,0 +1,32 @@
+"""The task `test`: the tests of this project."""
+
+import sys
+
+from invoke import Context, task
+
+from .shared import debian
+from .shared.settings import ROOT
+from .shared.shell import run
+
+# What the tests use besides Python, as (program, Debian package).
+NEEDED = (("dockerd", "docker.io"), ("docker", "docker.io"), ("mmdebstrap", "mmdebstrap"), ("busybox", "busybox-static"))
+
+
+@task(
+    help={
+        "k": "Only the tests whose names match this expression, as pytest's -k.",
+        "pytest": "More arguments for pytest, such as \"-x --durations=10\".",
+    }
+)
+def test(c: Context, k: str = "", pytest: str = "") -> None:
+    """Run the tests on a private Docker Engine.
+
+    Installs what they need on Debian or Ubuntu, as root, after saying so.
+    """
+    import shlex
+
+    missing = dict.fromkeys(package for name, package in NEEDED if debian.program(name) is None)
+    if missing:
+        debian.install(c, list(missing), "for the tests")
+    words = [*(["-k", k] if k else []), *shlex.split(pytest)]
+    run(c, [sys.executable, "-m", "pytest", str(ROOT / "tests"), *words], "Tests failed.")
