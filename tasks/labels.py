@@ -57,11 +57,14 @@ def show(image: Image, as_json: bool, key: str) -> None:
     elif as_json:
         print(json.dumps(image.labels, indent=2, sort_keys=True))
     else:
+        from rich import box
         from rich.console import Console
         from rich.table import Table
         from rich.text import Text
 
-        table = Table("label", "value", title=f"{image.reference}\n{image.id[:19]}", title_justify="left")
+        table = Table(title=f"{image.reference}  {image.id[:19]}", title_justify="left", title_style="bold", box=box.SIMPLE)
+        table.add_column("label", overflow="fold")
+        table.add_column("value", overflow="fold")
         for name, value in sorted(image.labels.items()):
             table.add_row(Text(name), Text(value))  # Text: an image's labels are nobody's markup
         Console().print(table if image.labels else f"{image.reference} has no labels.")

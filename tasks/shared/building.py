@@ -29,7 +29,9 @@ def dockerfile(path: Path) -> Path:
 
 def declared(path: Path, args: Mapping[str, str]) -> dict[str, str]:
     """The arguments that a Dockerfile declares with `ARG`: docker warns of every other."""
-    names = set(re.findall(r"^\s*ARG\s+([A-Za-z_][A-Za-z0-9_]*)", path.read_text(), re.MULTILINE | re.IGNORECASE))
+    text = path.read_text().replace("\\\n", " ")
+    lines = re.findall(r"^[ \t]*ARG[ \t]+(.+)$", text, re.MULTILINE | re.IGNORECASE)
+    names = {word.partition("=")[0] for line in lines for word in line.split()}
     return {name: value for name, value in args.items() if name in names}
 
 
