@@ -28,5 +28,5 @@ def test(c: Context, k: str = "", pytest: str = "") -> None:
     missing = dict.fromkeys(package for name, package in NEEDED if debian.program(name) is None)
     if missing:
         debian.install(c, list(missing), "for the tests")
-    words = [*(["-k", k] if k else []), *shlex.split(pytest)]
+    words = ["--rootdir", str(ROOT), "--config-file", str(ROOT / "pyproject.toml"), *(["-k", k] if k else []), *shlex.split(pytest)]
     run(c, [sys.executable, "-m", "pytest", str(ROOT / "tests"), *words], "Tests failed.")
