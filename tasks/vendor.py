@@ -9,7 +9,7 @@ from typing import NamedTuple
 from invoke import Context, Exit, task
 from msgspec.structs import replace
 
-from .shared import fetching, seal, settings, sources, vendored
+from .shared import seal, settings, vendored
 from .shared.seal import Kind
 from .shared.vendored import Git, Pin, Refused, shown
 
@@ -62,15 +62,15 @@ def bring(
         pins = chosen(vendor, only, changed)
         todo = plan(vendor, pins, only, force)
         if check:
-            return report(vendor, todo, len(pins))
+            report(vendor, todo, len(pins))
+            return
         if dry:
-            return foretell(todo, pins, len(pins))
-        if todo.fetch or todo.remove or changed or fetching.left_over(vendor):
-            with fetching.turn(vendor):
-                pins = chosen(vendor, only, changed)  # again: another run may have done it, or changed the pins
-                todo = carry_out(vendor, plan(vendor, pins, only, force), pins, force)
-                for name in changed if not todo.problems else ():
-                    vendored.move(vendor / "vendor.yaml", name, changed[name].rev)
+            foretell(todo, pins, len(pins))
+            return
+        if todo.fetch or todo.remove or changed:
+            todo = carry_out(vendor, only, changed, force)
+        elif (vendor / seal.TMP).is_dir():
+            clear(vendor)
     except OSError as error:
         raise Exit(f"Cannot work in {vendor}: {error.strerror} ({error.filename}).", code=1) from None
     if todo.problems:
@@ -96,7 +96,7 @@ def plan(vendor: Path, pins: Mapping[str, Pin], only: str, force: bool) -> Plan:
             result.problems.append(f"vendor/{name} {edits(state)}; kept as it is. To throw that away: {again}")
         elif force or state.kind is not Kind.READY:
             result.fetch[name] = "forced" if state.kind is Kind.READY else state.kind.value
-    for name in [] if only else fetching.strays(vendor, pins):
+    for name in [] if only else seal.strays(vendor, pins):
         state = seal.look(vendor, name)
         if state.kind is Kind.FOREIGN or (state.edited and not force):
             result.problems.append(
@@ -116,14 +116,29 @@ def edits(state: seal.State) -> str:
     return f"was edited by hand ({', '.join(shown(file) for file in state.files[:KEPT])}{more})"
 
 
-def carry_out(vendor: Path, todo: Plan, pins: Mapping[str, Pin], force: bool) -> Plan:
-    """Fetch and remove. Returns what is left to do, with the reasons."""
-    for name in todo.remove:
-        fetching.remove(vendor, name)
-        print(f"{shown(name)}: removed, it is no longer in vendor.yaml", flush=True)
-    failed = fetching.fetch(vendor, {name: pins[name] for name in todo.fetch}, force) if todo.fetch else {}
-    sentences = [f"{name} was not fetched: {failed[name]}." for name in todo.fetch if name in failed]
-    return Plan({}, [], todo.problems + sentences)
+def carry_out(vendor: Path, only: str, changed: Mapping[str, Git], force: bool) -> Plan:
+    """Fetch and remove, one run at a time. Returns what is left to do, with the reasons."""
+    from .shared import fetching  # what only fetching needs is not paid for by `inv --list`
+
+    with fetching.turn(vendor):
+        pins = chosen(vendor, only, changed)  # again: another run may have done it meanwhile, or changed the pins
+        todo = plan(vendor, pins, only, force)
+        for name in todo.remove:
+            fetching.remove(vendor, name)
+            print(f"{shown(name)}: removed, it is no longer in vendor.yaml", flush=True)
+        failed = fetching.fetch(vendor, {name: pins[name] for name in todo.fetch}, force) if todo.fetch else {}
+        for name, pin in changed.items():
+            if seal.look(vendor, name, vendored.line(pin)).kind is Kind.READY:
+                vendored.move(vendor / "vendor.yaml", name, pin.rev)
+    reasons = [f"{name} was not fetched: {failed[name]}." for name in todo.fetch if name in failed]
+    return Plan({}, [], todo.problems + reasons)
+
+
+def clear(vendor: Path) -> None:
+    """Clear away what killed runs left."""
+    from .shared import fetching
+
+    fetching.clear(vendor)
 
 
 def report(vendor: Path, todo: Plan, count: int) -> None:
@@ -160,12 +175,14 @@ def moved(vendor: Path, name: str, to: str, force: bool) -> dict[str, Git]:
     pin = chosen(vendor, name, {})[name]
     if not isinstance(pin, Git):
         raise Exit(f"{name} is no git pin: write its new version and sha256 into vendor.yaml yourself.", code=2)
+    from .shared import repository, sources
+
     state = seal.look(vendor, name)
     if state.edited and not force:
         raise Exit(f"vendor/{name} {edits(state)}: move your edits away, or add --force to lose them.", code=1)
     with TemporaryDirectory() as desk:
         try:
-            rev = sources.newest(pin, to, sources.Job(Path(desk), "", lambda *_: None, Event()))
+            rev = repository.newest(pin, to, sources.Job(Path(desk), "", lambda *_: None, Event()))
         except Refused as error:
             raise Exit(f"{name} was not moved: {error}.", code=1) from None
     if rev == pin.rev:

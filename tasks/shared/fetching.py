@@ -1,8 +1,7 @@
 """Fetching several libraries at once and putting each in place by a rename; one run at a time in one folder.
 
-Everything is made in vendor/.tmp and only then renamed, so that a killed run leaves the old folder or none. The lock is
-the engine's of the disk (flock): it is gone with the process, however that ended, and whoever holds it knows that what
-lies in .tmp belongs to nobody.
+Everything is made in vendor/.tmp and only then renamed, so that a killed run leaves the old folder or none. The lock
+(flock) is gone with its process, however that ended, so whoever holds it knows that what lies in .tmp is nobody's.
 """
 
 import fcntl
@@ -11,19 +10,18 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Protocol
 
-from . import seal, sources
-from .vendored import Pin, Pypi, Refused, line, shown
+from . import repository, seal, sources
+from .vendored import Git, Pin, Pypi, Refused, Url, line, shown
 
 if TYPE_CHECKING:  # rich costs 60 ms: only who fetches pays
     from rich.progress import TaskID
 
-TMP = ".tmp"
 LOCK = ".lock"
 AT_ONCE = 4
 PATIENCE = 5  # seconds that a stopped thread gets to end by itself
@@ -94,13 +92,17 @@ def turn(vendor: Path) -> Iterator[None]:
         except BlockingIOError:
             print(f"Another fetch-vendor is at work in {vendor}; waiting for it.", flush=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
-        shutil.rmtree(vendor / TMP, ignore_errors=True)  # a killed run's git may still be writing: then the next clears it
+        shutil.rmtree(
+            vendor / seal.TMP, ignore_errors=True
+        )  # a killed run's git may still be writing: the next run clears
         yield
 
 
-def left_over(vendor: Path) -> bool:
-    """Whether something lies there that a run has left, or is working on."""
-    return (vendor / TMP).is_dir()
+def clear(vendor: Path) -> None:
+    """Clear away what killed runs left, unless a run is at work."""
+    with (vendor / LOCK).open("a") as lock, suppress(BlockingIOError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(vendor / seal.TMP, ignore_errors=True)
 
 
 def fetch(vendor: Path, pins: Mapping[str, Pin], force: bool) -> dict[str, str]:
@@ -122,7 +124,7 @@ def fetch(vendor: Path, pins: Mapping[str, Pin], force: bool) -> dict[str, str]:
             desk.mkdir()
             job = sources.Job(desk, index, lambda step, done, total: shows.tell(name, step, done, total), stop)
             try:
-                fresh = sources.get(pins[name], job)
+                fresh = get(pins[name], job)
                 seal.write(fresh, line(pins[name]))
                 if not stop.is_set():
                     place(vendor, name, fresh, desk / "old", force)
@@ -135,6 +137,21 @@ def fetch(vendor: Path, pins: Mapping[str, Pin], force: bool) -> dict[str, str]:
 
         in_threads(list(pins), work, stop)
     return failed
+
+
+def get(pin: Pin, job: sources.Job) -> Path:
+    """Fetch what a pin says and verify it; returns the folder that may be put in place.
+
+    Raises:
+        Refused: with the reason, as the end of a sentence.
+    """
+    match pin:
+        case Pypi():
+            return sources.distribution(pin, job)
+        case Url():
+            return sources.archive(pin, job)
+        case Git():
+            return repository.commit(pin, job)
 
 
 def reason(error: Exception) -> str:
@@ -182,21 +199,14 @@ class Work(Protocol):
 @contextmanager
 def room(vendor: Path) -> Iterator[Path]:
     """A new folder on the same disk as vendor/, gone afterwards."""
-    (vendor / TMP).mkdir(exist_ok=True)
-    tmp = Path(tempfile.mkdtemp(dir=vendor / TMP))
+    (vendor / seal.TMP).mkdir(exist_ok=True)
+    tmp = Path(tempfile.mkdtemp(dir=vendor / seal.TMP))
     try:
         yield tmp
     finally:
         shutil.rmtree(tmp, ignore_errors=True)
-        with_nothing_left(vendor / TMP)
-
-
-def with_nothing_left(folder: Path) -> None:
-    """Remove a folder if it is empty."""
-    try:
-        folder.rmdir()
-    except OSError:
-        return
+        with suppress(OSError):
+            (vendor / seal.TMP).rmdir()
 
 
 def place(vendor: Path, name: str, fresh: Path, old: Path, force: bool) -> None:
@@ -223,10 +233,3 @@ def remove(vendor: Path, name: str) -> None:
     with room(vendor) as tmp:
         (vendor / name).rename(tmp / "old")
     (vendor / seal.CACHE / f"{name}.json").unlink(missing_ok=True)
-
-
-def strays(vendor: Path, pins: Mapping[str, Pin]) -> list[str]:
-    """Folders that no pin speaks of. The base would take them in."""
-    with os.scandir(vendor) as found:
-        folders = [entry.name for entry in found if entry.is_dir() or entry.is_symlink()]
-    return sorted(name for name in folders if not name.startswith(".") and name not in pins)

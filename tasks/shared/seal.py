@@ -8,7 +8,7 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +17,7 @@ import msgspec
 
 NAME = ".pin.json"
 CACHE = ".cache"
+TMP = ".tmp"
 FRESH = 100_000_000  # nanoseconds: a file this young may change again without its times showing it
 
 
@@ -66,7 +67,7 @@ def write(folder: Path, pin: str) -> None:
 
 
 def look(vendor: Path, name: str, pin: str = "") -> State:
-    """How `vendor/name` stands to a pin (its line; "" for a library without one). Reads only what changed since last time."""
+    """How `vendor/name` stands to a pin (its line; "" if it has none). Reads only what changed since last time."""
     folder = vendor / name
     if not os.path.lexists(folder):
         return State(Kind.MISSING)
@@ -75,7 +76,7 @@ def look(vendor: Path, name: str, pin: str = "") -> State:
     try:
         seal = msgspec.json.decode((folder / NAME).read_bytes(), type=Seal)
     except FileNotFoundError:
-        return State(Kind.FOREIGN if os.listdir(folder) else Kind.MISSING)
+        return State(Kind.FOREIGN if any(folder.iterdir()) else Kind.MISSING)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return State(Kind.FOREIGN)
     known = recall(vendor, name)
@@ -101,7 +102,7 @@ def scan(folder: Path, known: Mapping[str, Known]) -> tuple[dict[str, str], dict
             if before and now == (before.size, before.changed, before.touched, before.inode):
                 marks[path] = before.mark
             else:
-                marks[path] = mark(entry.path, facts.st_mode)
+                marks[path] = mark(Path(entry.path), facts.st_mode)
         except OSError as error:  # gone meanwhile, or not ours to read: no file that was fetched
             marks[path] = f"unreadable: {error.strerror}"
             continue
@@ -111,7 +112,7 @@ def scan(folder: Path, known: Mapping[str, Known]) -> tuple[dict[str, str], dict
 
 
 def walk(folder: Path) -> Iterator[tuple[os.DirEntry[str], str]]:
-    """Everything below a folder that is no folder, with its path from there; links are not followed, the seal left out."""
+    """All files and links below a folder, with their paths from there; links are not followed, the seal is left out."""
     todo = [("", str(folder))]
     while todo:
         above, place = todo.pop()
@@ -128,13 +129,13 @@ def printable(path: str) -> str:
     return path.replace("\\", "\\\\").encode("utf-8", "backslashreplace").decode()
 
 
-def mark(path: str, mode: int) -> str:
+def mark(path: Path, mode: int) -> str:
     """What a file is and holds, in one word: two files with one mark are the same in an image."""
     if stat.S_ISLNK(mode):
-        return f"link {printable(os.readlink(path))}"
+        return f"link {printable(os.fspath(path.readlink()))}"
     if not stat.S_ISREG(mode):
         return "neither file nor link"
-    with open(path, "rb") as file:
+    with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return f"{'program' if mode & stat.S_IXUSR else 'file'} {digest}"
 
@@ -156,3 +157,10 @@ def remember(vendor: Path, name: str, fresh: Mapping[str, Known]) -> None:
         part.replace(vendor / CACHE / f"{name}.json")
     except OSError:
         part.unlink(missing_ok=True)
+
+
+def strays(vendor: Path, pins: Container[str]) -> list[str]:
+    """Folders that no pin speaks of. The base would take them in."""
+    with os.scandir(vendor) as found:
+        folders = [entry.name for entry in found if entry.is_dir() or entry.is_symlink()]
+    return sorted(name for name in folders if not name.startswith(".") and name not in pins)

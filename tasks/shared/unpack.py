@@ -140,24 +140,24 @@ def content(package: tarfile.TarFile | zipfile.ZipFile, member: Member) -> IO[by
 
 
 def settle(folder: Path) -> None:
-    """Check and even out a tree that is complete: the same modes everywhere, only files, folders and links that stay inside.
+    """Check and even out a tree that is complete: only files, folders and links that stay inside, with even modes.
 
     Raises:
-        Refused: when a link points out or in a circle, when there is a device or the like, or a file where the seal goes.
+        Refused: when a link points out or in a circle, for a device or the like, or a file where the seal goes.
     """
     if os.path.lexists(folder / seal.NAME):
         raise Refused(f"it has a file of its own named {seal.NAME}")
     links: dict[Parts, str] = {}
     for above, folders, files in os.walk(folder):
-        os.chmod(above, 0o755)
+        Path(above).chmod(0o755)
         base = Path(above).relative_to(folder).parts
         for name in folders + files:
-            path = os.path.join(above, name)
-            mode = os.lstat(path).st_mode
+            path = Path(above, name)
+            mode = path.lstat().st_mode
             if stat.S_ISLNK(mode):
-                links[(*base, name)] = os.readlink(path)
+                links[(*base, name)] = os.readlink(path)  # noqa: PTH115 - Path would tidy a//b/ up
             elif stat.S_ISREG(mode):
-                os.chmod(path, 0o755 if mode & stat.S_IXUSR else 0o644)
+                path.chmod(0o755 if mode & stat.S_IXUSR else 0o644)
             elif not stat.S_ISDIR(mode):
                 raise Refused(f"{shown('/'.join((*base, name)))} is neither file, folder nor link")
     for link, target in links.items():
@@ -166,7 +166,7 @@ def settle(folder: Path) -> None:
 
 
 def leaves(path: Parts, links: Mapping[Parts, str]) -> bool:
-    """Whether a path, its links followed, ever leaves the folder (or goes in a circle). Asks the links, not the disk."""
+    """Whether a path, its links followed, ever leaves the folder (or goes in a circle). The disk is not asked."""
     at: list[str] = []
     todo, hops = list(reversed(path)), 0
     while todo:

@@ -42,41 +42,39 @@ class Refused(Exception):
 
 
 class Grammar(NamedTuple):
-    """What a value must look like: for the machine, and in words."""
+    """What a value must look like: for the machine (compiled only when a file is read), and in words."""
 
-    pattern: re.Pattern[str]
+    pattern: str
     expected: str
 
 
 NAME = Grammar(
-    re.compile(r"(?!vendor\.yaml$)[A-Za-z0-9][A-Za-z0-9_.-]{0,99}"), "letters, digits and _ . -, with no . or - in front"
+    r"(?!vendor\.yaml$)[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", "letters, digits and _ . -, with no . or - in front"
 )
-_SHA256 = Grammar(re.compile(r"[0-9a-fA-F]{64}"), "64 hex digits")
+_SHA256 = Grammar(r"[0-9a-fA-F]{64}", "64 hex digits")
 # A host never starts with "-" (ssh would take it for an option), and no character of a URL is a blank or unprintable.
-_HOST = r"(?:[^-\s/@\\?#\x00-\x1f\x7f][^\s/@\\?#\x00-\x1f\x7f]*@)?(?:[A-Za-z0-9_][A-Za-z0-9_.-]*|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?"
+_USER = r"(?:(?!-)[^\s/@\\?#\x00-\x1f\x7f]+@)?"
+_HOST = _USER + r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?"
 _REST = r"/[^\s\\#\x00-\x1f\x7f]+"
 _SCP = r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*@)?[A-Za-z0-9_][A-Za-z0-9_.-]*:(?!-|:|//)[^\s\\\x00-\x1f\x7f]+"  # not ext::…
 GRAMMARS: Mapping[str, Mapping[str, Grammar]] = {
     "pypi": {
-        "pypi": Grammar(
-            re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?==[A-Za-z0-9][A-Za-z0-9.!+_-]*"), '"name==version"'
-        ),
+        "pypi": Grammar(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?==[A-Za-z0-9][A-Za-z0-9.!+_-]*", '"name==version"'),
         "sha256": _SHA256,
     },
     "git": {
         "git": Grammar(
-            re.compile(rf"(https|ssh)://{_HOST}{_REST}|file://{_REST}|{_SCP}"),
+            rf"(https|ssh)://{_HOST}{_REST}|file://{_REST}|{_SCP}",
             "an https://, ssh:// or file:/// URL, or user@host:path",
         ),
-        "rev": Grammar(re.compile(r"[0-9a-fA-F]{40}"), "a full commit id of 40 hex digits"),
+        "rev": Grammar(r"[0-9a-fA-F]{40}", "a full commit id of 40 hex digits"),
         "path": Grammar(
-            re.compile(r"(?!(.*/)?(\.\.?|\.git)(/|$))[^/\\\s\x00-\x1f\x7f-][^\\\x00-\x1f\x7f]*"),
-            "a folder inside the repository",
+            r"(?!(.*/)?(\.\.?|\.git)(/|$))[^/\\\s\x00-\x1f\x7f-][^\\\x00-\x1f\x7f]*", "a folder inside the repository"
         ),
-        "branch": Grammar(re.compile(r"(?!.*(\.\.|@\{))[A-Za-z0-9_][A-Za-z0-9_./+@#-]*"), "the name of a branch"),
+        "branch": Grammar(r"(?!.*(\.\.|@\{))[A-Za-z0-9_][A-Za-z0-9_./+@#-]*", "the name of a branch"),
     },
     "url": {
-        "url": Grammar(re.compile(rf"https?://{_HOST}{_REST}"), "an https:// or http:// URL of a file"),
+        "url": Grammar(rf"https?://{_HOST}{_REST}", "an https:// or http:// URL of a file"),
         "sha256": _SHA256,
     },
 }
@@ -114,9 +112,9 @@ def text(path: Path) -> str:
 
 
 def parse(path: Path, content: str) -> Node | None:
-    """The file as YAML nodes, which know their places and leave every value the text that it is (a commit id is no number)."""
+    """The file as YAML nodes: they know their places, and a value stays text (a commit id may look like a number)."""
     try:
-        found: Node | None = compose(content)
+        found: Node | None = compose(content)  # type: ignore[no-untyped-call]
         return found
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -143,7 +141,7 @@ def entries(path: Path, node: Node, owner: str) -> dict[str, Node]:
 
 def pin(path: Path, name: str, node: Node) -> Pin:
     """One library's pin, checked."""
-    if not NAME.pattern.fullmatch(name):
+    if not re.fullmatch(NAME.pattern, name):
         raise wrong(path, node, "", f'"{shown(name)}" cannot name a library: expected {NAME.expected}')
     values = entries(path, node, name)
     kinds = [kind for kind in GRAMMARS if kind in values]
@@ -157,7 +155,9 @@ def pin(path: Path, name: str, node: Node) -> Pin:
     for key, grammar in grammars.items():
         if key not in values and key not in OPTIONAL:
             raise wrong(path, node, name, f"the key {key} is missing; expected {grammar.expected}")
-        if key in values and not (isinstance(values[key], ScalarNode) and grammar.pattern.fullmatch(values[key].value)):
+        if key in values and not (
+            isinstance(values[key], ScalarNode) and re.fullmatch(grammar.pattern, values[key].value)
+        ):
             raise wrong(path, values[key], name, f"{key} is not usable; expected {grammar.expected}")
     plain = {key: value.value.lower() if key in ("sha256", "rev") else value.value for key, value in values.items()}
     return MAKERS[kinds[0]](**plain)
@@ -201,7 +201,7 @@ def shown(text: object) -> str:
 
 
 def move(path: Path, name: str, rev: str) -> None:
-    """Write another commit id into a git pin. Not one other character of the file changes; it is never seen half written.
+    """Write another commit id into a git pin. No other character of the file changes, and nobody sees it half written.
 
     Raises:
         Exit: with code 1, when the file does not hold the pin plainly (a YAML alias, say) or cannot be written.

@@ -1,0 +1,135 @@
+"""Vendored libraries out of git repositories: one commit's files, verified, with nothing of the repository run here."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from . import unpack
+from .sources import Job
+from .vendored import Git, Refused, bare, shown
+
+# A repository must not run anything here or read this machine's files; a progress of nothing for a minute is a failure.
+GIT = ["git"]
+for setting in (
+    "core.hooksPath=/dev/null", "core.fsmonitor=false", "core.askPass=", "core.autocrlf=false", "gc.auto=0",
+    "maintenance.auto=false", "advice.detachedHead=false", "http.lowSpeedLimit=1", "http.lowSpeedTime=60",
+):  # fmt: skip
+    GIT += ["-c", setting]
+GIT_FORGET = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_NAMESPACE",
+              "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_ASKPASS", "SSH_ASKPASS")  # fmt: skip
+
+
+def commit(pin: Git, job: Job) -> Path:
+    """A commit's files with those of its submodules, or one folder of them; verified, without any .git."""
+    tree = job.desk / "git"
+    tree.mkdir()
+    git(pin, job, "init", "--quiet", "--template=", str(tree))
+    git(pin, job, "remote", "add", "origin", pin.git)  # by name, so that relative URLs of submodules are understood
+    job.tell("fetching", 0, 0)
+    try:
+        git(pin, job, "fetch", "--quiet", "--depth=1", "--no-tags", "origin", pin.rev)
+    except Refused:  # not every server hands out a commit by its id: take all, and find it there
+        git(pin, job, "fetch", "--quiet", "origin", "+refs/heads/*:refs/heads/all/*", "+refs/tags/*:refs/tags/*")
+    try:
+        git(pin, job, "checkout", "--quiet", "--detach", pin.rev)
+    except Refused as error:
+        raise Refused(f"{bare(pin.git)} has no usable commit {pin.rev} ({error})") from None
+    got = git(pin, job, "rev-parse", "HEAD").strip()
+    if got != pin.rev:
+        raise Refused(f"what was fetched is the commit {got}, but the pin says {pin.rev}")
+    submodules(pin, job)
+    for above, folders, files in os.walk(tree):
+        if ".git" in folders:
+            folders.remove(".git")
+            shutil.rmtree(Path(above, ".git"))
+        if ".git" in files:  # a submodule's is a file
+            Path(above, ".git").unlink()
+    return subfolder(tree, pin)
+
+
+def submodules(pin: Git, job: Job) -> None:
+    """Fetch the submodules of what is checked out, and theirs."""
+    if not (job.desk / "git" / ".gitmodules").is_file():
+        return
+    job.tell("fetching submodules", 0, 0)
+    update = ("submodule", "--quiet", "update", "--init", "--recursive", "--checkout")
+    try:
+        git(pin, job, *update, "--depth=1")
+    except Refused:  # as above; what the shallow try left behind would be in the way
+        git(pin, job, "submodule", "--quiet", "deinit", "--force", "--all")
+        shutil.rmtree(job.desk / "git" / ".git" / "modules", ignore_errors=True)
+        git(pin, job, *update)
+
+
+def subfolder(tree: Path, pin: Git) -> Path:
+    """The part of a checked-out tree that the pin wants, checked."""
+    part = tree.joinpath(pin.path.strip("/"))
+    if part.resolve() != tree.resolve().joinpath(pin.path.strip("/")) or not part.is_dir():
+        raise Refused(f"there is no folder {pin.path} in commit {pin.rev}")
+    unpack.settle(part)
+    return part
+
+
+def newest(pin: Git, to: str, job: Job) -> str:
+    """The commit that a pin would move to: `to` (a commit id, branch or tag), or the newest of the pin's branch.
+
+    Raises:
+        Refused: when the repository cannot be asked, or has no such branch or tag.
+    """
+    if re.fullmatch(r"[0-9a-fA-F]{40}", to):
+        return to.lower()
+    wanted = [f"refs/tags/{to}^{{}}", f"refs/tags/{to}", f"refs/heads/{to}"] if to else ["HEAD"]
+    if pin.branch and not to:
+        wanted = [f"refs/heads/{pin.branch}"]
+    answer = git(pin, job, "ls-remote", "--quiet", pin.git, *wanted)
+    found = {ref: rev for rev, _, ref in (row.partition("\t") for row in answer.splitlines())}
+    for ref in wanted:
+        if ref in found:
+            return found[ref]
+    raise Refused(f"{bare(pin.git)} has no branch or tag {shown(to or pin.branch or 'HEAD')}")
+
+
+def git(pin: Git, job: Job, *argv: str) -> str:
+    """Run git in the job's folder, hidden; returns its output.
+
+    Not through `shell`: several run at once, and each must end when the task is stopped, while `c.run` belongs to one
+    command at a time and to the terminal.
+
+    Raises:
+        Refused: with git's own reason.
+    """
+    tree = job.desk / "git"
+    try:
+        process = subprocess.Popen([*GIT, *argv], cwd=tree if tree.is_dir() else job.desk, env=git_environment(pin),
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   encoding="utf-8", errors="replace")  # fmt: skip
+    except FileNotFoundError:
+        raise Refused("there is no git here; install it: apt-get install git") from None
+    while True:
+        try:
+            out, err = process.communicate(timeout=0.2)
+            break
+        except subprocess.TimeoutExpired:
+            if job.stop.is_set():
+                process.terminate()
+    if process.returncode:
+        lines = [line for line in err.splitlines() if line.startswith(("fatal:", "error:"))] or err.splitlines() or [""]
+        why = re.sub(r"//[^/\s@]*@", "//", lines[0].replace(pin.git, bare(pin.git)))  # git may repeat a password
+        raise Refused(f"git {argv[0]} failed: {shown(why)}")
+    return out
+
+
+def git_environment(pin: Git) -> dict[str, str]:
+    """This process's environment, for a git that asks nobody and speaks only the protocols that a pin may name.
+
+    Files of this machine are open only to a pin that is itself one: a repository from elsewhere could name them as its
+    submodules (CVE-2022-39253).
+    """
+    env = {key: value for key, value in os.environ.items() if key not in GIT_FORGET}
+    if "GIT_SSH" not in env or "GIT_SSH_COMMAND" in env:
+        options = "-o BatchMode=yes -o ConnectTimeout=15 -o ServerAliveInterval=15"
+        env["GIT_SSH_COMMAND"] = f"{env.get('GIT_SSH_COMMAND', 'ssh')} {options}"
+    protocols = "https:ssh:file" if pin.git.startswith("file:") else "https:ssh"
+    return env | {"GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": protocols, "LC_ALL": "C"}
