@@ -28,12 +28,8 @@ def start(c: Context, name: str = "", tag: str = "") -> None:
     if not tag and ours and ours.frame == frame.image:
         tag = ours.tag
     image = pick(docker, frame, tag, dry=c.config.run.dry)
-    current = service.running(docker, frame)
-    if len(current) == 1 and current[0].image == image.id:
-        print(f"{image.tag} is already running as {current[0].name}.")
-        return
     words = command(docker, settings, frame, image)
-    switch.perform(c, docker, switch.plan(docker, settings, frame, image, words))
+    switch.perform(c, docker, switch.Order(settings, frame, image, words))
 
 
 def pick(docker: Engine, frame: Frame, tag: str, dry: bool) -> Image:

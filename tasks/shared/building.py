@@ -29,7 +29,7 @@ def dockerfile(path: Path) -> Path:
 
 def declared(path: Path, args: Mapping[str, str]) -> dict[str, str]:
     """The arguments that a Dockerfile declares with `ARG`: docker warns of every other."""
-    text = path.read_text().replace("\\\n", " ")
+    text = path.read_text(encoding="utf-8", errors="replace").replace("\\\n", " ")
     lines = re.findall(r"^[ \t]*ARG[ \t]+(.+)$", text, re.MULTILINE | re.IGNORECASE)
     names = {word.partition("=")[0] for line in lines for word in line.split()}
     return {name: value for name, value in args.items() if name in names}
@@ -46,24 +46,37 @@ def build(
     """
     run(
         c,
-        commands.build(reference, path, context, declared(path, args), labels, options),
+        commands.build(reference, path, context, args, labels, options),
         failed=f"The build of {reference} failed; its last lines say why. An earlier image of that name is still there.",
         # An attestation would wrap the image into an index with another id (https://docs.docker.com/build/metadata/attestations/).
         env={**engine.environment, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"},
     )
 
 
+def place(image: str) -> Path:
+    """Where an image's context is put together. It depends on the name alone, so that `--dry` prints the very command."""
+    return BUILDS / image.replace("/", "+")
+
+
 @contextmanager
-def one_at_a_time(c: Context, name: str) -> Iterator[None]:
-    """Let one build of an image run at a time on this machine; the next waits, and then finds it built."""
+def one_at_a_time(c: Context, image: str) -> Iterator[None]:
+    """Let one build of an image, whatever the tag, run at a time on this machine; the next waits, and then finds it built.
+
+    Raises:
+        Exit: with code 1 when the lock cannot be made, because another user made the folder.
+    """
     if c.config.run.dry:
         yield
         return
-    BUILDS.mkdir(exist_ok=True)
-    with open(BUILDS / f"{name.replace('/', '_').replace(':', '_')}.lock", "w") as lock:
+    try:
+        BUILDS.mkdir(exist_ok=True)
+        file = open(f"{place(image)}.lock", "w")  # noqa: SIM115
+    except OSError as error:
+        raise Exit(f"{BUILDS} cannot be written to ({error.strerror}). Remove it, or build as the user who owns it.", code=1) from None
+    with file as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print(f"Another build of {name} is running here; waiting for it.", flush=True)
+            print(f"Another build of {image} is running here; waiting for it.", flush=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield

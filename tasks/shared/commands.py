@@ -44,8 +44,14 @@ def start(container: str) -> list[str]:
     return ["docker", "start", container]
 
 
-def stop(container: str) -> list[str]:
-    return ["docker", "stop", container]
+def stop(container: str, seconds: int | None = None) -> list[str]:
+    """`docker stop`; `seconds` until it is killed, docker's or the container's own default if None."""
+    return ["docker", "stop", *(["-t", str(seconds)] if seconds is not None else []), container]
+
+
+def no_restart(container: str) -> list[str]:
+    """Keep the engine from ever starting a container by itself."""
+    return ["docker", "update", "--restart=no", container]
 
 
 def rename(container: str, name: str) -> list[str]:

@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 from collections.abc import Callable
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -132,9 +134,7 @@ class Engine:
         found = self.ask(lambda client: client.inspect_image(reference))
         if not found:
             return None
-        from datetime import datetime
-
-        created = datetime.fromisoformat(found["Created"][:19] + "+00:00").timestamp() if found.get("Created") else 0.0
+        created = moment(found["Created"]) if found.get("Created") else 0.0
         names = found.get("RepoTags") or []
         name = reference if reference in names or not names else names[0]
         return Image(found["Id"], name, found["Config"].get("Labels") or {}, created, found["Size"])
@@ -181,6 +181,24 @@ class Engine:
         """All that `docker inspect` says of a container; {} for no such container."""
         return self.ask(lambda client: client.inspect_container(name)) or {}
 
+    def log(self, name: str, lines: int) -> list[str]:
+        """The last lines that a container wrote; [] for no such container."""
+        output = self.ask(lambda client: client.logs(name, tail=lines)) or b""
+        return list(output.decode(errors="replace").splitlines())
+
+    def restarts_by_itself(self, name: str) -> bool:
+        """Whether the engine would start a container again after a reboot although it was stopped by hand.
+
+        Source: https://docs.docker.com/engine/containers/start-containers-automatically/
+        """
+        policy = self.container(name).get("HostConfig", {}).get("RestartPolicy", {}).get("Name", "")
+        return policy in ("always", "on-failure")
+
+    def age(self, container: dict[str, Any]) -> float:
+        """Seconds since a container was created, by the engine's own clock."""
+        now = self.ask(lambda client: client.info())["SystemTime"]
+        return moment(now) - moment(container["Created"])
+
 
 @lru_cache
 def connect(endpoint: Endpoint) -> "APIClient":
@@ -200,6 +218,12 @@ def connect(endpoint: Endpoint) -> "APIClient":
 def engine() -> Engine:
     """The engine that this run talks to."""
     return Engine(resolve())
+
+
+def moment(text: str) -> float:
+    """The engine's RFC 3339 times, such as 2019-08-30T14:46:20.123456789Z, in seconds since 1970."""
+    head, fraction, zone = re.fullmatch(r"([^.Z+]+?)(\.\d+)?(Z|[+-]\d\d:\d\d)", text).groups()  # type: ignore[union-attr]
+    return datetime.fromisoformat(head + zone.replace("Z", "+00:00")).timestamp() + float(fraction or 0)
 
 
 def short(reason: str) -> str:

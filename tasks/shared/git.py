@@ -1,6 +1,8 @@
 """What git says of the source: a `Release`, and the exact content that a frame is built from."""
 
 import hashlib
+import json
+import os
 import re
 import shutil
 import tempfile
@@ -8,26 +10,32 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 from invoke import Context, Exit
 from msgspec import Struct
 
 from .shell import ask
 
-# A git hook or an editor may have set these for another repository than the source.
+# A git hook or an editor may have set these for another repository than the source (`git rev-parse --local-env-vars`).
 FOREIGN: dict[str, str | None] = dict.fromkeys(
-    ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE", "GIT_PREFIX")
-)
+    (
+        "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+        "GIT_COMMON_DIR", "GIT_IMPLICIT_WORK_TREE", "GIT_GRAFT_FILE", "GIT_SHALLOW_FILE", "GIT_REPLACE_REF_BASE",
+        "GIT_NAMESPACE", "GIT_PREFIX",
+    )
+)  # fmt: skip
+# English messages; and a question must not write into the source's index (`git status` likes to).
+PLAIN: dict[str, str | None] = {**FOREIGN, "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}
 SUBMODULE = "160000"
+CONFLICTS = ("DD", "AU", "UD", "UA", "DU", "AA", "UU")
 
 
 class Release(Struct, frozen=True):
     """What git says of the source at this moment.
 
     `date` is UTC, as 2019-08-30T14:46:20Z. `commit` is the first 7 characters of `revision`. `tree` is the content
-    that would be built, by hash: git's own tree id, or a hash over those of dirty submodules too. `untracked` counts
-    the files that lie about and are not in a frame.
+    that would be built, by hash: git's own tree id, or a hash over those of dirty submodules too. `untracked` and
+    `ignored` count the files and folders that lie about and are not in a frame.
     """
 
     date: str
@@ -40,11 +48,12 @@ class Release(Struct, frozen=True):
     tree: str
     dirty: bool
     untracked: int
+    ignored: int
 
 
 def git(c: Context, where: Path, *arguments: str, env: dict[str, str] | None = None) -> str | None:
     """What `git -C where arguments…` prints, without the last newline; None if it fails."""
-    result = ask(c, ["git", "-C", str(where), *arguments], env={**FOREIGN, "LC_ALL": "C", **(env or {})})
+    result = ask(c, ["git", "-C", str(where), *arguments], env={**PLAIN, **(env or {})})
     return result.stdout.rstrip("\n") if result.ok else None
 
 
@@ -52,11 +61,11 @@ def release(c: Context, source: Path, series: str) -> Release:
     """Ask git about the source.
 
     Raises:
-        Exit: with code 1 when the source is no git checkout, has no commit, is shallow, or lacks a submodule.
+        Exit: with code 1 when the source is no git checkout, has no commit, is shallow, lacks a submodule, or has conflicts.
     """
     revision = usable(c, source)
-    status = (git(c, source, "status", "--porcelain", "-z", "--ignore-submodules=untracked", "--", ".") or "").split("\0")
-    dirty = any(entry and not entry.startswith("??") for entry in status)
+    states = status(c, source)
+    dirty = any(state not in ("??", "!!") for state in states)
     commits = git(c, source, "rev-list", "--count", "HEAD")
     with scratch() as folder:
         tree = contents(c, source, "" if dirty else "HEAD", folder)[0]
@@ -70,8 +79,25 @@ def release(c: Context, source: Path, series: str) -> Release:
         revision=revision,
         tree=tree,
         dirty=dirty,
-        untracked=sum(entry.startswith("??") for entry in status),
+        untracked=states.count("??"),
+        ignored=states.count("!!"),
     )
+
+
+def status(c: Context, source: Path) -> list[str]:
+    """Git's two letters for each file or folder that is not as in HEAD: `??` untracked, `!!` ignored, others changed.
+
+    Raises:
+        Exit: with code 1 for a merge with conflicts, or when git cannot tell.
+    """
+    options = ("--ignore-submodules=untracked", "--untracked-files=normal", "--ignored=traditional", "--no-renames")
+    entries = git(c, source, "status", "--porcelain", "-z", *options, "--", ".")
+    if entries is None:
+        raise Exit(f"git cannot tell what changed in {source}. See: git -C {source} status", code=1)
+    states = [entry[:2] for entry in entries.split("\0") if entry]
+    if any(state in CONFLICTS for state in states):
+        raise Exit(f"{source} has conflicts that nobody resolved. See: git -C {source} status", code=1)
+    return states
 
 
 def usable(c: Context, source: Path) -> str:
@@ -79,7 +105,8 @@ def usable(c: Context, source: Path) -> str:
     setting = "It is the setting stack.source."
     if not source.is_dir():
         raise Exit(f"There is no folder {source}. {setting} Clone the framework there, or change it.", code=1)
-    probe = ask(c, ["git", "-C", str(source), "rev-parse", "--is-shallow-repository"], env={**FOREIGN, "LC_ALL": "C"})
+    questions = ("--is-inside-work-tree", "--is-shallow-repository")
+    probe = ask(c, ["git", "-C", str(source), "rev-parse", *questions], env=PLAIN)
     if probe.exited == 127:
         raise Exit("git is not installed. Type: apt-get install git", code=1)
     if "dubious ownership" in probe.stderr:
@@ -87,12 +114,13 @@ def usable(c: Context, source: Path) -> str:
             f"git refuses {source}, which belongs to another user. Type: git config --global --add safe.directory {source}",
             code=1,
         )
-    if not probe.ok:
+    inside, shallow, *_ = [*probe.stdout.split(), "", ""]
+    if not probe.ok or inside != "true":
         raise Exit(f"{source} is not a git checkout. {setting} Clone the framework there, or change it.", code=1)
     revision = git(c, source, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
     if not revision:
         raise Exit(f"{source} has no commit yet. Commit something, then type the same again.", code=1)
-    if probe.stdout.strip() == "true":
+    if shallow == "true":
         raise Exit(
             f"{source} is a shallow clone: its number of commits, and so the tag, would be wrong. "
             f"Type: git -C {source} fetch --unshallow",
@@ -102,12 +130,17 @@ def usable(c: Context, source: Path) -> str:
 
 
 def without_credentials(url: str) -> str:
-    """A remote's URL without user, password and query, which may hold a token. `git@host:path` keeps its `git`."""
-    if "://" not in url:
-        user, at, rest = url.rpartition("@")
-        return url if not at or user == "git" else rest
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    """A remote's URL without user, password, query and fragment, which may hold a token. `git@` of ssh is no secret."""
+    if found := re.fullmatch(r"([^/?#]+)://(?:([^/?#]*)@)?([^?#]*).*", url, re.DOTALL):
+        scheme, user, rest = found.groups()
+        return f"{scheme}://{'git@' * (user == 'git' and 'ssh' in scheme)}{rest}"
+    if ":" not in url.partition("/")[0]:
+        return url  # a path on this machine
+    beginning, slash, path = url.partition("/")
+    user, at, rest = beginning.partition("@")
+    if ":" in user:  # user:token@host:path; the token may hold an @ too
+        rest = beginning.rpartition("@")[2] if at else beginning
+    return url if not at or user == "git" else rest + slash + path
 
 
 @contextmanager
@@ -173,7 +206,7 @@ def own_index(c: Context, where: Path, folder: Path) -> dict[str, str]:
         "GIT_DIR": gitdir,
         "GIT_INDEX_FILE": str(own / "index"),
         "GIT_OBJECT_DIRECTORY": str(own / "objects"),
-        "GIT_ALTERNATE_OBJECT_DIRECTORIES": str((where / objects).resolve()),
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES": json.dumps(str((where / objects).resolve()), ensure_ascii=False),  # may hold ":"
     }
 
 
@@ -181,11 +214,11 @@ def working_tree(c: Context, where: Path, env: dict[str, str]) -> str:
     """The tree id of what git tracks below `where`, as it stands in the working tree."""
     top = git(c, where, "rev-parse", "--show-toplevel") or str(where)
     prefix = git(c, where, "rev-parse", "--show-prefix") or ""
-    inside = {**env, "GIT_WORK_TREE": top}
+    inside = {**env, "GIT_WORK_TREE": top, "GIT_LITERAL_PATHSPECS": "1"}
     added = git(c, Path(top), "add", "--update", "--", prefix or ".", env=inside)
     tree = git(c, Path(top), "write-tree", *([f"--prefix={prefix}"] if prefix else []), env=inside)
     if added is None or tree is None:
-        raise Exit(f"git cannot write down the state of {where}; is a merge unfinished? See: git -C {where} status", code=1)
+        raise Exit(f"git cannot write down the state of {where}. See: git -C {where} status", code=1)
     return tree
 
 
@@ -198,11 +231,15 @@ def submodules(c: Context, where: Path, tree: str, env: dict[str, str]) -> list[
 
 def write(c: Context, where: Path, tree: str, env: dict[str, str], target: Path) -> None:
     """Write a tree's files into `target`, as a checkout would (line endings, LFS), and unlike `git archive` all of them."""
-    target.mkdir(parents=True, exist_ok=True)
     inside = {**env, "GIT_WORK_TREE": str(target), "GIT_INDEX_FILE": env["GIT_INDEX_FILE"] + ".out"}
-    for step in (["read-tree", tree], ["checkout-index", "--all", "--force"]):
-        if git(c, target, *step, env=inside) is None:
-            raise Exit(f"git could not write the files of {where}. See: git -C {where} fsck", code=1)
+    former = os.umask(0o022)  # the modes go into the image: they must not depend on who builds
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        for step in (["read-tree", tree], ["checkout-index", "--all", "--force"]):
+            if git(c, target, *step, env=inside) is None:
+                raise Exit(f"git could not write the files of {where}. See: git -C {where} fsck", code=1)
+    finally:
+        os.umask(former)
 
 
 def valid_tag(tag: str) -> bool:

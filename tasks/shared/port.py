@@ -3,6 +3,7 @@
 import socket
 import threading
 import time
+from pathlib import Path
 from types import TracebackType
 
 EVERY = 0.002  # seconds between two attempts
@@ -43,6 +44,34 @@ class Silence:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.stopped.set()
         self.thread.join(2)
+
+
+def stranger(port: int, containers: tuple[str, ...]) -> str:
+    """Who listens on a port of this host, if it is none of these containers (by id); "" if nobody does, or one of them.
+
+    A process that this user may not look at is believed to be one of the containers, if there are any.
+    """
+    import psutil
+
+    listening = {
+        connection.pid
+        for connection in psutil.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
+    }
+    for pid in listening:
+        if pid is None:
+            if not containers:
+                return "another process"
+            continue
+        try:
+            groups = Path(f"/proc/{pid}/cgroup").read_text()
+            name = psutil.Process(pid).name()
+        except (OSError, psutil.Error):
+            continue  # it ended in this moment
+        # docker's own forwarder listens for published ports; `docker start` tells if it is another container's.
+        if name != "docker-proxy" and not any(container in groups for container in containers):
+            return f"{name} (process {pid})"
+    return ""
 
 
 def answers(host: str, port: int, timeout: float = 0.5) -> bool:

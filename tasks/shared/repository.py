@@ -3,7 +3,9 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 from . import unpack
@@ -17,6 +19,7 @@ for setting in (
     "maintenance.auto=false", "advice.detachedHead=false", "http.lowSpeedLimit=1", "http.lowSpeedTime=60",
 ):  # fmt: skip
     GIT += ["-c", setting]
+UNTOLD = "Could not read from remote repository"  # git, when ssh has said why
 GIT_FORGET = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_NAMESPACE",
               "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_ASKPASS", "SSH_ASKPASS")  # fmt: skip
 
@@ -104,7 +107,8 @@ def git(pin: Git, job: Job, *argv: str) -> str:
     try:
         process = subprocess.Popen([*GIT, *argv], cwd=tree if tree.is_dir() else job.desk, env=git_environment(pin),
                                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                   encoding="utf-8", errors="replace")  # fmt: skip
+                                   encoding="utf-8", errors="replace",
+                                   start_new_session=True)  # fmt: skip
     except FileNotFoundError:
         raise Refused("there is no git here; install it: apt-get install git") from None
     while True:
@@ -113,11 +117,13 @@ def git(pin: Git, job: Job, *argv: str) -> str:
             break
         except subprocess.TimeoutExpired:
             if job.stop.is_set():
-                process.terminate()
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGTERM)  # with its ssh
     if process.returncode:
-        lines = [line for line in err.splitlines() if line.startswith(("fatal:", "error:"))] or err.splitlines() or [""]
-        why = re.sub(r"//[^/\s@]*@", "//", lines[0].replace(pin.git, bare(pin.git)))  # git may repeat a password
-        raise Refused(f"git {argv[0]} failed: {shown(why)}")
+        lines = [line for line in err.splitlines() if line.strip()] or ["it said nothing"]
+        fatal = [line for line in lines if line.startswith(("fatal:", "error:")) and UNTOLD not in line]
+        why = re.sub(r"//[^/\s@]*@", "//", (fatal or lines)[0].replace(pin.git, bare(pin.git)))  # may repeat a password
+        raise Refused(f"git {argv[0]} failed: {shown(why.strip(' .'))}")
     return out
 
 
@@ -130,6 +136,12 @@ def git_environment(pin: Git) -> dict[str, str]:
     env = {key: value for key, value in os.environ.items() if key not in GIT_FORGET}
     if "GIT_SSH" not in env or "GIT_SSH_COMMAND" in env:
         options = "-o BatchMode=yes -o ConnectTimeout=15 -o ServerAliveInterval=15"
-        env["GIT_SSH_COMMAND"] = f"{env.get('GIT_SSH_COMMAND', 'ssh')} {options}"
+        env["GIT_SSH_COMMAND"] = f"{env.get('GIT_SSH_COMMAND') or own_ssh() or 'ssh'} {options}"
     protocols = "https:ssh:file" if pin.git.startswith("file:") else "https:ssh"
     return env | {"GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": protocols, "LC_ALL": "C"}
+
+
+def own_ssh() -> str:
+    """The ssh command of the person's git configuration, which the variable would otherwise hide."""
+    asked = subprocess.run(["git", "config", "--get", "core.sshCommand"], capture_output=True, text=True, cwd="/")
+    return asked.stdout.strip()

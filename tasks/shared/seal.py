@@ -43,7 +43,7 @@ class Kind(Enum):
 
     READY = "as its pin says"
     MISSING = "missing"
-    OUTDATED = "fetched for another pin"
+    OUTDATED = "at another pin than vendor.yaml says"
     ALTERED = "altered"
     FOREIGN = "not made by fetch-vendor"
 

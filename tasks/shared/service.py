@@ -1,7 +1,8 @@
 """The service of a frame on an engine: which of its containers run, and which versions there are to run."""
 
+import re
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from . import stamp
 from .engine import Container, Engine, Image
@@ -46,6 +47,30 @@ def is_child(docker: Engine, image: str, others: Iterable[str]) -> bool:
     layers = docker.layers(image)
     return any(other != image and layers[: len(below)] == below and len(layers) > len(below) > 0
                for other in others if (below := docker.layers(other)))  # fmt: skip
+
+
+def version_of(labels: Mapping[str, str], image: str) -> str:
+    """The tag that an image was built under, by its labels; the beginning of its id if they do not say."""
+    return labels.get(stamp.OCI + "version") or image.removeprefix("sha256:")[:12]
+
+
+def kept_name(service: str, container: Container, taken: Collection[str]) -> str:
+    """A free name for a container of an earlier version: `<service>.<tag>`, or with a number behind it."""
+    name = f"{service}.{re.sub('[^a-zA-Z0-9_.-]', '-', version_of(container.labels, container.image))}"
+    numbers = (f"{name}.{number}" for number in range(2, len(taken) + 3))
+    return next(free for free in (name, *numbers) if free not in taken)
+
+
+def kept(docker: Engine, frame: Frame) -> list[Container]:
+    """The stopped containers of earlier versions, `<service>.…`, the last that ran first."""
+    special = {f"{frame.service}.{end}" for end in ("next", "rehearsal", "recovery")}
+    found = [
+        container
+        for container in versions(docker, frame, docker.containers())
+        if container.name.startswith(f"{frame.service}.") and container.name not in special and not container.running
+    ]
+    finished = {container.id: docker.container(container.id).get("State", {}).get("FinishedAt", "") for container in found}
+    return sorted(found, key=lambda container: finished[container.id], reverse=True)
 
 
 def lines(images: Iterable[Image], ids_running: set[str], now: float | None = None) -> dict[str, str]:

@@ -76,3 +76,27 @@ def environment(changes: Mapping[str, str | None] | None) -> dict[str, Any]:
         return {}
     merged = {**os.environ, **changes}
     return {"env": {key: value for key, value in merged.items() if value is not None}, "replace_env": True}
+
+
+def reason(error: BaseException) -> str:
+    """An error as a sentence for people."""
+    if isinstance(error, Exit):
+        return error.message or "Stopped."
+    return "Stopped." if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}."
+
+
+def exit_code(error: BaseException) -> int:
+    """The exit code for an error: its own, or 130 when the person said stop, else 1."""
+    if isinstance(error, Exit):
+        return int(error.code)
+    return 130 if isinstance(error, KeyboardInterrupt) else 1
+
+
+def survive(error: BaseException) -> None:
+    """Make it possible to go on after an error, when the error is that the terminal or the pipe is gone."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.write("")
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

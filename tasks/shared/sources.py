@@ -44,10 +44,12 @@ class Job:
 def configured_index() -> str:
     """The index that pip would use, without its extra ones. Pip itself is asked where no variable says it: a second."""
     index = os.environ.get("PIP_INDEX_URL", "")
-    if not index:
-        pip = [sys.executable, "-I", "-m", "pip", "config", "get", "global.index-url"]
-        index = subprocess.run(pip, capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout
-    return (index.strip() or PYPI).rstrip("/")
+    if not index:  # `list` and not `get`, which does not read the file that PIP_CONFIG_FILE names
+        pip = [sys.executable, "-I", "-m", "pip", "config", "list"]
+        rows = subprocess.run(pip, capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout.splitlines()
+        found = [row.partition("=")[2].strip("'\"") for row in rows if row.startswith("global.index-url=")]
+        index = found[-1] if found else PYPI
+    return index.strip().rstrip("/")
 
 
 def distribution(pin: Pypi, job: Job) -> Path:

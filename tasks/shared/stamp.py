@@ -48,7 +48,6 @@ def build_args(settings: Settings, frame: Frame, release: Release, tag: str) -> 
         "HOMEPAGE": settings.url,
         "DESCRIPTION": settings.description,
         "COMMAND": shlex.join(recommended_command(frame, tag)),
-        **frame.build_args,
     }
 
 
@@ -99,22 +98,25 @@ def base_labels(settings: Settings, parent: Mapping[str, str], pins: Mapping[str
 def base_inputs(settings: Settings, dockerfile: Path, pins: Mapping[str, str], parent: str) -> dict[str, str]:
     """What the base is made of, each by hash: when one changes, the base is built again."""
     return {
-        "Dockerfile": digest(dockerfile.read_text()),
+        "Dockerfile": digest(dockerfile.read_bytes().hex()),
         "vendored libraries": digest(pins),
         "parent": parent,
         "build options": digest(settings.base.build_options),
     }
 
 
-def frame_inputs(frame: Frame, release: Release, dockerfile: Path, args: Mapping[str, str], base: str) -> dict[str, str]:
+def frame_inputs(
+    settings: Settings, frame: Frame, release: Release, dockerfile: Path, args: Mapping[str, str], base: str
+) -> dict[str, str]:
     """What a frame is made of, each by hash. What changes between two builds of one commit (the date …) is left out."""
-    passing = ("DATE", "VERSION", "URL", "BRANCH")
+    passing = {"DATE", "VERSION", "URL", "BRANCH"} - set(frame.build_args)
     return {
         "content": release.tree,
-        "Dockerfile": digest(dockerfile.read_text()),
+        "Dockerfile": digest(dockerfile.read_bytes().hex()),
         "base": base,
         "build arguments": digest({key: value for key, value in args.items() if key not in passing}),
         "build options": digest(frame.build_options),
+        "settings": digest([settings.vendor, settings.url, settings.description, frame.port]),
     }
 
 

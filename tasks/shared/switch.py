@@ -1,156 +1,313 @@
-"""The switch: replace the version that runs by another, or leave everything as it was."""
+"""The switch: replace the version that runs by another, or leave everything as it was.
 
-from collections.abc import Callable, Sequence
-from typing import NoReturn
+Until the new version is healthy, the old one can come back exactly as it was. The steps: create the candidate (which is
+the lock too), rehearse it, stop the old version, start the candidate and wait for its health, and last the names.
+"""
+
+import time
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from invoke import Context, Exit
 from msgspec import Struct
 
-from . import commands, health, service, stamp
+from . import commands, health, port, progress, recovery, service, shell, stamp, ticket
 from .engine import Container, Engine, Image
-from .port import Silence
 from .recommended import Recommended
+from .recovery import NEXT, REHEARSAL, Door
 from .settings import Frame, Settings
-from .shell import run
+from .ticket import Ticket
 
-NEXT = ".next"
+STOP_WITHIN = 10.0  # seconds, docker's own default before it kills
+SLACK = 120.0  # seconds for all that a switch does besides waiting
+LOG_LINES = 30
 
 
-class Plan(Struct, frozen=True):
-    """What a switch is going to do. `old` are the containers that run now; `holder` is one that only holds the name."""
+class Order(Struct, frozen=True):
+    """What was asked for: start `image` as `recommended` says, with or without a rehearsal; `wait` in seconds."""
 
     settings: Settings
     frame: Frame
     image: Image
     recommended: Recommended
-    old: tuple[Container, ...]
-    holder: Container | None
-    taken: frozenset[str]
+    rehearse: bool = True
+    force: bool = False
+    wait: float = 0.0
 
     @property
     def service(self) -> str:
         return self.frame.service
 
     @property
-    def candidate(self) -> str:
-        return self.frame.service + NEXT
+    def tag(self) -> str:
+        return service.version_of(self.image.labels, self.image.id) if self.image.id else self.image.tag
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """The ports of the host that the service takes."""
+        return self.recommended.ports() or (self.frame.port,)
 
 
-def plan(docker: Engine, settings: Settings, frame: Frame, image: Image, recommended: Recommended) -> Plan:
-    """Look at the engine and decide what a switch to `image` has to do.
+class Situation(Struct, frozen=True):
+    """What is on the engine before a switch: the running versions, and a stopped container that holds the name."""
+
+    running: tuple[Container, ...]
+    holder: Container | None
+
+    @property
+    def old(self) -> tuple[Container, ...]:
+        """Every container that has to make room."""
+        return (*self.running, *([self.holder] if self.holder else []))
+
+
+def look(docker: Engine, frame: Frame) -> Situation:
+    """Look at the engine.
 
     Raises:
-        Exit: with code 1 when a container that is no version of this frame holds the service's name.
+        Exit: with code 1 when a container that is no version of this frame holds the service's name, or one that
+            would be deleted by stopping it runs.
     """
     containers = docker.containers()
-    ours = service.versions(docker, frame, containers)
-    old = tuple(container for container in ours if container.running)
+    special = {frame.service + end for end in (NEXT, REHEARSAL, recovery.RECOVERY)}
+    ours = [found for found in service.versions(docker, frame, containers) if found.name not in special]
     holder = next((found for found in containers if found.name == frame.service), None)
     if holder and holder not in ours:
         raise Exit(
             f"The container {holder.name} is not a version of {frame.image}, and holds the service's name. "
-            f"Rename it (docker rename {holder.name} …) or change the setting service.",
+            f"Rename it (docker rename {holder.name} NAME), or change the setting service.",
             code=1,
         )
-    names = frozenset(container.name for container in containers)
-    return Plan(settings, frame, image, recommended, old, holder if holder and not holder.running else None, names)
+    running = tuple(container for container in ours if container.running)
+    for container in running:
+        if docker.container(container.id).get("HostConfig", {}).get("AutoRemove"):
+            raise Exit(
+                f"{container.name} was started with --rm: stopping it would delete it, and it could not come back. "
+                f"Type: docker stop {container.name}, then the same again.",
+                code=1,
+            )
+    return Situation(running, holder if holder and not holder.running else None)
 
 
-def perform(c: Context, docker: Engine, plan: Plan) -> None:
-    """Switch. Until the new version is healthy, the old one can come back as it was.
+def current(situation: Situation, image: Image) -> bool:
+    """Whether the service runs this very image, and nothing else does."""
+    return bool(image.id) and [container.image for container in situation.running] == [image.id]
+
+
+def perform(c: Context, docker: Engine, order: Order) -> None:
+    """Switch to the ordered version, or say that it already runs.
 
     Raises:
-        Exit: with code 1 when the new version fails; the old one runs again then.
+        Exit: with code 1 when another run is switching, or the new version fails (the old one runs again then);
+            with code 130 when the person says stop.
     """
-    do = acting(c, docker)
-    labels = {stamp.OWN + "service": plan.service}
-    words = plan.recommended
-    create = commands.create(plan.candidate, words.image, words.arguments(), words.command, labels)
+    recovery.recover(c, docker, order.settings, order.frame)
+    give_up = time.monotonic() + order.wait
+    while True:
+        situation = look(docker, order.frame)
+        if current(situation, order.image) and not order.force:
+            print(f"{order.tag} is already running as {situation.running[0].name}.")
+            return
+        check_ports(docker, order, situation)
+        mine = take(c, docker, order, situation, give_up)
+        if mine:
+            break
+    silent = replace(c, docker, order, situation, mine)
+    report(c, order, situation, silent)
+    prune(c, docker, order, situation)
+
+
+def take(c: Context, docker: Engine, order: Order, situation: Situation, give_up: float) -> Ticket | None:
+    """Create the candidate, which locks the service.
+
+    Args:
+        give_up: when to stop waiting for another run's switch, on the monotonic clock.
+
+    Returns:
+        This run's ticket; None when the engine changed meanwhile, and the caller should look again.
+
+    Raises:
+        Exit: with code 1 when another run is switching, or the candidate cannot be created.
+    """
+    name = order.service + NEXT
+    start = order.settings.start
+    limit = 3 * (start.timeout + start.settle) + STOP_WITHIN * (len(situation.old) + 1) + SLACK
+    mine = ticket.write(order.tag, situation.old, limit)
+    words = order.recommended
+    labels = {stamp.OWN + "service": order.service, ticket.LABEL: mine.text()}
+    do = recovery.door(c, docker)
+    if not c.config.run.dry and busy(docker, order.frame, give_up):
+        return None
     try:
-        do(create, f"{plan.image.tag} cannot be created; nothing was changed.")
-        with Silence(host_of(docker), plan.frame.port) as silence:
-            for container in plan.old:
-                do(commands.stop(container.name), f"{container.name} cannot be stopped.")
-            do(commands.start(plan.candidate), f"{plan.image.tag} cannot be started.")
-            if not c.config.run.dry:
-                wait(docker, plan)
+        do(commands.create(name, words.image, words.arguments(), words.command, labels), f"{order.tag} cannot be created.")
+        if c.config.run.dry:
+            return mine
+        created = docker.container(name)
+        same = look(docker, order.frame) == situation
     except (Exit, KeyboardInterrupt) as error:
-        undo(c, docker, plan, error)
-    commit(do, plan)
-    report(c, plan, silence.milliseconds)
+        theirs = ticket.read(docker.container(name))
+        if theirs and theirs.token == mine.token:
+            do(commands.remove(name, force=True), f"{name} cannot be removed.")
+        elif theirs:
+            return None  # another run was faster; `busy` says who
+        raise Exit(f"{shell.reason(error)} Nothing was changed.", code=shell.exit_code(error)) from None
+    if created.get("Image") == order.image.id and same:
+        return mine
+    do(commands.remove(name, force=True), f"{name} cannot be removed.")
+    if not same:
+        return None
+    raise Exit(f"{words.image} was built anew in this moment. Nothing was changed; type the same again.", code=1)
 
 
-def acting(c: Context, docker: Engine) -> Callable[[Sequence[str], str], object]:
-    """A door to `run` on this engine."""
-    return lambda command, failed: run(c, command, failed, env=docker.environment)
-
-
-def wait(docker: Engine, plan: Plan) -> None:
-    """Wait until the candidate is healthy.
+def busy(docker: Engine, frame: Frame, give_up: float) -> bool:
+    """Whether another run's switch was in the way and is over now.
 
     Raises:
-        Exit: with code 1 and the reason, when it does not become so.
+        Exit: with code 1, saying who is switching, when it is not over in time.
     """
-    start = plan.settings.start
-    said = [""]
-
-    def tell(state: str, seconds: float) -> None:
-        if state != said[0]:
-            print(f"{plan.candidate}: {state} after {seconds:.1f} s", flush=True)
-            said[0] = state
-
-    if trouble := health.wait(docker, plan.candidate, start.timeout, start.settle, tell):
-        raise Exit(f"{plan.image.tag} {trouble}.", code=1)
-
-
-def commit(do: Callable[[Sequence[str], str], object], plan: Plan) -> None:
-    """Give the old containers their kept names and the candidate the service's."""
-    taken = set(plan.taken)
-    for container in (*plan.old, *([plan.holder] if plan.holder else [])):
-        name = kept_name(plan.service, container, taken)
-        taken.add(name)
-        do(commands.rename(container.name, name), f"{container.name} cannot be renamed.")
-    do(commands.rename(plan.candidate, plan.service), f"{plan.candidate} runs, but cannot be renamed.")
+    waited = False
+    while found := recovery.unfinished(docker, frame):
+        _, theirs, gone = found
+        if gone:
+            return True  # the caller looks again, and recovers
+        if time.monotonic() >= give_up:
+            raise Exit(f"{theirs.who()}. Nothing was changed. To wait for it, type --wait SECONDS.", code=1)
+        if not waited:
+            print(f"{theirs.who()}; waiting.", flush=True)
+        waited = True
+        time.sleep(recovery.POLL)
+    return waited
 
 
-def kept_name(service: str, container: Container, taken: set[str]) -> str:
-    """A free name for a container of an earlier version: `<service>.<tag>`, or with a number behind it."""
-    name = f"{service}.{version_of(container)}"
-    numbers = (f"{name}.{number}" for number in range(2, len(taken) + 3))
-    return next(free for free in (name, *numbers) if free not in taken)
+def replace(c: Context, docker: Engine, order: Order, situation: Situation, mine: Ticket) -> int | None:
+    """The steps between the lock and the names.
+
+    Returns:
+        For how many milliseconds the port was silent; None where that could not be measured.
+    """
+    name = order.service + NEXT
+    do = recovery.door(c, docker)
+    seen = "the candidate was created; the old version runs"
+    try:
+        if situation.running and order.rehearse:
+            rehearse(c, do, docker, order, mine)
+        with port.Silence(host_of(docker), order.ports[0]) as silence:
+            for container in situation.running:
+                seen = f"{container.name} was being stopped"
+                do(commands.stop(container.name), f"{container.name} cannot be stopped.")
+            seen = "the old version was stopped, the candidate was being started"
+            do(commands.start(name), f"{order.tag} cannot be started.")
+            if not c.config.run.dry:
+                healthy(docker, order, name)
+    except BaseException as error:
+        shell.survive(error)
+        undo(c, docker, order, mine, error, seen)
+    names(c, do, docker, order, situation, mine)
+    return silence.milliseconds
 
 
-def version_of(container: Container) -> str:
-    """The tag of the version that a container was made from, as its image said when it was built."""
-    return container.labels.get(stamp.OCI + "version") or container.image.removeprefix("sha256:")[:12]
+def rehearse(c: Context, do: Door, docker: Engine, order: Order, mine: Ticket) -> None:
+    """Start the same command in a network of its own, until its health check says healthy; then remove it.
+
+    Raises:
+        Exit: with code 1 and the reason, when it does not become healthy.
+    """
+    name = order.service + REHEARSAL
+    words = order.recommended.without("restart", "network", "publish", "network-alias", "ip", "ip6", "mac-address")
+    labels = {ticket.LABEL: mine.text()}
+    options = ["--network=none", *words.arguments()]
+    leftover = {} if c.config.run.dry else docker.container(name)
+    if leftover:
+        do(commands.remove(leftover["Id"], force=True), f"{name} cannot be removed.")
+    try:
+        do(commands.create(name, words.image, options, words.command, labels), "The rehearsal cannot be created.")
+        do(commands.start(name), "The rehearsal cannot be started.")
+        if not c.config.run.dry:
+            healthy(docker, order, name)
+    except Exit as error:
+        raise Exit(
+            f"In the rehearsal, {error.message} If this service cannot run twice at a time, type --no-rehearsal.", code=1
+        ) from None
+    do(commands.remove(name, force=True), f"{name} cannot be removed.")
 
 
-def undo(c: Context, docker: Engine, plan: Plan, error: BaseException) -> NoReturn:
-    """Remove the candidate, start again what ran before, and end.
+def healthy(docker: Engine, order: Order, name: str) -> None:
+    """Wait until a container is healthy; if it does not become so, show its last words.
+
+    Raises:
+        Exit: with code 1 and the reason.
+    """
+    start = order.settings.start
+    with progress.waiting(name) as tell:
+        trouble = health.wait(docker, name, start.timeout, start.settle, tell)
+    if trouble:
+        for line in docker.log(name, LOG_LINES):
+            print(f"{name} | {service.printable(line)}", flush=True)
+        raise Exit(f"{order.tag} {service.printable(trouble)}.", code=1)
+
+
+def undo(c: Context, docker: Engine, order: Order, mine: Ticket, error: BaseException, seen: str) -> None:
+    """Go back to what was before, and end.
 
     Raises:
         Exit: always; with code 130 if the person said stop, else 1.
     """
-    do = acting(c, docker)
-    candidate = docker.container(plan.candidate)
-    if candidate and candidate["Config"]["Labels"].get(stamp.OWN + "service") == plan.service:
-        show_log(docker, plan.candidate)
-        do(commands.remove(plan.candidate, force=True), f"{plan.candidate} cannot be removed.")
-    for container in plan.old:
-        if not docker.container(container.id).get("State", {}).get("Running"):
-            do(commands.start(container.name), f"{container.name} cannot be started again.")
-    versions = ", ".join(version_of(container) for container in plan.old)
-    now = f"{versions} runs as before." if versions else "No version runs, as before."
-    said = error.message if isinstance(error, Exit) else "Stopped."
-    raise Exit(f"{said} {now}", code=1 if isinstance(error, Exit) else 130)
+    said = shell.reason(error)
+    try:
+        candidate = docker.container(order.service + NEXT)
+        theirs = ticket.read(candidate)
+        if not theirs or theirs.token != mine.token:
+            raise Exit(f"The candidate {order.service + NEXT} is gone; somebody removed it.", code=1)
+        print(f"{said} Going back.", flush=True)
+        now = recovery.go_back(c, docker, order.settings.start, order.service, candidate["Id"], mine)
+    except Exit as second:
+        raise Exit(f"{said} {second.message} Last seen: {seen}. The next inv start recovers.", code=1) from None
+    except KeyboardInterrupt:
+        raise Exit(f"Stopped while going back. Last seen: {seen}. The next inv start recovers.", code=130) from None
+    raise Exit(f"{said} {now}", code=shell.exit_code(error))
 
 
-def show_log(docker: Engine, name: str) -> None:
-    """Print a container's last 30 log lines."""
-    output = docker.ask(lambda client: client.logs(name, tail=30)) or b""
-    for line in output.decode(errors="replace").splitlines():
-        print(f"{name} | {service.printable(line)}", flush=True)
+def names(c: Context, do: Door, docker: Engine, order: Order, situation: Situation, mine: Ticket) -> None:
+    """The last step: the old containers get their kept names, the candidate gets the service's.
+
+    The new version is healthy now, so an interrupt comes too late: the names are finished all the same.
+    """
+    if c.config.run.dry:
+        taken = {container.name for container in docker.containers()}
+        for container in situation.old:
+            do(commands.rename(container.name, service.kept_name(order.service, container, taken)), "")
+        do(commands.rename(order.service + NEXT, order.service), "")
+        return
+    try:
+        recovery.settle_names(do, docker, order.service, mine)
+    except KeyboardInterrupt:
+        if docker.container(order.service + NEXT):
+            recovery.settle_names(do, docker, order.service, mine)
+        raise Exit(f"Stopped too late: {order.tag} is healthy and runs as {order.service}.", code=130) from None
+
+
+def check_ports(docker: Engine, order: Order, situation: Situation) -> None:
+    """Refuse while a stranger holds the service's port, before anything is touched.
+
+    Raises:
+        Exit: with code 1, naming the process where that is known.
+    """
+    if not docker.endpoint.local:
+        return
+    ids = tuple(container.id for container in situation.running)
+    for number in order.ports:
+        if stranger := port.stranger(number, ids):
+            raise Exit(f"Port {number} is held by {stranger}, which is no version of {order.frame.image}. Stop it first.", code=1)
+
+
+def prune(c: Context, docker: Engine, order: Order, situation: Situation) -> None:
+    """Remove the kept containers beyond `start.keep`, oldest first, and those that never ran. Images always stay."""
+    do = recovery.door(c, docker)
+    kept = service.kept(docker, order.frame)
+    for container in kept[order.settings.start.keep :]:
+        do(commands.remove(container.name), f"{container.name} cannot be removed.")
+    for container in kept[: order.settings.start.keep]:
+        if docker.restarts_by_itself(container.id):
+            do(commands.no_restart(container.name), f"{container.name} cannot be updated.")
 
 
 def host_of(docker: Engine) -> str:
@@ -158,15 +315,13 @@ def host_of(docker: Engine) -> str:
     return "127.0.0.1" if docker.endpoint.local else urlsplit(docker.endpoint.host).hostname or "127.0.0.1"
 
 
-def report(c: Context, plan: Plan, silent: int | None) -> None:
+def report(c: Context, order: Order, situation: Situation, silent: int | None) -> None:
     """Say which version runs now, which one before, and for how long the port was silent."""
     if c.config.run.dry:
         return
-    before = ", ".join(version_of(container) for container in plan.old)
-    print(
-        f"{plan.image.tag} runs as {plan.service}"
-        + (f"; before: {before}" if before else "")
-        + (f"; port {plan.frame.port} was silent for {silent} ms" if silent is not None and before else "")
-        + ".",
-        flush=True,
-    )
+    before = ", ".join(service.version_of(container.labels, container.image) for container in situation.running)
+    parts: Sequence[str] = [f"{order.tag} runs as {order.service}"]
+    if before:
+        parts = [*parts, f"before: {before}"]
+        parts = [*parts, f"port {order.ports[0]} was silent for {silent} ms"] if silent is not None else parts
+    print("; ".join(parts) + ".", flush=True)

@@ -5,6 +5,7 @@ So every member's name is checked before the first is written, folders and files
 written through one), and links are checked as a whole when the tree stands.
 """
 
+import errno
 import lzma
 import os
 import shutil
@@ -20,7 +21,7 @@ from typing import IO, NamedTuple
 from . import seal
 from .vendored import Refused, shown
 
-BROKEN = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, NotImplementedError, RuntimeError)
+BROKEN = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, RuntimeError, ValueError)
 HOPS = 40  # links that one path may go through, as in Linux
 
 Parts = tuple[str, ...]
@@ -49,7 +50,12 @@ def unpack(archive: Path, into: Path) -> None:
             wrapped = len(tops) == 1 and all(member.folder or len(member.parts) > 1 for member in members)
             into.mkdir()
             lay(package, [member._replace(parts=member.parts[wrapped:]) for member in members], into)
-    except BROKEN as error:
+    except (*BROKEN, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in (
+            None,
+            errno.EINVAL,
+        ):  # a full disk is not the archive's fault
+            raise
         raise Refused(f"the archive is damaged or of an unknown form ({shown(error)})") from None
     settle(into)
 

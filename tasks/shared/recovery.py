@@ -1,0 +1,198 @@
+"""Going back from a switch, or finishing it: after a failure, and after a run whose process is gone.
+
+Everything is read from the engine: the candidate `<service>.next`, its ticket, and the state and names of the containers
+that the ticket lists. A switch renames the old containers only once the candidate is healthy; so:
+
+- none of them is renamed: go back to them;
+- one of them is renamed, or there never was one and the candidate runs: finish.
+
+The candidate's name is the lock of a service, and whoever goes back or finishes lets go of it last. Two runs that find the
+same left-over are kept apart by a second lock, `<service>.recovery`, which does nothing but exist.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from invoke import Context, Exit
+
+from . import commands, health, progress, service, stamp, ticket
+from .engine import Engine
+from .settings import Frame, Settings, Start
+from .shell import run
+from .ticket import Held, Ticket
+
+NEXT, REHEARSAL, RECOVERY = ".next", ".rehearsal", ".recovery"
+Door = Callable[[Sequence[str], str], object]  # takes a command and the sentence for its failure
+POLL = 0.2  # seconds between two looks at a lock that another run holds
+RECOVERY_LIMIT = 600.0  # seconds that a recovery may take at most
+
+
+def unfinished(docker: Engine, frame: Frame) -> tuple[dict[str, Any], Ticket, bool] | None:
+    """The switch that is under way or was left over.
+
+    Returns:
+        What docker says of its candidate, its ticket, and whether the run that started it is gone; None without a switch.
+
+    Raises:
+        Exit: with code 1 when a container that no switch made holds the candidate's name.
+    """
+    details = docker.container(frame.service + NEXT)
+    if not details:
+        return None
+    found = ticket.read(details)
+    if found is None:
+        name = frame.service + NEXT
+        raise Exit(f"The container {name} was not made by a switch, and holds its name. Type: docker rename {name} …", code=1)
+    return details, found, found.gone(docker.age(details))
+
+
+def notice(docker: Engine, frame: Frame) -> str:
+    """A sentence about an unfinished switch, for tasks that only look; "" without one."""
+    found = unfinished(docker, frame)
+    if not found:
+        return ""
+    _, theirs, gone = found
+    if gone:
+        return f"A switch of {frame.service} to {theirs.tag} was cut off and is unfinished. Type: inv start, which recovers first."
+    return f"{theirs.who()}."
+
+
+def recover(c: Context, docker: Engine, settings: Settings, frame: Frame) -> None:
+    """Go back from, or finish, a switch whose run is gone. A switch that is under way is left alone.
+
+    Raises:
+        Exit: with code 1 when that fails.
+    """
+    while found := unfinished(docker, frame):
+        details, theirs, gone = found
+        if not gone:
+            return
+        print(f"A switch to {theirs.tag} by {theirs.by} was cut off: recovering.", flush=True)
+        if c.config.run.dry:
+            return
+        lock = lock_recovery(c, docker, frame, details)
+        if not lock:
+            time.sleep(POLL)
+            continue
+        try:
+            again = docker.container(frame.service + NEXT)
+            if again.get("Id") == details["Id"]:
+                print(end(c, docker, settings.start, frame.service, details["Id"], theirs), flush=True)
+        finally:
+            door(c, docker)(commands.remove(lock, force=True), "The recovery's lock cannot be removed.")
+
+
+def lock_recovery(c: Context, docker: Engine, frame: Frame, candidate: dict[str, Any]) -> str:
+    """Take the second lock: its name, or "" while another run holds it. One that was left over is removed.
+
+    Raises:
+        Exit: with code 1 when the engine does not let it be taken.
+    """
+    name = frame.service + RECOVERY
+    do = door(c, docker)
+    if holder := docker.container(name):
+        theirs = ticket.read(holder)
+        if theirs is None or theirs.gone(docker.age(holder)):
+            do(commands.remove(holder["Id"], force=True), f"{name} cannot be removed.")  # by id: never a newer one
+        return ""
+    labels = {ticket.LABEL: ticket.write("recovery", (), RECOVERY_LIMIT).text()}
+    try:
+        do(commands.create(name, candidate["Image"], ["--network=none"], ["true"], labels), f"{name} cannot be created.")
+    except Exit:
+        if docker.container(name):
+            return ""  # another run was faster
+        raise
+    return name
+
+
+def end(c: Context, docker: Engine, start: Start, name: str, candidate: str, theirs: Ticket) -> str:
+    """Finish a switch if its candidate was found healthy, else go back. Returns the sentence that says which."""
+    names = {held.id: docker.container(held.id).get("Name", "")[1:] for held in theirs.old}
+    renamed = any(names[held.id] not in ("", held.name) for held in theirs.old)
+    runs = docker.container(candidate).get("State", {}).get("Running", False)
+    if renamed or (runs and not theirs.old):
+        if not finish(c, docker, start, name, candidate, theirs):
+            return f"{theirs.tag} runs."
+    return go_back(c, docker, start, name, candidate, theirs)
+
+
+def finish(c: Context, docker: Engine, start: Start, name: str, candidate: str, theirs: Ticket) -> str:
+    """Bring a switch to its end: the candidate healthy and under the service's name. Returns what is wrong, or ""."""
+    do = door(c, docker)
+    stop_old(do, docker, theirs)
+    if not docker.container(candidate).get("State", {}).get("Running"):
+        do(commands.start(name + NEXT), f"{name + NEXT} cannot be started.")
+    with progress.waiting(f"{theirs.tag}") as tell:
+        if trouble := health.wait(docker, candidate, start.timeout, start.settle, tell):
+            print(f"{theirs.tag} {trouble}.", flush=True)
+            return trouble
+    settle_names(do, docker, name, theirs)
+    return ""
+
+
+def stop_old(do: Door, docker: Engine, theirs: Ticket) -> None:
+    """Stop the containers that a switch replaces, as far as they run."""
+    for held in theirs.old:
+        details = docker.container(held.id)
+        if details.get("State", {}).get("Running"):
+            do(commands.stop(details["Name"][1:]), f"{held.name} cannot be stopped.")
+
+
+def settle_names(do: Door, docker: Engine, name: str, theirs: Ticket) -> None:
+    """Give the old containers their kept names, and the candidate the service's. What is renamed already stays."""
+    containers = {container.id: container for container in docker.containers()}
+    taken = {container.name for container in containers.values()}
+    for held in theirs.old:
+        container = containers.get(held.id)
+        if container and container.name == held.name:
+            kept = service.kept_name(name, container, taken)
+            taken.add(kept)
+            do(commands.rename(container.name, kept), f"{container.name} cannot be renamed.")
+    do(commands.rename(name + NEXT, name), f"{name + NEXT} runs, but cannot be renamed.")
+
+
+def go_back(c: Context, docker: Engine, start: Start, name: str, candidate: str, theirs: Ticket) -> str:
+    """Remove the candidate and bring the old containers back as they were. Returns the sentence that says so.
+
+    An old container that does not come back is named in the sentence; the lock is let go all the same, so that another
+    version can be started.
+    """
+    do = door(c, docker)
+    rehearsal = docker.container(name + REHEARSAL)
+    if rehearsal:
+        do(commands.remove(name + REHEARSAL, force=True), f"{name + REHEARSAL} cannot be removed.")
+    if docker.container(candidate).get("State", {}).get("Status", "created") not in ("created", "exited"):
+        do(commands.stop(name + NEXT, seconds=1), f"{name + NEXT} cannot be stopped.")
+    troubles = [bring_back(do, docker, start, held) for held in theirs.old]
+    do(commands.remove(name + NEXT, force=True), f"{name + NEXT} cannot be removed.")
+    if any(troubles):
+        return " ".join(trouble for trouble in troubles if trouble)
+    running = [docker.container(held.id) for held in theirs.old if held.running]
+    versions = ", ".join(service.version_of(details["Config"]["Labels"], details["Image"]) for details in running if details)
+    return f"{versions} runs as before." if versions else "No version runs, as before."
+
+
+def bring_back(do: Door, docker: Engine, start: Start, held: Held) -> str:
+    """Give one old container its name and its state back, and wait until it is healthy. Returns what is wrong, or ""."""
+    details = docker.container(held.id)
+    if not details:
+        return f"{held.name}, which ran before, is gone." if held.running else ""
+    name = details["Name"][1:]
+    trouble = ""
+    try:
+        if name != held.name and not docker.container(held.name):
+            do(commands.rename(name, held.name), f"{name} cannot get its name {held.name} back.")
+            name = held.name
+        if held.running and not details["State"]["Running"]:
+            do(commands.start(name), f"{name} cannot be started again.")
+            with progress.waiting(f"{name} comes back") as tell:
+                trouble = health.wait(docker, held.id, start.timeout, 0, tell)
+    except Exit as error:
+        return f"{error.message} See: docker logs {name}"
+    return f"{name}, which ran before, {trouble}. See: docker logs {name}" if trouble else ""
+
+
+def door(c: Context, docker: Engine) -> Door:
+    """The door to `run` on this engine."""
+    return lambda command, failed: run(c, command, failed, env=docker.environment)

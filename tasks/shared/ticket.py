@@ -1,0 +1,114 @@
+"""The ticket of a switch: who started it, when, and what it replaces. Kept as a label on the candidate container.
+
+The candidate's name exists once on an engine, so the candidate is the lock, and its ticket is all that another run needs
+to go on with, or undo, a switch whose own process is gone.
+"""
+
+import getpass
+import os
+import socket
+import time
+import uuid
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from . import stamp
+from .engine import Container
+
+LABEL = stamp.OWN + "switch"
+
+
+class Held(msgspec.Struct, frozen=True):
+    """A container that a switch replaces: its name and whether it ran, before the switch."""
+
+    id: str
+    name: str
+    running: bool
+
+
+class Ticket(msgspec.Struct, frozen=True):
+    """One run that changes a service.
+
+    `host`, `space` (its boot and process namespace), `pid` and `born` (in clock ticks since boot) name the process;
+    `since` is in seconds since 1970; `limit` are the seconds after which such a run is over in any case.
+    """
+
+    token: str
+    by: str
+    host: str
+    space: str
+    pid: int
+    born: str
+    since: float
+    limit: float
+    tag: str
+    old: tuple[Held, ...]
+
+    def text(self) -> str:
+        """As a label's value."""
+        return msgspec.json.encode(self).decode()
+
+    def who(self) -> str:
+        """For people: who is switching to what since when."""
+        moment = datetime.fromtimestamp(self.since, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+        return f"{self.by} is switching to {self.tag} since {moment} (process {self.pid} on {self.host})"
+
+    def gone(self, age: float) -> bool:
+        """Whether the run is over: its process is gone on this host, or on another it is older than any run can be.
+
+        Args:
+            age: seconds since the ticket's container was created, by the engine's clock.
+        """
+        if (self.host, self.space) == (socket.gethostname(), process_space()):
+            return birth(self.pid) != self.born
+        return age > self.limit
+
+
+def write(tag: str, old: tuple[Container, ...], limit: float) -> Ticket:
+    """A ticket for this process. `old`: the containers that hold the service's name or run a version of the frame."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, as in some containers
+        user = str(os.getuid())
+    return Ticket(
+        token=uuid.uuid4().hex,
+        by=f"{user}@{socket.gethostname()}",
+        host=socket.gethostname(),
+        space=process_space(),
+        pid=os.getpid(),
+        born=birth(os.getpid()),
+        since=time.time(),
+        limit=limit,
+        tag=tag,
+        old=tuple(Held(container.id, container.name, container.running) for container in old),
+    )
+
+
+def read(details: dict[str, Any]) -> Ticket | None:
+    """The ticket of a container, from what `docker inspect` says of it; None if it has none that can be read."""
+    text = ((details.get("Config") or {}).get("Labels") or {}).get(LABEL, "")
+    try:
+        return msgspec.json.decode(text, type=Ticket)
+    except msgspec.DecodeError:
+        return None
+
+
+def process_space() -> str:
+    """This boot of this machine and this process namespace: within it a process id means one process at a time."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:  # not Linux
+        return ""
+
+
+def birth(pid: int) -> str:
+    """When a process was started, in clock ticks since boot; "" when it is over (proc(5), fields 3 and 22 of stat)."""
+    try:
+        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (OSError, ValueError):
+        return ""
+    return "" if state in "ZX" else fields[18]
