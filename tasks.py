@@ -15,6 +15,8 @@ ns = Collection(
     frame.frame,
     labels.labels,
     start.start,
+    start.stop,
+    start.rollback,
     engine.engine,
     demo.demo,
     testing.test,

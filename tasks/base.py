@@ -1,6 +1,8 @@
 """The task `base`: the second layer."""
 
-from invoke import Context, task
+from typing import Any
+
+from invoke import Context, Exit, task
 
 from . import vendor
 from .shared import building, commands, engine, stamp, vendored
@@ -19,7 +21,7 @@ def base(c: Context, force: bool = False) -> None:
     settings = load_settings(c)
     docker = engine.engine()
     reference = f"{settings.base.image}:latest"
-    with building.one_at_a_time(c, reference):
+    with building.one_at_a_time(c, settings.base.image):
         dockerfile = building.dockerfile(settings.path(settings.base.dockerfile))
         pins = vendored.describe(vendored.read(ROOT / "vendor/vendor.yaml"))
         parent = ensure_parent(c, docker, settings)
@@ -31,7 +33,7 @@ def base(c: Context, force: bool = False) -> None:
             return
         print(f"Building {reference}: {reason}.", flush=True)
         labels = stamp.base_labels(settings, parent, pins, inputs)
-        args = {"PARENT": settings.base.parent}
+        args = building.declared(dockerfile, {"PARENT": settings.base.parent})
         building.build(c, docker, reference, dockerfile, ROOT, args, labels, settings.base.build_options)
         if not c.config.run.dry:
             remove_former(c, docker, settings)
@@ -69,19 +71,36 @@ def ensure_parent(c: Context, docker: Engine, settings: Settings) -> dict[str, s
 
 def remove_former(c: Context, docker: Engine, settings: Settings) -> None:
     """Remove the bases that lost their tag, except those that a container or a frame still stands on."""
-    rows = docker.labelled(settings.base.image)
-    orphans = [row["Id"] for row in rows if not [tag for tag in row.get("RepoTags") or () if tag != "<none>:<none>"]]
+    rows = {row["Id"]: row for row in docker.labelled(settings.base.image)}
+    layers = {image: docker.layers(image) for image in rows}
+    bases = [image for image in rows if not inherited(image, rows, layers)]
+    orphans = [image for image in bases if rows[image].get("RepoTags") in (None, [], ["<none>:<none>"])]
     if not orphans:
         return
     used = {container.image for container in docker.containers()}
-    stacks = {image: docker.layers(image) for image in docker.image_ids()}
+    others = [docker.image_details(image) for image in docker.image_ids() if image not in bases]
     for orphan in orphans:
-        layers = docker.layers(orphan)
-        children = [image for image, stack in stacks.items() if image != orphan and stack[: len(layers)] == layers]
-        if orphan not in used and not children:
-            run(
-                c,
-                commands.remove_image(orphan),
-                failed=f"The former base {orphan[7:19]} could not be removed; the new one is in place.",
-                env=docker.environment,
-            )
+        if orphan not in used and not any(stands_on(other, orphan, layers[orphan]) for other in others):
+            forget(c, docker, orphan)
+
+
+def inherited(image: str, rows: dict[str, dict[str, Any]], layers: dict[str, list[str]]) -> bool:
+    """Whether an image has its labels from a base that it was made from, by hand: that one is not ours to remove."""
+    inputs = rows[image]["Labels"].get(stamp.INPUTS)
+    below = (layers[other] for other, row in rows.items() if row["Labels"].get(stamp.INPUTS) == inputs)
+    return any(layers[image][: len(stack)] == stack != layers[image] for stack in below)
+
+
+def stands_on(details: dict[str, Any], base: str, layers: list[str]) -> bool:
+    """Whether an image was built on this base: by its label, or, without one, by its layers."""
+    named = (details.get("Config", {}).get("Labels") or {}).get(stamp.OWN + "base")
+    return bool(named == base if named else details.get("RootFS", {}).get("Layers", [])[: len(layers)] == layers)
+
+
+def forget(c: Context, docker: Engine, orphan: str) -> None:
+    """Remove a former base. The new one is in place, so failing here is worth a line and no more."""
+    try:
+        failed = f"The former base {orphan[7:19]} stays: it cannot be removed."
+        run(c, commands.remove_image(orphan), failed, env=docker.environment)
+    except Exit as error:
+        print(error.message, flush=True)

@@ -33,11 +33,12 @@ def frame(c: Context, name: str = "", force: bool = False, dirty: bool = False, 
     tag = version_tag(shared, dirty, suffix)
     reference = f"{chosen.image}:{tag}"
     docker = engine.engine()
-    with building.one_at_a_time(c, reference):
+    with building.one_at_a_time(c, chosen.image):
         dockerfile = building.dockerfile(shared.settings.path(chosen.dockerfile))
-        args = stamp.build_args(shared.settings, chosen, shared.release, tag)
+        ours = stamp.build_args(shared.settings, chosen, shared.release, tag)
+        args = {**building.declared(dockerfile, ours), **chosen.build_args}
         under = describe_base(c, docker, shared)
-        inputs = stamp.frame_inputs(chosen, shared.release, dockerfile, building.declared(dockerfile, args), under["id"])
+        inputs = stamp.frame_inputs(shared.settings, chosen, shared.release, dockerfile, args, under["id"])
         reason = why(docker.image(reference), shared, inputs, force)
         if reason:
             print(f"Building {reference}: {reason}.", flush=True)
@@ -102,7 +103,8 @@ def why(former: Image | None, shared: Stack, inputs: dict[str, str], force: bool
     if not (theirs and shared.release.revision.startswith(theirs)) and not force:
         raise Exit(
             f"{former.reference} already names commit {theirs[:7] or 'unknown'}, and this is "
-            f"{shared.release.commit} of {shared.release.branch}. Type --suffix NAME for a tag of its own, or --force to replace it.",
+            f"{shared.release.commit} of {shared.release.branch}. "
+            "Type --suffix NAME for a tag of its own, or --force to replace it.",
             code=2,
         )
     if differing := stamp.changed(former.labels, inputs):
@@ -112,20 +114,20 @@ def why(former: Image | None, shared: Stack, inputs: dict[str, str], force: bool
 
 def tell_untracked(shared: Stack) -> None:
     """Say what is not in the frame: somebody may have forgotten `git add`."""
-    if count := shared.release.untracked:
-        print(f"Not in the image: {count} untracked file{'s' * (count > 1)} or folder{'s' * (count > 1)} in {shared.settings.source}.")
+    counts = ((shared.release.untracked, "untracked"), (shared.release.ignored, "ignored"))
+    if found := " and ".join(f"{count} {kind}" for count, kind in counts if count):
+        several = "s" * (shared.release.untracked + shared.release.ignored > 1)
+        print(f"Not in the image: {found} file{several} or folder{several} in {shared.settings.source}.", flush=True)
 
 
 @contextmanager
 def exported(c: Context, shared: Stack, chosen: Frame) -> Iterator[Path]:
-    """A folder with the release's files, while the build needs it. Its path depends on the content alone, so that
-    `--dry` prints the very command; the caller lets one build of a tag run at a time."""
-    target = building.BUILDS / f"{chosen.image.rpartition('/')[2]}-{shared.release.tree[:12]}"
+    """A folder with the release's files while the build needs it; the caller lets one build run at a time."""
+    target = building.place(chosen.image)
     if c.config.run.dry:
         yield target
         return
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
+    shutil.rmtree(target, ignore_errors=True)  # a killed build may have left one
     try:
         source = shared.settings.path(shared.settings.source)
         with git.scratch() as folder:

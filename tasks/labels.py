@@ -1,12 +1,14 @@
 """The task `labels`: what an image says of itself."""
 
 import json
+import sys
 
 from invoke import Context, Exit, task
 
-from .shared import engine, service
+from .shared import engine, recovery, service
 from .shared.context import load_settings
 from .shared.engine import Engine, Image
+from .shared.service import printable
 from .shared.settings import Frame
 
 
@@ -21,50 +23,88 @@ from .shared.settings import Frame
 )
 def labels(c: Context, name: str = "", tag: str = "", image: str = "", json: bool = False, key: str = "") -> None:
     """Show what an image says of itself."""
+    if image and tag:
+        raise Exit("--image names an image and --tag a version of the frame: type one of them.", code=2)
+    if json and key:
+        raise Exit("--json prints all labels and --key one value: type one of them.", code=2)
     docker = engine.engine()
     if image:
         found = docker.image(image)
         if found is None:
-            raise Exit(f"There is no image {image} on this engine. See: docker image ls", code=2)
+            raise Exit(f"There is no image {printable(image)} on this engine. See: docker image ls", code=2)
     else:
-        found = version(docker, load_settings(c).frame(name), tag)
+        frame = load_settings(c).frame(name)
+        if under_way := recovery.notice(docker, frame):
+            print(under_way, file=sys.stderr)
+        found = tagged(docker, frame, tag) if tag else running(docker, frame)
     show(found, json, key)
 
 
-def version(docker: Engine, frame: Frame, tag: str) -> Image:
-    """A frame's image: the one with this tag, or the one that runs.
+def tagged(docker: Engine, frame: Frame, tag: str) -> Image:
+    """A frame's image with this tag.
 
     Raises:
         Exit: with code 2 when there is none, with those that there are.
     """
     images = docker.images(frame.image)
+    for image in images:
+        if image.tag == tag:
+            return image
+    raise missing(f"There is no version {printable(tag)} of {frame.image}", frame, images)
+
+
+def running(docker: Engine, frame: Frame) -> Image:
+    """The image of the version that runs; it may have lost its tag to a later build.
+
+    Raises:
+        Exit: with code 2 when none runs, or several, with the versions that there are.
+    """
+    images = docker.images(frame.image)
+    ids = {container.image for container in service.running(docker, frame)}
+    if len(ids) > 1:
+        raise missing(f"{len(ids)} versions of {frame.image} are running", frame, images)
+    found = next((image for image in images if image.id in ids), None) or next(map(docker.image, ids), None)
+    if found is None:
+        raise missing(f"No version of {frame.image} is running", frame, images)
+    return found
+
+
+def missing(what: str, frame: Frame, images: list[Image]) -> Exit:
+    """The sentence about a version that is not here, with those that are."""
     if not images:
-        raise Exit(f"There is no version of {frame.image} on this engine. Type: inv frame", code=2)
-    running = {container.image for container in service.running(docker, frame)}
-    chosen = [image for image in images if (image.tag == tag if tag else image.id in running)]
-    if not chosen:
-        missing = f"There is no version {tag}" if tag else f"No version of {frame.image} is running"
-        raise Exit(f"{missing}. Type --tag with one of: {', '.join(image.tag for image in images)}.", code=2)
-    return chosen[0]
+        return Exit(f"There is no version of {frame.image} on this engine. Type: inv frame", code=2)
+    return Exit(f"{what}. Type --tag with one of: {', '.join(image.tag for image in images)}.", code=2)
 
 
 def show(image: Image, as_json: bool, key: str) -> None:
-    """Print the labels: one bare value, JSON, or a table."""
-    if key:
-        if key not in image.labels:
-            raise Exit(f"{image.reference} has no label {key}. It has: {', '.join(sorted(image.labels)) or 'none'}.", code=2)
-        print(image.labels[key])
-    elif as_json:
+    """Print the labels: one bare value, JSON, or a table. A terminal gets nothing that could steer it."""
+    if as_json:
         print(json.dumps(image.labels, indent=2, sort_keys=True))
+    elif not key:
+        show_table(image)
+    elif key in image.labels:
+        print(readable(image.labels[key]) if sys.stdout.isatty() else image.labels[key])
     else:
-        from rich import box
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
+        names = ", ".join(printable(name) for name in sorted(image.labels))
+        raise Exit(f"{image.reference} has no label {printable(key)}. It has: {names or 'none'}.", code=2)
 
-        table = Table(title=f"{image.reference}  {image.id[:19]}", title_justify="left", title_style="bold", box=box.SIMPLE)
-        table.add_column("label", overflow="fold")
-        table.add_column("value", overflow="fold")
-        for name, value in sorted(image.labels.items()):
-            table.add_row(Text(name), Text(value))  # Text: an image's labels are nobody's markup
-        Console().print(table if image.labels else f"{image.reference} has no labels.")
+
+def show_table(image: Image) -> None:
+    """Print the labels as a table, as wide as the terminal; in a file or a pipe, no value is wrapped."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    title = Text(f"{image.reference}  {image.id[:19]}", "bold")
+    table = Table(title=title, title_justify="left", box=box.SIMPLE)
+    table.add_column("label", overflow="fold")
+    table.add_column("value", overflow="fold")
+    for name, value in sorted(image.labels.items()):
+        table.add_row(Text(printable(name)), Text(readable(value)))  # Text: an image's labels are nobody's markup
+    Console().print(table if image.labels else f"{image.reference} has no labels.")
+
+
+def readable(text: str) -> str:
+    """A value of several lines, without anything that could steer a terminal."""
+    return "\n".join(printable(line) for line in text.split("\n"))

@@ -1,38 +1,102 @@
-"""The task `start`: pick a version and switch to it."""
+"""The tasks `start`, `stop` and `rollback`: which version of the service runs."""
 
 import shlex
+from collections.abc import Sequence
 
 from invoke import Context, Exit, task
 
-from .shared import engine, prompt, recommended, service, stamp, switch
+from .shared import commands, datadir, engine, prompt, recommended, recovery, service, stamp, switch
 from .shared.context import built, load_settings
 from .shared.engine import Engine, Image
+from .shared.recommended import Recommended
 from .shared.settings import Frame, Settings
+
+NAME_HELP = "Which frame, a key under stack.frames; needed only when there are several."
+SWITCH_HELP = {
+    "name": NAME_HELP,
+    "wait": "Seconds to wait for somebody else's switch to end.",
+    "rehearsal": "Try the version beside the old one first; --no-rehearsal if it cannot run twice at a time.",
+    "trust": "Show a recommended command that goes beyond start.allow, and ask whether to run it.",
+    "yes": "With --trust: do not ask.",
+}
 
 
 @task(
     help={
-        "name": "Which frame, a key under stack.frames; needed only when there are several.",
+        **SWITCH_HELP,
         "tag": "The version to start; without it, the one just built, the only one, or a question.",
+        "latest": "The newest version, without a question.",
+        "force": "Replace the container even if this very version runs.",
+        "from-settings": "Run it as today's settings say, not as its label does.",
     }
 )
-def start(c: Context, name: str = "", tag: str = "") -> None:
+def start(
+    c: Context, name: str = "", tag: str = "", latest: bool = False, wait: int = 0, force: bool = False,
+    rehearsal: bool = True, from_settings: bool = False, trust: bool = False, yes: bool = False,
+) -> None:  # fmt: skip
     """Pick a version and switch to it.
 
-    Its image's recommended command says how to run it; that command is checked first and never reaches a shell.
+    The old version runs until the new one was healthy in a rehearsal, and comes back if the new one fails. The image's
+    recommended command says how to run it; that command is checked first and never reaches a shell.
     """
     settings = load_settings(c)
     frame = settings.frame(name)
     docker = engine.engine()
     ours = built(c)
-    if not tag and ours and ours.frame == frame.image:
+    if not tag and not latest and ours and ours.frame == frame.image:
         tag = ours.tag
-    image = pick(docker, frame, tag, dry=c.config.run.dry)
-    words = command(docker, settings, frame, image)
-    switch.perform(c, docker, switch.Order(settings, frame, image, words))
+    image = pick(docker, frame, tag, latest, dry=c.config.run.dry)
+    words = command(c, docker, settings, frame, image, from_settings, trust, yes)
+    datadir.prepare(c, docker, settings, words)
+    rehearse = rehearsal and settings.start.rehearse
+    switch.perform(c, docker, switch.Order(settings, frame, image, words, rehearse, force, wait))
 
 
-def pick(docker: Engine, frame: Frame, tag: str, dry: bool) -> Image:
+@task(help=SWITCH_HELP)
+def rollback(
+    c: Context, name: str = "", wait: int = 0, rehearsal: bool = True, trust: bool = False, yes: bool = False
+) -> None:
+    """Switch to the version that ran before."""
+    settings = load_settings(c)
+    frame = settings.frame(name)
+    docker = engine.engine()
+    recovery.recover(c, docker, settings, frame)
+    running = {container.image for container in service.running(docker, frame)}
+    for container in service.kept(docker, frame):
+        image = docker.image(container.image)
+        if image and image.id not in running:
+            break
+    else:
+        raise Exit(f"There is no earlier version of {frame.service} to return to. Type: inv start", code=2)
+    words = command(c, docker, settings, frame, image, False, trust, yes)
+    datadir.prepare(c, docker, settings, words)
+    rehearse = rehearsal and settings.start.rehearse
+    switch.perform(c, docker, switch.Order(settings, frame, image, words, rehearse, wait=wait))
+
+
+@task(help={"name": NAME_HELP})
+def stop(c: Context, name: str = "") -> None:
+    """Stop the service, so that a reboot does not bring it back."""
+    settings = load_settings(c)
+    frame = settings.frame(name)
+    docker = engine.engine()
+    recovery.recover(c, docker, settings, frame)
+    if under_way := recovery.notice(docker, frame):
+        raise Exit(f"{under_way} Nothing was changed.", code=1)
+    running = service.running(docker, frame)
+    if not running:
+        print(f"No version of {frame.image} is running.")
+        return
+    do = recovery.door(c, docker)
+    for container in running:
+        if docker.restarts_by_itself(container.id):
+            do(commands.no_restart(container.name), f"{container.name} cannot be updated.")
+        do(commands.stop(container.name), f"{container.name} cannot be stopped.")
+    version = service.version_of(running[0].labels, running[0].image)
+    print(f"{running[0].name} is stopped. To start it again: inv start --tag {version}")
+
+
+def pick(docker: Engine, frame: Frame, tag: str, latest: bool, dry: bool) -> Image:
     """The version to start.
 
     Raises:
@@ -44,9 +108,11 @@ def pick(docker: Engine, frame: Frame, tag: str, dry: bool) -> Image:
     if not images:
         raise Exit(f"There is no version of {frame.image} on this engine. Type: inv frame", code=2)
     versions = {image.tag: image for image in images}
+    if tag and latest:
+        raise Exit("Type either --tag TAG or --latest.", code=2)
     if tag and tag not in versions:
         raise Exit(f"There is no version {tag} of {frame.image}. Type --tag with one of: {', '.join(versions)}.", code=2)
-    if not tag and len(versions) == 1:
+    if not tag and (latest or len(versions) == 1):
         return images[0]
     if not tag:
         running = {container.image for container in service.running(docker, frame)}
@@ -58,13 +124,43 @@ def pick(docker: Engine, frame: Frame, tag: str, dry: bool) -> Image:
     return versions[tag]
 
 
-def command(docker: Engine, settings: Settings, frame: Frame, image: Image) -> recommended.Recommended:
-    """The image's recommended command, checked.
+def command(
+    c: Context, docker: Engine, settings: Settings, frame: Frame, image: Image, from_settings: bool, trust: bool, yes: bool
+) -> Recommended:
+    """The image's recommended command, or that of the settings, checked.
 
     Raises:
-        Exit: with code 1 when it is refused, or there is none.
+        Exit: with code 1 when it is refused, 2 when somebody would have to be asked and nobody is there.
     """
-    text = image.labels.get(stamp.COMMAND, "")
-    if not image.id:  # --dry, and the image is not built: its label will be what the settings say
-        text = shlex.join(stamp.recommended_command(frame, image.tag))
-    return recommended.check(text, image.reference, settings.start.allow, settings.data, docker.endpoint.local)
+    version = image.tag if image.reference.startswith(f"{frame.image}:") else service.version_of(image.labels, image.id)
+    reference = f"{frame.image}:{version}"
+    settled = shlex.join(stamp.recommended_command(frame, version))
+    if from_settings or not image.id:  # without an id: --dry, and the image is not built yet
+        text = settled
+    else:
+        text = image.labels.get(stamp.COMMAND, "")
+        if not text.strip():
+            raise Exit(f"{reference} has no recommended command in its label. Type --from-settings to use invoke.yaml's.", code=1)
+    allow, local = settings.start.allow, docker.endpoint.local
+    if not trust:
+        words = recommended.check(text, reference, allow, settings.data, local)
+    else:
+        words = recommended.parse(text, reference)
+        if unusual := recommended.unusual(words, allow, settings.data, local):
+            agree(text, unusual, yes)
+    if words.name != frame.service:
+        print(f"Its label calls the service {service.printable(words.name)}; here it is {frame.service}.")
+    return words
+
+
+def agree(text: str, unusual: Sequence[str], yes: bool) -> None:
+    """Show an unusual command and ask whether to run it.
+
+    Raises:
+        Exit: with code 2 without a terminal and without --yes, 130 when the answer is no.
+    """
+    print(f"The recommended command is\n  {service.printable(text)}\nUnusual in it:")
+    for sentence in unusual:
+        print(f"  - {sentence}")
+    if not yes:
+        prompt.confirm("Run it all the same?", "Nobody can be asked. Type --yes with --trust to run it all the same.")

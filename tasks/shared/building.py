@@ -47,20 +47,20 @@ def build(
     run(
         c,
         commands.build(reference, path, context, args, labels, options),
-        failed=f"The build of {reference} failed; its last lines say why. An earlier image of that name is still there.",
-        # An attestation would wrap the image into an index with another id (https://docs.docker.com/build/metadata/attestations/).
+        failed=f"The build of {reference} failed; the lines above say why. An earlier image of that name stays.",
+        # An attestation would make the image an index, with another id (https://docs.docker.com/build/metadata/attestations/).
         env={**engine.environment, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"},
     )
 
 
 def place(image: str) -> Path:
-    """Where an image's context is put together. It depends on the name alone, so that `--dry` prints the very command."""
+    """Where an image's context is put together. It depends on the name alone: `--dry` prints the same command."""
     return BUILDS / image.replace("/", "+")
 
 
 @contextmanager
 def one_at_a_time(c: Context, image: str) -> Iterator[None]:
-    """Let one build of an image, whatever the tag, run at a time on this machine; the next waits, and then finds it built.
+    """Let one build of an image, whatever its tag, run at a time on this machine; the next one waits for it.
 
     Raises:
         Exit: with code 1 when the lock cannot be made, because another user made the folder.
@@ -70,9 +70,10 @@ def one_at_a_time(c: Context, image: str) -> Iterator[None]:
         return
     try:
         BUILDS.mkdir(exist_ok=True)
-        file = open(f"{place(image)}.lock", "w")  # noqa: SIM115
+        file = Path(f"{place(image)}.lock").open("w")  # noqa: SIM115
     except OSError as error:
-        raise Exit(f"{BUILDS} cannot be written to ({error.strerror}). Remove it, or build as the user who owns it.", code=1) from None
+        way = "Build as the user who owns it, or remove it."
+        raise Exit(f"{BUILDS} cannot be used: {error.strerror}. {way}", code=1) from None
     with file as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

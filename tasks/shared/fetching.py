@@ -169,24 +169,28 @@ def in_threads(names: list[str], work: "Work", stop: Event) -> None:
     for name in names:
         waiting.put(name)
 
+    ended: SimpleQueue[None] = SimpleQueue()
+
     def loop() -> None:
         while not stop.is_set():
             try:
                 name = waiting.get_nowait()
             except Empty:
-                return
+                break
             work(name)
+        ended.put(None)
 
     threads = [Thread(target=loop, daemon=True) for _ in range(min(AT_ONCE, len(names)))]
     for thread in threads:
         thread.start()
     try:
-        for thread in threads:
-            thread.join()
+        for _ in threads:
+            ended.get()  # not join: once interrupted, Python 3.11 takes a thread that runs for one that has ended
     except BaseException:
         stop.set()
-        for thread in threads:
-            thread.join(PATIENCE / len(threads))
+        with suppress(Empty):
+            for _ in threads:
+                ended.get(timeout=PATIENCE / len(threads))
         raise
 
 

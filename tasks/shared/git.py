@@ -61,7 +61,7 @@ def release(c: Context, source: Path, series: str) -> Release:
     """Ask git about the source.
 
     Raises:
-        Exit: with code 1 when the source is no git checkout, has no commit, is shallow, lacks a submodule, or has conflicts.
+        Exit: with code 1 when the source is no git checkout, has no commit, is shallow, lacks a submodule or has conflicts.
     """
     revision = usable(c, source)
     states = status(c, source)
@@ -111,7 +111,8 @@ def usable(c: Context, source: Path) -> str:
         raise Exit("git is not installed. Type: apt-get install git", code=1)
     if "dubious ownership" in probe.stderr:
         raise Exit(
-            f"git refuses {source}, which belongs to another user. Type: git config --global --add safe.directory {source}",
+            f"git refuses {source}, which belongs to another user. "
+            f"Type: git config --global --add safe.directory {source}",
             code=1,
         )
     inside, shallow, *_ = [*probe.stdout.split(), "", ""]
@@ -197,8 +198,9 @@ def contents(c: Context, where: Path, revision: str, folder: Path, target: Path 
 def own_index(c: Context, where: Path, folder: Path) -> dict[str, str]:
     """An environment in which git reads this repository and writes index and objects elsewhere."""
     paths = git(c, where, "rev-parse", "--absolute-git-dir", "--git-path", "objects", "--git-path", "index") or ""
-    gitdir, objects, index = (paths.split("\n") + ["", ""])[:3]
+    gitdir, objects, index = [*paths.split("\n"), "", ""][:3]
     own = Path(tempfile.mkdtemp(dir=folder))
+    quoted = json.dumps(str((where / objects).resolve()), ensure_ascii=False)  # a ":" in it would divide it
     (own / "objects").mkdir()
     if (where / index).exists():
         shutil.copyfile(where / index, own / "index")
@@ -206,7 +208,7 @@ def own_index(c: Context, where: Path, folder: Path) -> dict[str, str]:
         "GIT_DIR": gitdir,
         "GIT_INDEX_FILE": str(own / "index"),
         "GIT_OBJECT_DIRECTORY": str(own / "objects"),
-        "GIT_ALTERNATE_OBJECT_DIRECTORIES": json.dumps(str((where / objects).resolve()), ensure_ascii=False),  # may hold ":"
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES": quoted,
     }
 
 
@@ -230,7 +232,7 @@ def submodules(c: Context, where: Path, tree: str, env: dict[str, str]) -> list[
 
 
 def write(c: Context, where: Path, tree: str, env: dict[str, str], target: Path) -> None:
-    """Write a tree's files into `target`, as a checkout would (line endings, LFS), and unlike `git archive` all of them."""
+    """Write all files of a tree into `target`, as a checkout does (line endings, LFS) and `git archive` does not."""
     inside = {**env, "GIT_WORK_TREE": str(target), "GIT_INDEX_FILE": env["GIT_INDEX_FILE"] + ".out"}
     former = os.umask(0o022)  # the modes go into the image: they must not depend on who builds
     try:
@@ -245,4 +247,3 @@ def write(c: Context, where: Path, tree: str, env: dict[str, str], target: Path)
 def valid_tag(tag: str) -> bool:
     """Whether Docker would accept this as an image's tag (https://docs.docker.com/reference/cli/docker/image/tag/)."""
     return re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", tag) is not None
-

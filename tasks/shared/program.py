@@ -1,6 +1,7 @@
 """The `inv` command: Invoke, with this project's order of tasks, exit codes and error messages."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,9 @@ class StackProgram(Program):
         wrong_arguments(self.config.load_shell_env)  # again before each task, but here its complaint has a sentence
 
     def execute(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGHUP):  # a task that changes something undoes it, as for Ctrl-C
+            if signal.getsignal(number) == signal.SIG_DFL:  # nohup's choice stays
+                signal.signal(number, interrupt)
         try:
             super().execute()
         except KeyboardInterrupt:
@@ -57,6 +61,11 @@ class StackProgram(Program):
         pairs: list[tuple[str, str | None]] = super()._make_pairs(coll, ancestors)
         order = list(coll.tasks)
         return sorted(pairs, key=lambda pair: order.index(pair[0].split()[0]) if pair[0] in order else len(order))
+
+
+def interrupt(number: int, frame: object) -> None:
+    """A signal that asks to end becomes what Ctrl-C is in Python."""
+    raise KeyboardInterrupt
 
 
 def wrong_arguments(step: Any, *args: Any) -> None:

@@ -35,3 +35,16 @@ def answered(answer: object) -> object:
     if answer is None:
         raise Exit("Stopped. Nothing was changed.", code=130)
     return answer
+
+
+def confirm(question: str, without_terminal: str) -> None:
+    """Ask for a yes.
+
+    Raises:
+        Exit: with code 2 without a terminal, 130 when the answer is no.
+    """
+    require_terminal(without_terminal, {})
+    import questionary
+
+    if not answered(questionary.confirm(question, default=False).ask()):
+        raise Exit("Nothing was changed.", code=130)

@@ -48,6 +48,7 @@ class Start(Struct, frozen=True, forbid_unknown_fields=True):
     timeout: Seconds = 60
     settle: Seconds = 3
     keep: Annotated[int, Meta(ge=0)] = 5
+    rehearse: bool = True
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):

@@ -31,7 +31,7 @@ def recommended_command(frame: Frame, tag: str) -> list[str]:
 
 
 def build_args(settings: Settings, frame: Frame, release: Release, tag: str) -> dict[str, str]:
-    """Every `ARG` that a frame's Dockerfile may declare; the first ten are those of the former `build_docker.sh`."""
+    """What the project sets of a Dockerfile's `ARG`s; the first ten are those of the former `build_docker.sh`."""
     return {
         "REPOSITORY": frame.image,
         "TAG": tag,
@@ -82,7 +82,9 @@ def frame_labels(
     }
 
 
-def base_labels(settings: Settings, parent: Mapping[str, str], pins: Mapping[str, str], inputs: Mapping[str, str]) -> dict[str, str]:
+def base_labels(
+    settings: Settings, parent: Mapping[str, str], pins: Mapping[str, str], inputs: Mapping[str, str]
+) -> dict[str, str]:
     """The labels of the base. `parent`: `name` and `digest` of the first layer."""
     return {
         NAME: settings.base.image,

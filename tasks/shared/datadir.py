@@ -1,0 +1,34 @@
+"""The shared directory that survives restarts: its standard folders, and the volumes' sources."""
+
+from pathlib import Path
+
+from invoke import Context, Exit
+
+from .engine import Engine
+from .recommended import Recommended
+from .settings import Settings
+
+FOLDERS = ("checkpoints", "datasets", "pretrained_models", "projects")
+
+
+def prepare(c: Context, docker: Engine, settings: Settings, words: Recommended) -> None:
+    """Make the missing standard folders if the service uses the data directory, and check its volumes' sources.
+
+    What exists is not touched. On another host nothing can be looked at.
+
+    Raises:
+        Exit: with code 1 when a volume's source is missing: docker would make an empty folder of it, or fail late.
+    """
+    binds = words.binds()
+    if not docker.endpoint.local or c.config.run.dry:
+        return
+    data = Path(settings.data)
+    if any(Path(bind) == data or data in Path(bind).parents for bind in binds):
+        for folder in FOLDERS:
+            try:
+                (data / folder).mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                print(f"Warning: {data / folder} cannot be made: {error.strerror}.", flush=True)
+    for bind in binds:
+        if not Path(bind).exists():
+            raise Exit(f"The volume's source {bind} does not exist. Make it: mkdir -p {bind}", code=1)
