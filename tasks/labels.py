@@ -60,7 +60,9 @@ def running(docker: Engine, frame: Frame) -> Image:
         Exit: with code 2 when none runs, or several, with the versions that there are.
     """
     images = docker.images(frame.image)
-    ids = {container.image for container in service.running(docker, frame)}
+    containers = service.running(docker, frame)
+    serving = [container for container in containers if container.name == frame.service]  # beside it, a rehearsal may run
+    ids = {container.image for container in serving or containers}
     if len(ids) > 1:
         raise missing(f"{len(ids)} versions of {frame.image} are running", frame, images)
     found = next((image for image in images if image.id in ids), None) or next(map(docker.image, ids), None)

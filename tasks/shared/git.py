@@ -61,7 +61,7 @@ def release(c: Context, source: Path, series: str) -> Release:
     """Ask git about the source.
 
     Raises:
-        Exit: with code 1 when the source is no git checkout, has no commit, is shallow, lacks a submodule or has conflicts.
+        Exit: with code 1 when the source is no git checkout, is shallow, lacks a commit or submodule, or has conflicts.
     """
     revision = usable(c, source)
     states = status(c, source)
