@@ -652,9 +652,12 @@ def test_up_to_date_needs_no_network_and_is_quick(server: Server, project: Path,
 def test_ten_thousand_files_are_read_once(server: Server, vendor: Path) -> None:
     pins(vendor, f"big: {serve(server, 'x.zip', zipped({f'{i % 100}/{i}': b'x' * 200 for i in range(10_000)}))}")
     task.bring(vendor)
-    start = time.monotonic()
-    task.bring(vendor)
-    assert time.monotonic() - start < 0.3
+    times = []
+    for _ in range(3):
+        start = time.monotonic()
+        task.bring(vendor)
+        times.append(time.monotonic() - start)
+    assert min(times) < 0.3, "seconds; reading them all again takes longer"
     one = vendor / "big/7/7"
     facts = one.stat()
     one.write_bytes(b"y" * 200)  # the same size, and the old time put back: the inode's own time gives it away
