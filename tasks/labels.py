@@ -61,7 +61,7 @@ def running(docker: Engine, frame: Frame) -> Image:
     """
     images = docker.images(frame.image)
     containers = service.running(docker, frame)
-    serving = [container for container in containers if container.name == frame.service]  # beside it, a rehearsal may run
+    serving = [one for one in containers if one.name == frame.service]  # beside it, a rehearsal may run
     ids = {container.image for container in serving or containers}
     if len(ids) > 1:
         raise missing(f"{len(ids)} versions of {frame.image} are running", frame, images)

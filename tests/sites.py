@@ -1,6 +1,7 @@
 """A team's site for tests: a framework in git, settings, and `inv` typed as people type it."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -40,6 +41,7 @@ class Site:
     def __init__(self, engine: PrivateEngine, parent: str, folder: Path) -> None:
         self.engine = engine
         self.folder = folder
+        self.root = ROOT
         self.port = free_port()
         self.source = folder / "framework"
         self.file = folder / "site.yaml"
@@ -75,10 +77,23 @@ class Site:
         found: dict[str, Any] = self.settings["frames"]["visdom"]
         return found
 
+    def own_project(self) -> None:
+        """Go on with a copy of the project, whose pins, Dockerfiles and .build are this site's own."""
+        self.root = self.folder / "project"
+        for name in ("tasks", "docker", "vendor"):
+            shutil.copytree(ROOT / name, self.root / name)
+        for name in ("tasks.py", "invoke.yaml", ".dockerignore"):
+            shutil.copy(ROOT / name, self.root / name)
+
     def save(self) -> None:
         """Write the settings file."""
         with open(self.file, "w") as file:
             YAML().dump({"stack": self.settings}, file)
+
+    def set(self, **start: Any) -> None:
+        """Change settings under `start:` and save them."""
+        self.settings["start"].update(start)
+        self.save()
 
     def git(self, *arguments: str, where: Path | None = None) -> str:
         """git in the source."""
@@ -98,7 +113,7 @@ class Site:
 
     def command(self, *arguments: str) -> list[str]:
         """`inv` with this site's settings, as an argument list."""
-        return [sys.executable, "-I", str(ROOT / "tasks/shared/program.py"), "-f", str(self.file), *arguments]
+        return [sys.executable, "-I", str(self.root / "tasks/shared/program.py"), "-f", str(self.file), *arguments]
 
     def inv(self, *arguments: str, code: int = 0, **environment: str) -> "subprocess.CompletedProcess[str]":
         """Type `inv …` without a terminal; the exit code must be `code`, and a traceback is never an answer."""
