@@ -38,7 +38,7 @@ def tiny(private_engine: PrivateEngine) -> str:
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
         tar.add(busybox, "bin/busybox")
-        for name in ("sh", "sleep", "nc", "httpd", "wget", "cat", "echo", "kill", "touch", "test", "ls", "env"):
+        for name in ("sh", "sleep", "nc", "httpd", "wget", "cat", "echo", "kill", "touch", "test", "ls", "env", "rm"):
             link = tarfile.TarInfo(f"bin/{name}")
             link.type, link.linkname = tarfile.SYMTYPE, "busybox"
             tar.addfile(link)

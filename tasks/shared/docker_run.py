@@ -3,7 +3,8 @@
 Everything here reads text and nothing is run. What may be run is decided in recommended.py.
 
 Sources: docker/cli (cli/command/container/opts.go and run.go, opts/mount.go), spf13/pflag (flag.go), moby
-(volume/mounts/linux_parser.go), docker/go-connections (nat), distribution/reference (normalize.go); clients 20.10 to 29.
+(volume/mounts/linux_parser.go), docker/go-connections (nat), distribution/reference (normalize.go); read for the
+clients 20.10 to 29.
 """
 
 import os.path

@@ -26,11 +26,15 @@ def wait(docker: Engine, name: str, timeout: float, settle: float, report: Calla
     begun = time.monotonic()
     test = check_of(docker.container(name))
     said = ""
+    was_healthy = False
     while True:
         passed = time.monotonic() - begun
         if trouble := failed(docker.container(name)):
             return trouble
         healthy, said = ask(docker, name, test, timeout - passed) if test else (True, "")
+        if was_healthy and not healthy:
+            return f"turned unhealthy after {passed:.1f} s" + (f": {said}" if said else "")
+        was_healthy = healthy
         report("healthy" if healthy and test else "starting" if test else "up", passed)
         passed = time.monotonic() - begun
         if healthy and passed >= settle:

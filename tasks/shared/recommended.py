@@ -28,7 +28,7 @@ NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 # `docker create` has no such options, and for a detached container they change nothing.
 ONLY_RUN = frozenset({"detach-keys", "sig-proxy"})
 
-SOCKETS = frozenset({"docker.sock", "containerd.sock"})
+SOCKETS = ("/docker.sock", "/containerd.sock")
 
 # Options with one form each: the value must match as a whole; else the sentence says what is allowed.
 FORMS: dict[str, tuple[str, str]] = {
@@ -137,7 +137,7 @@ class Place:
         real = os.path.realpath(path) if self.local else path
         if self.local and not under(real, os.path.realpath(data)):
             return f"leads out of {self.data} by a symbolic link"
-        return "is an engine's socket" if {os.path.basename(path), os.path.basename(real)} & SOCKETS else ""
+        return "is an engine's socket" if path.endswith(SOCKETS) or real.endswith(SOCKETS) else ""
 
 
 def parse(text: str, image: str) -> Recommended:

@@ -141,7 +141,7 @@ def stop_old(do: Door, docker: Engine, theirs: Ticket) -> None:
 
 def settle_names(do: Door, docker: Engine, name: str, theirs: Ticket) -> None:
     """Give the old containers their kept names, and the candidate the service's. What is renamed already stays."""
-    containers = {container.id: container for container in docker.containers()}
+    containers = {container.id[:12]: container for container in docker.containers()}
     taken = {container.name for container in containers.values()}
     for held in theirs.old:
         container = containers.get(held.id)

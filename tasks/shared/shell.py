@@ -1,6 +1,7 @@
 """The only two doors to `c.run`: `ask` for questions, `run` for acts. The only place that quotes."""
 
 import os
+import select
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -92,11 +93,10 @@ def exit_code(error: BaseException) -> int:
     return 130 if isinstance(error, KeyboardInterrupt) else 1
 
 
-def survive(error: BaseException) -> None:
-    """Make it possible to go on after an error, when the error is that the terminal or the pipe is gone."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.write("")
-            stream.flush()
-        except OSError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+def survive() -> None:
+    """Make it possible to go on talking when the terminal or the pipe is gone: what is said then goes nowhere."""
+    for number in (1, 2):
+        watched = select.poll()
+        watched.register(number, 0)
+        if watched.poll(0):  # only hang-up and error are reported when nothing is asked for
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)

@@ -145,7 +145,7 @@ def take(c: Context, docker: Engine, order: Order, situation: Situation, give_up
         same = look(docker, order.frame) == situation
     except (Exit, KeyboardInterrupt) as error:
         theirs = ticket.read(docker.container(name))
-        if theirs and theirs.token == mine.token:
+        if theirs and theirs == mine:
             do(commands.remove(name, force=True), f"{name} cannot be removed.")
         elif theirs:
             return None  # another run was faster; `busy` says who
@@ -189,7 +189,7 @@ def replace(c: Context, docker: Engine, order: Order, situation: Situation, mine
     seen = "the candidate was created; the old version runs"
     try:
         if situation.running and order.rehearse:
-            rehearse(c, do, docker, order, mine)
+            rehearse(c, do, docker, order)
         with port.Silence(host_of(docker), order.ports[0]) as silence:
             for container in situation.running:
                 seen = f"{container.name} was being stopped"
@@ -199,13 +199,13 @@ def replace(c: Context, docker: Engine, order: Order, situation: Situation, mine
             if not c.config.run.dry:
                 healthy(docker, order, name)
     except BaseException as error:
-        shell.survive(error)
+        shell.survive()
         undo(c, docker, order, mine, error, seen)
     names(c, do, docker, order, situation, mine)
     return silence.milliseconds
 
 
-def rehearse(c: Context, do: Door, docker: Engine, order: Order, mine: Ticket) -> None:
+def rehearse(c: Context, do: Door, docker: Engine, order: Order) -> None:
     """Start the same command in a network of its own, until its health check says healthy; then remove it.
 
     Raises:
@@ -213,7 +213,7 @@ def rehearse(c: Context, do: Door, docker: Engine, order: Order, mine: Ticket) -
     """
     name = order.service + REHEARSAL
     words = order.recommended.without("restart", "network", "publish", "network-alias", "ip", "ip6", "mac-address")
-    labels = {ticket.LABEL: mine.text()}
+    labels = {stamp.OWN + "rehearsal": order.service}
     options = ["--network=none", *words.arguments()]
     leftover = {} if c.config.run.dry else docker.container(name)
     if leftover:
@@ -255,7 +255,7 @@ def undo(c: Context, docker: Engine, order: Order, mine: Ticket, error: BaseExce
     try:
         candidate = docker.container(order.service + NEXT)
         theirs = ticket.read(candidate)
-        if not theirs or theirs.token != mine.token:
+        if theirs != mine:
             raise Exit(f"The candidate {order.service + NEXT} is gone; somebody removed it.", code=1)
         print(f"{said} Going back.", flush=True)
         now = recovery.go_back(c, docker, order.settings.start, order.service, candidate["Id"], mine)
@@ -271,12 +271,6 @@ def names(c: Context, do: Door, docker: Engine, order: Order, situation: Situati
 
     The new version is healthy now, so an interrupt comes too late: the names are finished all the same.
     """
-    if c.config.run.dry:
-        taken = {container.name for container in docker.containers()}
-        for container in situation.old:
-            do(commands.rename(container.name, service.kept_name(order.service, container, taken)), "")
-        do(commands.rename(order.service + NEXT, order.service), "")
-        return
     try:
         recovery.settle_names(do, docker, order.service, mine)
     except KeyboardInterrupt:
@@ -300,14 +294,18 @@ def check_ports(docker: Engine, order: Order, situation: Situation) -> None:
 
 
 def prune(c: Context, docker: Engine, order: Order, situation: Situation) -> None:
-    """Remove the kept containers beyond `start.keep`, oldest first, and those that never ran. Images always stay."""
+    """Remove the kept containers beyond `start.keep`, oldest first, and keep a reboot from starting the others."""
     do = recovery.door(c, docker)
-    kept = service.kept(docker, order.frame)
-    for container in kept[order.settings.start.keep :]:
-        do(commands.remove(container.name), f"{container.name} cannot be removed.")
-    for container in kept[: order.settings.start.keep]:
-        if docker.restarts_by_itself(container.id):
-            do(commands.no_restart(container.name), f"{container.name} cannot be updated.")
+    kept = [container.name for container in service.kept(docker, order.frame)]
+    if c.config.run.dry:  # nothing was renamed, so those that would have been are not among them yet
+        taken = {container.name for container in docker.containers()}
+        kept = [*(service.kept_name(order.service, container, taken) for container in situation.old), *kept]
+    keep = order.settings.start.keep
+    for name in kept[:keep]:
+        if docker.restarts_by_itself(name):
+            do(commands.no_restart(name), f"{name} cannot be updated.")
+    for name in kept[keep:]:
+        do(commands.remove(name), f"{name} cannot be removed.")
 
 
 def host_of(docker: Engine) -> str:

@@ -8,7 +8,6 @@ import getpass
 import os
 import socket
 import time
-import uuid
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -17,12 +16,13 @@ import msgspec
 
 from . import stamp
 from .engine import Container
+from .service import printable
 
 LABEL = stamp.OWN + "switch"
 
 
 class Held(msgspec.Struct, frozen=True):
-    """A container that a switch replaces: its name and whether it ran, before the switch."""
+    """A container that a switch replaces, as it was before: the first 12 characters of its id, its name, its state."""
 
     id: str
     name: str
@@ -32,19 +32,17 @@ class Held(msgspec.Struct, frozen=True):
 class Ticket(msgspec.Struct, frozen=True):
     """One run that changes a service.
 
-    `host`, `space` (its boot and process namespace), `pid` and `born` (in clock ticks since boot) name the process;
+    `by` is user@host. `space` (boot and process namespace), `pid` and `born` (clock ticks since boot) name the process;
     `since` is in seconds since 1970; `limit` are the seconds after which such a run is over in any case.
     """
 
-    token: str
     by: str
-    host: str
+    tag: str
+    since: float
+    limit: float
     space: str
     pid: int
     born: str
-    since: float
-    limit: float
-    tag: str
     old: tuple[Held, ...]
 
     def text(self) -> str:
@@ -54,7 +52,7 @@ class Ticket(msgspec.Struct, frozen=True):
     def who(self) -> str:
         """For people: who is switching to what since when."""
         moment = datetime.fromtimestamp(self.since, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
-        return f"{self.by} is switching to {self.tag} since {moment} (process {self.pid} on {self.host})"
+        return f"{printable(self.by)} is switching to {printable(self.tag)} since {moment} (process {self.pid})"
 
     def gone(self, age: float) -> bool:
         """Whether the run is over: its process is gone on this host, or on another it is older than any run can be.
@@ -62,7 +60,7 @@ class Ticket(msgspec.Struct, frozen=True):
         Args:
             age: seconds since the ticket's container was created, by the engine's clock.
         """
-        if (self.host, self.space) == (socket.gethostname(), process_space()):
+        if self.space == process_space():
             return birth(self.pid) != self.born
         return age > self.limit
 
@@ -74,16 +72,14 @@ def write(tag: str, old: tuple[Container, ...], limit: float) -> Ticket:
     except (KeyError, OSError):  # a user id without a name, as in some containers
         user = str(os.getuid())
     return Ticket(
-        token=uuid.uuid4().hex,
         by=f"{user}@{socket.gethostname()}",
-        host=socket.gethostname(),
+        tag=tag,
+        since=round(time.time(), 3),
+        limit=round(limit),
         space=process_space(),
         pid=os.getpid(),
         born=birth(os.getpid()),
-        since=time.time(),
-        limit=limit,
-        tag=tag,
-        old=tuple(Held(container.id, container.name, container.running) for container in old),
+        old=tuple(Held(container.id[:12], container.name, container.running) for container in old),
     )
 
 
@@ -100,9 +96,9 @@ def process_space() -> str:
     """This boot of this machine and this process namespace: within it a process id means one process at a time."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
-    except OSError:  # not Linux
-        return ""
+        return f"{boot[:8]}-{os.stat('/proc/self/ns/pid').st_ino}"
+    except OSError:  # not Linux: this host's name has to do
+        return socket.gethostname()
 
 
 def birth(pid: int) -> str:

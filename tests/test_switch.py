@@ -1,0 +1,209 @@
+"""The switch: until the new version is healthy, the old one can come back exactly as it was."""
+
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from sites import Site
+from versions import NO_CHECK, SERVE, make
+
+
+@contextmanager
+def client(site: Site) -> Iterator[list[str]]:
+    """A client that asks the service every 5 ms; the list holds its answers, "" for a failed request."""
+    answers: list[str] = []
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.is_set():
+            answers.append(site.answer())
+            time.sleep(0.005)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield answers
+    finally:
+        over.set()
+        thread.join()
+
+
+def only(site: Site, version: str) -> None:
+    """Exactly this version runs and answers, under the service's name, and nothing is left over."""
+    assert site.answer() == version
+    assert site.running() == {"tests_service": f"tests/visdom:{version}"}
+    names = site.docker("ps", "--all", "--format", "{{.Names}}").split()
+    assert not [name for name in names if name.endswith((".next", ".rehearsal", ".recovery"))], names
+
+
+@pytest.fixture
+def old(site: Site) -> Site:
+    """A site on which version 1.0 runs."""
+    make(site, "1.0")
+    site.inv("start")
+    return site
+
+
+BAD = {
+    "exits at once": {"script": "echo broken >&2; exit 3"},
+    "never listens": {"script": "exec sleep 1000"},
+    "turns unhealthy": {"script": SERVE.replace("exec", "(sleep 0.6; rm /tmp/index.html) & exec")},
+    "restarts in a loop": {"script": "sleep 0.1; exit 4", "options": ("--network", "host", "--restart", "always")},
+    "dies within settle": {"script": "sleep 0.3; exit 5", "check": NO_CHECK},
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_rehearsal_finds_a_bad_version_without_one_failed_request(old: Site, kind: str) -> None:
+    old.set(timeout=2, settle=1)
+    make(old, "2.0", **BAD[kind])  # type: ignore[arg-type]
+    before = old.docker("inspect", "--format", "{{.Id}} {{.State.StartedAt}}", "tests_service")
+    with client(old) as answers:
+        done = old.inv("start", "--tag", "2.0", code=1)
+    assert "1.0 runs as before" in done.stderr and "--no-rehearsal" in done.stderr
+    assert set(answers) == {"1.0"}
+    assert old.docker("inspect", "--format", "{{.Id}} {{.State.StartedAt}}", "tests_service") == before
+    only(old, "1.0")
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_without_rehearsal_the_same_old_container_comes_back(old: Site, kind: str) -> None:
+    old.set(timeout=2, settle=1)
+    make(old, "2.0", **BAD[kind])  # type: ignore[arg-type]
+    before = old.docker("inspect", "--format", "{{.Id}} {{.HostConfig}}", "tests_service")
+    done = old.inv("start", "--tag", "2.0", "--no-rehearsal", code=1)
+    assert "1.0 runs as before" in done.stderr
+    assert old.docker("inspect", "--format", "{{.Id}} {{.HostConfig}}", "tests_service") == before
+    only(old, "1.0")
+
+
+def test_last_words_of_a_bad_version_are_shown(old: Site) -> None:
+    make(old, "2.0", script="for i in 1 2 3; do echo line $i; done; echo the reason >&2; exit 3")
+    done = old.inv("start", "--tag", "2.0", code=1)
+    assert "the reason" in done.stdout and "exited with code 3" in done.stderr
+
+
+def test_an_option_that_docker_refuses_touches_nothing(old: Site) -> None:
+    make(old, "2.0", options=("--network", "host", "--runtime", "unheard-of"))
+    with client(old) as answers:
+        done = old.inv("start", "--tag", "2.0", code=1)
+    assert "Nothing was changed" in done.stderr
+    assert set(answers) == {"1.0"}
+    only(old, "1.0")
+
+
+def test_upgrade_and_rollback(old: Site) -> None:
+    make(old, "2.0")
+    done = old.inv("start", "--tag", "2.0")
+    assert "2.0 runs as tests_service; before: 1.0; port" in done.stdout
+    only(old, "2.0")
+    assert "1.0 runs as tests_service; before: 2.0" in old.inv("rollback").stdout
+    only(old, "1.0")
+    assert "already running" in old.inv("start", "--tag", "1.0").stdout
+
+
+def test_nothing_to_roll_back_to(old: Site) -> None:
+    assert "no earlier version" in old.inv("rollback", code=2).stderr
+
+
+def test_kept_containers_are_bounded(old: Site) -> None:
+    old.set(keep=2)
+    for number in range(2, 6):
+        make(old, f"{number}.0")
+        old.inv("start", "--tag", f"{number}.0", "--no-rehearsal")
+    names = old.docker("ps", "--all", "--format", "{{.Names}}").split()
+    assert sorted(names) == ["tests_service", "tests_service.3.0", "tests_service.4.0"]
+
+
+def test_stop_survives_a_reboot(site: Site) -> None:
+    make(site, "1.0", options=("--network", "host", "--restart", "always", "--init"))
+    site.inv("start")
+    done = site.inv("stop")
+    assert "inv start --tag 1.0" in done.stdout
+    site.engine.kill()
+    site.engine.start()
+    assert site.running() == {}
+    assert "1.0 runs" in site.inv("start", "--tag", "1.0").stdout
+    only(site, "1.0")
+
+
+def test_force_replaces_the_container_by_a_new_one(old: Site) -> None:
+    before = old.docker("inspect", "--format", "{{.Id}}", "tests_service")
+    old.inv("start", "--tag", "1.0", "--force")
+    assert old.docker("inspect", "--format", "{{.Id}}", "tests_service") != before
+    only(old, "1.0")
+
+
+def test_versions_under_other_names_make_room_and_others_do_not(old: Site) -> None:
+    old.docker("rename", "tests_service", "by_hand")
+    make(old, "2.0")
+    old.engine.docker("build", "--quiet", "--tag", "other/child:1", "-", input="FROM tests/visdom:1.0\nENV CHILD=1\n")
+    old.docker("run", "--detach", "--name", "child", "--network", "none", "other/child:1", "sleep", "1000")
+    old.inv("start", "--tag", "2.0")
+    assert old.running() == {"tests_service": "tests/visdom:2.0", "child": "other/child:1"}
+
+
+def test_a_stranger_on_the_port_is_named_and_nothing_is_touched(site: Site) -> None:
+    make(site, "1.0")
+    with socket.create_server(("", site.port)):
+        done = site.inv("start", code=1)
+    assert f"Port {site.port} is held by" in done.stderr and str(os.getpid()) in done.stderr
+    assert site.docker("ps", "--all", "--quiet") == ""
+
+
+def test_a_stranger_with_the_name_is_left_alone(site: Site) -> None:
+    make(site, "1.0")
+    site.docker("run", "--detach", "--name", "tests_service", "--network", "none", "tiny:1", "sleep", "1000")
+    assert "holds the service's name" in site.inv("start", code=1).stderr
+    assert site.running() == {"tests_service": "tiny:1"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_during_the_wait_undoes_the_switch(old: Site, number: signal.Signals) -> None:
+    make(old, "2.0", script="exec sleep 1000")
+    run = subprocess.Popen(
+        old.command("start", "--tag", "2.0", "--no-rehearsal"), env=old.environment, stdout=subprocess.PIPE, text=True,
+        stderr=subprocess.STDOUT, start_new_session=True,
+    )  # fmt: skip
+    assert run.stdout
+    for line in run.stdout:
+        if "starting" in line:
+            break
+    os.killpg(run.pid, number)
+    rest = run.stdout.read()
+    assert run.wait() == 130, rest
+    assert "1.0 runs as before" in rest
+    only(old, "1.0")
+
+
+def test_the_reader_of_the_output_goes_away(old: Site) -> None:
+    make(old, "2.0", script="exec sleep 1000")
+    old.set(timeout=3)
+    command = old.command("start", "--tag", "2.0", "--no-rehearsal")
+    run = subprocess.Popen(command, env=old.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert run.stdout
+    run.stdout.readline()
+    run.stdout.close()
+    assert run.wait() == 1
+    only(old, "1.0")
+
+
+def test_dry_prints_the_very_commands(old: Site) -> None:
+    old.set(keep=0)
+    make(old, "2.0")
+
+    def commands(text: str) -> list[str]:
+        lines = [line for line in text.splitlines() if line.startswith("docker ")]
+        return [" ".join(word for word in line.split() if "com.colorai.stack.switch" not in word)[:60] for line in lines]
+
+    dry = old.inv("--dry", "start", "--tag", "2.0")
+    only(old, "1.0")
+    real = old.inv("start", "--tag", "2.0")
+    assert commands(dry.stdout) == commands(real.stdout)
+    assert len(commands(real.stdout)) == 9

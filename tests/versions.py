@@ -1,0 +1,48 @@
+"""Versions of the tests' service, good and bad, made in a moment: an image that differs by its configuration alone."""
+
+import json
+import shlex
+from collections.abc import Sequence
+
+from sites import Site
+
+SERVE = 'echo "$VERSION" > /tmp/index.html; exec httpd -f -p {port} -h /tmp'
+CHECK = "wget -q -O /dev/null http://127.0.0.1:{port}/index.html"
+NO_CHECK = ""
+
+
+def make(
+    site: Site, tag: str, *, script: str = SERVE, check: str = CHECK, options: Sequence[str] = ("--network", "host", "--init"),
+    label: str | None = None, extra: str = "", image: str | None = None,
+) -> str:  # fmt: skip
+    """Build a version of the site's frame.
+
+    Args:
+        script: what its process does, for `sh -c`; `{port}` is the site's port.
+        check: its health check, for `sh -c`; "" for none.
+        options: the docker run options of its recommended command.
+        label: the recommended command's text instead of the usual one.
+        extra: more lines for its Dockerfile.
+
+    Returns:
+        Its reference, `tests/visdom:TAG`.
+    """
+    name = image or site.frame["image"]
+    reference = f"{name}:{tag}"
+    process = ["sh", "-c", script.format(port=site.port)]
+    command = shlex.join(["docker", "run", "-d", "--name", site.frame["service"], *options, reference, *process])
+    labels = {
+        "org.label-schema.name": name,
+        "org.label-schema.docker.cmd": command if label is None else label,
+        "org.opencontainers.image.version": tag,
+        "org.opencontainers.image.revision": tag.encode().hex().ljust(40, "0")[:40],
+    }
+    lines = [
+        f"FROM {site.frame.get('parent', 'tiny:1')}",
+        f"ENV VERSION={json.dumps(tag)}",
+        "LABEL " + " ".join(f"{key}={json.dumps(value).replace('$', chr(92) + '$')}" for key, value in labels.items()),
+        f"HEALTHCHECK --interval=2s CMD {check.format(port=site.port)}" if check else "",
+        extra,
+    ]
+    site.engine.docker("build", "--quiet", "--tag", reference, "-", input="\n".join(lines) + "\n")
+    return reference
