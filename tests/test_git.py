@@ -216,11 +216,12 @@ def test_a_git_hook_that_names_another_repository_does_not_mislead(
     head = source.commit()
     other = Repository(tmp_path / "other")
     other.commit({"other.txt": "other\n"})
+    theirs = other.top / ".git"
     for name, value in {
-        "GIT_DIR": str(other.top / ".git"), "GIT_WORK_TREE": str(other.top), "GIT_INDEX_FILE": str(other.top / ".git/index"),
-        "GIT_OBJECT_DIRECTORY": str(other.top / ".git/objects"), "GIT_COMMON_DIR": str(other.top / ".git"), "GIT_PREFIX": "x/",
+        "GIT_DIR": theirs, "GIT_WORK_TREE": other.top, "GIT_INDEX_FILE": theirs / "index", "GIT_PREFIX": "x/",
+        "GIT_OBJECT_DIRECTORY": theirs / "objects", "GIT_COMMON_DIR": theirs,
     }.items():  # fmt: skip
-        monkeypatch.setenv(name, value)
+        monkeypatch.setenv(name, str(value))
     found = asked(source.top)
     assert (found.revision, found.dirty) == (head, False)
     assert exported(c, source.top, tmp_path / "out", head).keys() == {"a.txt"}
@@ -334,14 +335,8 @@ def test_a_submodule_that_is_not_there_is_refused_with_the_command_to_type(
 def test_every_tracked_file_arrives_as_it_is(
     source: Repository, c: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    odd = {
-        "with blank": "1\n",
-        "new\nline": "2\n",
-        "größe 尺": "3\n",
-        "-rf": "4\n",
-        "$(touch pwned)`": "5\n",
-        "deep/er/x": "6\n",
-    }
+    names = ("with blank", "new\nline", "größe 尺", "-rf", "$(touch pwned)`", "deep/er/x")
+    odd = {name: f"this is {name}\n" for name in names}
     source.write({
         **odd, "run.sh": "#!/bin/sh\n", "empty": "", "kept.txt": "kept\n", "stamp.txt": "$Format:%H$\n",
         ".gitattributes": "kept.txt export-ignore\ndeep export-ignore\nstamp.txt export-subst\n", ".gitignore": "*.log\n",
@@ -396,10 +391,11 @@ def test_asking_writes_nothing_into_the_source_and_leaves_nothing_behind(
     assert not [*(tmp_path / "temporary").iterdir()]
 
 
-@pytest.mark.parametrize(
-    ("tag", "valid"),
-    [("0.2.7", True), ("_x", True), ("0.2.7-dirty-0a1b", True), ("x" * 128, True), ("x" * 129, False), ("", False),
-     (".x", False), ("-x", False), ("0.2/7", False), ("0.2.7\n", False), ("0.2 7", False), ("größe", False), ("$(x)", False)],
-)  # fmt: skip
-def test_a_tag_is_valid_if_docker_takes_it(tag: str, valid: bool) -> None:
-    assert git.valid_tag(tag) is valid
+@pytest.mark.parametrize("tag", ["0.2.7", "_x", "0.2.7-dirty-0a1b", "x" * 128])
+def test_a_tag_that_docker_takes_is_valid(tag: str) -> None:
+    assert git.valid_tag(tag)
+
+
+@pytest.mark.parametrize("tag", ["", "x" * 129, ".x", "-x", "0.2/7", "0.2.7\n", "0.2 7", "größe", "$(x)", "0:2"])
+def test_a_tag_that_docker_refuses_is_not_valid(tag: str) -> None:
+    assert not git.valid_tag(tag)

@@ -1,0 +1,323 @@
+"""`frame`: the third layer, its tag, its stamp, and when it is built."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from sites import DOCKERFILE, Site, buildkit
+
+from tasks.shared import building
+
+LOCKS = {"tests+base.lock", "tests+visdom.lock"}
+HOSTILE = "feature/it's-\"$(touch${IFS}pwned)`;&|é"  # git takes it for the name of a branch or a tag
+
+
+@pytest.fixture
+def site(site: Site) -> Site:
+    site.own_project()
+    site.environment.update(buildkit(site))  # the faster one
+    site.dockerfile.write_text("FROM tests/base:latest\nCOPY . /srv\n")
+    return site
+
+
+def details(site: Site, reference: str) -> dict[str, dict[str, str]]:
+    found: list[dict[str, dict[str, str]]] = json.loads(site.docker("image", "inspect", reference))
+    return found[0]
+
+
+def image_id(site: Site, reference: str) -> str:
+    return site.docker("image", "inspect", "--format", "{{.Id}}", reference)
+
+
+def layers(site: Site, reference: str) -> list[str]:
+    return list(details(site, reference)["RootFS"]["Layers"])
+
+
+def build_line(output: str, image: str = "tests/visdom") -> str:
+    """The `docker build` of an image in what `inv` printed; "" if there is none."""
+    found = [line for line in output.splitlines() if line.startswith(f"docker build --tag {image}:")]
+    assert len(found) <= 1
+    return found[0] if found else ""
+
+
+def without_dates(line: str) -> str:
+    return " ".join(
+        word for word in line.split() if not word.startswith(("DATE=", "org.opencontainers.image.created="))
+    )
+
+
+def left(site: Site) -> set[str]:
+    """What lies under .build."""
+    folder = site.root / ".build"
+    return {path.name for path in folder.iterdir()} if folder.exists() else set()
+
+
+@pytest.mark.parametrize("builder", ["legacy builder", "BuildKit"])
+def test_a_frame_holds_the_commit_and_says_where_it_came_from(site: Site, builder: str) -> None:
+    environment = {"DOCKER_BUILDKIT": str(int(builder == "BuildKit"))}
+    site.frame["dockerfile"] = "docker/Dockerfile"
+    site.settings |= {"description": 'It\'s "quoted" $HOME', "url": "https://example.com/?r=front&x=$(x)"}
+    site.save()
+    head = site.commit("cauchy_services.py", "print('hello')\n")
+    site.git("checkout", "--quiet", "-b", HOSTILE)
+    site.git("tag", f"v-{HOSTILE}")
+    site.git("remote", "add", "origin", "https://user:secret@example.com/team/framework.git?token=secret")
+    (site.source / "forgotten.txt").write_text("not added\n")
+    (site.source / ".git/info/exclude").write_text("ignored.txt\n")
+    (site.source / "ignored.txt").write_text("ignored\n")
+
+    site.inv("base", "--force", **environment)
+    foretold = site.inv("--dry", "frame", **environment).stdout
+    assert not site.docker("images", "--quiet", "tests/visdom") and left(site) == {"tests+base.lock"}
+    done = site.inv("frame", **environment).stdout
+    assert without_dates(build_line(foretold)) == without_dates(build_line(done)) != ""
+    assert f"Building tests/visdom:0.2.2: commit {head[:7]} of {HOSTILE}." in done
+    assert f"Not in the image: 1 untracked and 1 ignored files or folders in {site.source}." in done
+    assert left(site) == LOCKS
+
+    image, base = details(site, "tests/visdom:0.2.2"), image_id(site, "tests/base:latest")
+    labels = image["Config"]["Labels"]
+    assert "secret" not in str(image)
+    date = labels["org.label-schema.build-date"]
+    assert time.time() - time.mktime(
+        time.strptime(date + " UTC", "%Y-%m-%dT%H:%M:%SZ %Z")
+    ) < 14 * 3600 and date.endswith("Z")
+    source = "https://example.com/team/framework.git"
+    run = "docker run --detach --name tests_service --network host --init tests/visdom:0.2.2"
+    assert {key: value for key, value in labels.items() if key != "com.colorai.stack.inputs"} == {
+        "maintainer": "colorai@colorai.com",
+        "org.label-schema.schema-version": "1.0",
+        "org.label-schema.name": "tests/visdom",
+        "org.label-schema.description": site.settings["description"],
+        "org.label-schema.vendor": "ColorAI",
+        "org.label-schema.url": site.settings["url"],
+        "org.label-schema.build-date": date,
+        "org.label-schema.version": f"v-{HOSTILE}",
+        "org.label-schema.vcs-url": source,
+        "org.label-schema.vcs-ref": head[:7],
+        "org.label-schema.vcs-branch": HOSTILE,
+        "org.label-schema.docker.cmd": f"{run} httpd -f -p {site.port} -h /srv",
+        "org.opencontainers.image.created": date,
+        "org.opencontainers.image.revision": head,
+        "org.opencontainers.image.version": "0.2.2",
+        "org.opencontainers.image.source": source,
+        "org.opencontainers.image.ref.name": HOSTILE,
+        "org.opencontainers.image.title": "visdom",
+        "org.opencontainers.image.description": site.settings["description"],
+        "org.opencontainers.image.vendor": "ColorAI",
+        "org.opencontainers.image.url": site.settings["url"],
+        "org.opencontainers.image.base.name": "tests/base:latest",
+        "org.opencontainers.image.base.digest": base,
+        "com.colorai.stack.tree": site.git("rev-parse", "HEAD^{tree}"),
+        "com.colorai.stack.dirty": "false",
+        "com.colorai.stack.base": base,
+        "com.colorai.stack.vendor": site.label("tests/base:latest", "com.colorai.stack.vendor"),
+        "com.colorai.stack.port": str(site.port),
+    }
+    assert "bottle==0.13.4" in labels["com.colorai.stack.vendor"]
+    site.docker("create", "--name", "look", "tests/visdom:0.2.2", "true")
+    site.docker("cp", "look:/opt/cauchycv", str(site.folder / "seen"))
+    assert {path.name for path in (site.folder / "seen").iterdir()} == {"index.html", "cauchy_services.py"}
+    assert not [*site.folder.rglob("pwned")] and not [*site.root.rglob("pwned")]
+
+    again = site.inv("frame", **environment).stdout
+    assert "tests/visdom:0.2.2 is already built from commit" in again and "docker build" not in again
+    assert image_id(site, "tests/visdom:0.2.2") == image["Id"]
+    forced = site.inv("frame", "--force", **environment).stdout
+    assert "Building tests/visdom:0.2.2: --force was given." in forced
+    assert layers(site, "tests/visdom:0.2.2") == image["RootFS"]["Layers"]  # the new date cost nothing
+    site.commit("index.html", "one line more\n")
+    site.inv("frame", **environment)
+    assert layers(site, "tests/visdom:0.2.3")[:-1] == image["RootFS"]["Layers"][:-1] != []
+
+
+def test_a_tag_names_one_content(site: Site) -> None:
+    site.inv("base")
+    site.git("checkout", "--quiet", "-b", "theirs")
+    theirs = site.commit(text="theirs\n")
+    site.git("checkout", "--quiet", "-b", "ours", "main")
+    ours = site.commit(text="ours\n")
+    site.git("checkout", "--quiet", "theirs")
+    site.inv("frame")
+    first = image_id(site, "tests/visdom:0.2.2")
+    site.git("checkout", "--quiet", "ours")
+    refused = site.inv("frame", code=2)
+    assert refused.stderr.strip() == (
+        f"tests/visdom:0.2.2 already names commit {theirs[:7]}, and this is {ours[:7]} of ours. "
+        "Type --suffix NAME for a tag of its own, or --force to replace it."
+    )
+    assert image_id(site, "tests/visdom:0.2.2") == first
+    wrong = site.inv("frame", "--suffix", "a/b", code=2)
+    assert wrong.stderr.startswith("0.2.2-a/b cannot be a tag")
+    site.inv("frame", "--suffix", "ours")
+    assert site.label("tests/visdom:0.2.2-ours", "org.opencontainers.image.revision") == ours
+    site.inv("frame", "--force")
+    assert site.label("tests/visdom:0.2.2", "org.opencontainers.image.revision") == ours
+
+    (site.source / "index.html").write_text("not committed\n")
+    dirty = site.inv("frame", code=2)
+    assert "uncommitted changes" in dirty.stderr and dirty.stderr.strip().endswith("inv frame --dirty")
+    built = site.inv("frame", "--dirty", "--suffix", "mine").stdout
+    site.git("commit", "--quiet", "--all", "--message", "committed")
+    tree = site.git("rev-parse", "HEAD^{tree}")
+    assert f"Building tests/visdom:0.2.2-dirty-{tree[:12]}-mine" in built
+    found = details(site, f"tests/visdom:0.2.2-dirty-{tree[:12]}-mine")["Config"]["Labels"]
+    assert (found["com.colorai.stack.dirty"], found["com.colorai.stack.tree"]) == ("true", tree)
+    assert found["org.opencontainers.image.revision"] == ours
+
+
+def test_the_same_commit_is_built_anew_when_what_it_stands_on_changed(site: Site) -> None:
+    site.dockerfile.write_text(DOCKERFILE)
+    site.inv("frame", "start")
+    former = image_id(site, "tests/visdom:0.2.1")
+    site.settings["description"] = "another"
+    site.frame.update(build_args={"EXTRA": "1"}, build_options=["--network=host"])
+    site.save()
+    site.dockerfile.write_text(site.dockerfile.read_text() + "ARG EXTRA\nLABEL extra=${EXTRA}\n")
+    done = site.inv("frame").stdout
+    changes = "Dockerfile, build arguments, build options, settings"
+    reason = f"changed since the last build: {changes}; the tag moves to the new image"
+    assert f"Building tests/visdom:0.2.1: {reason}." in done
+    assert site.label("tests/visdom:0.2.1", "extra") == "1"
+    assert image_id(site, "tests/visdom:0.2.1") != former
+    assert site.docker("inspect", "--format", "{{.Image}} {{.State.Running}}", "tests_service") == f"{former} true"
+    assert site.inv("labels", "--key", "org.opencontainers.image.description").stdout != "another\n"
+
+    file = site.folder / "Dockerfile.base"
+    file.write_text(file.read_text() + "LABEL changed=yes\n")
+    assert "Building tests/visdom:0.2.1: changed since the last build: base;" in site.inv("frame").stdout
+    assert "already built" in site.inv("frame").stdout
+    site.frame["run_options"].append("--read-only")
+    site.save()
+    assert "changed since the last build: build arguments;" in site.inv("frame").stdout
+    assert "--read-only" in site.label("tests/visdom:0.2.1", "org.label-schema.docker.cmd")
+
+
+def test_an_image_of_the_old_script_is_taken_over_only_for_its_own_commit(site: Site) -> None:
+    def old_image(commit: str) -> None:
+        labels = f"LABEL org.label-schema.name=tests/visdom org.label-schema.vcs-ref={commit}\n"
+        site.engine.docker("build", "--tag", "tests/visdom:0.2.1", "-", input=f"FROM tiny:1\n{labels}")
+
+    old_image("0123456")
+    refused = site.inv("frame", code=2)
+    assert "tests/visdom:0.2.1 already names commit 0123456, and this is" in refused.stderr
+    head = site.git("rev-parse", "HEAD")
+    old_image(head[:7])
+    done = site.inv("frame").stdout
+    assert "Building tests/visdom:0.2.1: changed since the last build: content, Dockerfile, base," in done
+    assert site.label("tests/visdom:0.2.1", "org.opencontainers.image.revision") == head
+
+
+def test_a_teams_own_dockerfile_gets_the_arguments_it_declares_and_the_stamp(site: Site) -> None:
+    names = "REPOSITORY TAG DATE VERSION URL COMMIT BRANCH VENDOR PROJECT PORT"
+    pairs = " ".join(f'team.{name}="${{{name}}}"' for name in names.split())
+    bare = site.dockerfile.read_text()
+    site.dockerfile.write_text(f"{bare}ARG {names} \\\n  EXTRA\nLABEL {pairs} extra=$EXTRA\n")
+    site.frame["build_args"] = {"EXTRA": "a b $c", "HTTP_PROXY": "http://proxy.example.com"}
+    site.save()
+    head = site.git("rev-parse", "HEAD")
+    done = site.inv("frame")
+    found = details(site, "tests/visdom:0.2.1")["Config"]["Labels"]
+    assert {key: value for key, value in found.items() if key.startswith(("team.", "extra"))} == {
+        "team.REPOSITORY": "tests/visdom", "team.TAG": "0.2.1", "team.DATE": found["org.opencontainers.image.created"],
+        "team.VERSION": head[:7], "team.URL": "", "team.COMMIT": head[:7], "team.BRANCH": "main",
+        "team.VENDOR": "ColorAI", "team.PROJECT": "visdom", "team.PORT": str(site.port), "extra": "a b $c",
+    }  # fmt: skip
+    assert "HTTP_PROXY=http://proxy.example.com" in build_line(done.stdout)  # docker knows it without an ARG
+    site.dockerfile.write_text(bare)
+    site.frame["build_args"] = {}
+    site.save()
+    done = site.inv("frame")
+    assert "--build-arg" not in build_line(done.stdout) and "not consumed" not in done.stdout + done.stderr
+    found = details(site, "tests/visdom:0.2.1")["Config"]["Labels"]
+    assert (found["org.label-schema.name"], found["org.opencontainers.image.revision"]) == ("tests/visdom", head)
+
+
+def test_declared_arguments_are_found_in_every_form(tmp_path: Path) -> None:
+    file = tmp_path / "Dockerfile"
+    file.write_bytes(b'# ARG NO caf\xe9\nARG A=1 B\n arg C\\\n D=x\nRUN echo ARG NO\n\tARG\tE="x"\nENV NO=1\nARGNO x\n')
+    assert building.declared(file, dict.fromkeys(["A", "B", "C", "D", "E", "NO"], "v")).keys() == {
+        "A",
+        "B",
+        "C",
+        "D",
+        "E",
+    }
+
+
+def test_several_frames_need_a_name(site: Site) -> None:
+    site.settings["frames"]["other"] = {**site.frame, "image": "tests/other", "service": "tests_other"}
+    site.save()
+    refused = site.inv("--dry", "frame", code=2)
+    assert refused.stderr.strip().endswith("There are several frames. Type --name with one of: visdom, other.")
+    assert "Type --name with one of: visdom, other." in site.inv("--dry", "frame", "--name", "nope", code=2).stderr
+    site.inv("frame", "--name", "other")
+    assert site.docker("images", "--format", "{{.Repository}}:{{.Tag}}", "tests/other") == "tests/other:0.2.1"
+    assert not site.docker("images", "--quiet", "tests/visdom")
+
+
+def test_a_build_that_fails_or_is_killed_leaves_the_former_image_and_the_next_one_works(site: Site) -> None:
+    site.inv("frame")
+    former = image_id(site, "tests/visdom:0.2.1")
+    works = site.dockerfile.read_text()
+    site.dockerfile.write_text(works + "RUN exit 3\n")
+    failed = site.inv("frame", code=1)
+    assert failed.stderr.strip().splitlines()[-1].startswith("The build of tests/visdom:0.2.1 failed")
+    assert image_id(site, "tests/visdom:0.2.1") == former
+    assert left(site) == LOCKS
+
+    site.dockerfile.write_text(works + "RUN sleep 60\n")
+    run = subprocess.Popen(
+        site.command("frame"), env=site.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    assert run.stdout
+    for line in run.stdout:
+        if "RUN sleep 60" in line:
+            break
+    os.killpg(run.pid, signal.SIGKILL)
+    run.communicate()
+    assert image_id(site, "tests/visdom:0.2.1") == former
+    (site.root / ".build/tests+visdom/left-over.txt").write_text("of a killed build\n")
+    site.dockerfile.write_text(works + "LABEL after=kill\n")
+    site.inv("frame")
+    site.docker("create", "--name", "look", "tests/visdom:0.2.1", "true")
+    assert site.engine.docker("cp", "look:/srv/left-over.txt", "-", check=False).returncode == 1
+    assert left(site) == LOCKS
+
+
+def test_two_at_once_do_one_build(site: Site) -> None:
+    site.inv("base")
+    site.dockerfile.write_text(site.dockerfile.read_text() + "RUN sleep 1\n")
+    runs = [
+        subprocess.Popen(
+            site.command("frame"), env=site.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        for _ in range(2)
+    ]
+    outputs = [run.communicate()[0] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], outputs
+    assert sum("docker build" in output for output in outputs) == 1, outputs
+    assert sum("is already built from commit" in output for output in outputs) == 1
+    assert left(site) == LOCKS
+
+
+def test_a_missing_dockerfile_and_a_folder_of_another_user_get_a_sentence(site: Site) -> None:
+    site.inv("base")
+    site.frame["dockerfile"] = "docker/Nowhere"
+    site.save()
+    assert f"There is no Dockerfile {site.root}/docker/Nowhere." in site.inv("frame", code=2).stderr
+    lock = site.root / ".build/tests+visdom.lock"
+    lock.unlink()
+    lock.mkdir()
+    assert f"{site.root}/.build cannot be used" in site.inv("frame", code=1).stderr
+
+
+def test_frame_and_its_flags_are_explained(site: Site) -> None:
+    shown = site.inv("--help", "frame").stdout
+    for flag in ("--name", "--force", "--dirty", "--suffix"):
+        assert flag in shown
