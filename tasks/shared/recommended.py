@@ -13,7 +13,7 @@ import shlex
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
-from invoke import Exit
+from invoke.exceptions import Exit
 
 from . import docker_run
 from .docker_run import Malformed, Option
