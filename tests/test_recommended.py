@@ -180,7 +180,7 @@ def test_what_is_no_docker_run_of_the_image_is_never_started(text: str) -> None:
         parse(text, IMAGE)
     message = str(refused.value.message)
     assert refused.value.code == 1
-    assert message.isprintable() and f"inv labels --image {IMAGE}" in message
+    assert message.isprintable() and "--from-settings" in message and f"inv labels --image {IMAGE}" in message
 
 
 @pytest.mark.parametrize(

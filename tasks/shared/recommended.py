@@ -163,7 +163,10 @@ def parse(text: str, image: str) -> Recommended:
         if not rest or not same_image(rest[0], image):
             raise Malformed(f"runs {shown(rest[0]) if rest else 'no image'} instead of the image itself")
     except Malformed as error:
-        raise Refused(f"The recommended command of {image} {error}; look at it with: {look(image)}") from None
+        raise Refused(
+            f"The recommended command of {image} {error}; "
+            f"add --from-settings to use that of invoke.yaml, or see it with: {look(image)}"
+        ) from None
     kept = tuple(option for option in options if option.name not in ("name", "detach"))
     return Recommended(names[0] or "", rest[0], kept, tuple(rest[1:]))
 
