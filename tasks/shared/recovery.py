@@ -80,21 +80,39 @@ def recover(c: Context, docker: Engine, settings: Settings, frame: Frame) -> Non
             if again.get("Id") == details["Id"]:
                 print(end(c, docker, settings.start, frame.service, details["Id"], theirs), flush=True)
         finally:
-            door(c, docker)(commands.remove(lock, force=True), "The recovery's lock cannot be removed.")
+            take_away(door(c, docker), docker, lock)
+    if not c.config.run.dry:
+        clear_lock(c, docker, frame)
+
+
+def clear_lock(c: Context, docker: Engine, frame: Frame) -> bool:
+    """Whether the second lock is free. One whose run is gone is removed, by its id: never a newer one."""
+    holder = docker.container(frame.service + RECOVERY)
+    theirs = ticket.read(holder)
+    if holder and (theirs is None or theirs.gone(docker.age(holder))):
+        take_away(door(c, docker), docker, holder["Id"])
+        return True
+    return not holder
+
+
+def take_away(do: Door, docker: Engine, container: str) -> None:
+    """Remove a container. That another run was faster is no failure."""
+    try:
+        do(commands.remove(container, force=True), f"{container} cannot be removed.")
+    except Exit:
+        if docker.container(container):
+            raise
 
 
 def lock_recovery(c: Context, docker: Engine, frame: Frame, candidate: dict[str, Any]) -> str:
-    """Take the second lock: its name, or "" while another run holds it. One that was left over is removed.
+    """Take the second lock: its name, or "" while another run holds it.
 
     Raises:
         Exit: with code 1 when the engine does not let it be taken.
     """
     name = frame.service + RECOVERY
     do = door(c, docker)
-    if holder := docker.container(name):
-        theirs = ticket.read(holder)
-        if theirs is None or theirs.gone(docker.age(holder)):
-            do(commands.remove(holder["Id"], force=True), f"{name} cannot be removed.")  # by id: never a newer one
+    if not clear_lock(c, docker, frame):
         return ""
     labels = {ticket.LABEL: ticket.write("recovery", (), RECOVERY_LIMIT).text()}
     try:
