@@ -1,0 +1,70 @@
+"""The rows of `start` when the wanted version runs already, with few versions on the engine and with many."""
+
+import io
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from engines import PrivateEngine
+from sites import Site
+
+from tasks.shared.debian import program
+from tasks.shared.settings import ROOT
+
+from .measuring import Row, interleaved, side
+from .versions import multiply
+
+FEW, MANY = 3, 1000
+NAMES = ("start", f"start with {MANY} versions")
+SCRIPT = Path(__file__).parent / "replaced/start_docker.sh"
+RUNS = 11
+IMAGE = "colorai/cauchycv_visdom"  # the script knows only this one
+
+
+def rows(names: set[str]) -> Iterator[Row]:
+    """Measure what was asked for of `NAMES`. The second one's goal is the first one's ratio, so it needs both."""
+    if not names & set(NAMES):
+        return
+    with PrivateEngine() as engine, tempfile.TemporaryDirectory(prefix="inv-b-") as folder:
+        site = Site(engine, parent(engine), Path(folder))
+        site.frame.update(image=IMAGE, service="cauchy_service")
+        site.save()
+        site.inv("frame")
+        multiply(engine, IMAGE, "0.2.1", FEW)
+        running = f"0.2.{FEW}"
+        site.inv("start", "--tag", running)
+        few = measured(site, running, NAMES[0], FEW, goal=3)
+        yield few
+        if NAMES[1] in names:
+            multiply(engine, IMAGE, running, MANY - FEW + 1)
+            yield measured(site, running, NAMES[1], MANY, goal=few.ratio)
+
+
+def measured(site: Site, running: str, name: str, count: int, goal: float) -> Row:
+    """One row: both sides are told the version that runs, the script at its menu and `inv start` by its flag."""
+    menu = site.docker("images", "--filter", f"label=org.label-schema.name={IMAGE}", "--format", "{{.Tag}}").split()
+    assert len(menu) == count, f"{len(menu)} versions instead of {count}"
+    answer = f"{menu.index(running) + 1}\n"
+    old = side(["bash", str(SCRIPT)], "is already running", site.folder, site.environment, answer)
+    inv = [str(ROOT / "inv"), "-f", str(site.file), "start", "--tag", running]
+    new = side(inv, "is already running", site.folder, site.environment)
+    what = f"{count} versions, the wanted one runs"
+    return Row(name, f"start_docker.sh; {what}", "inv start, likewise", *interleaved(old, new, RUNS), goal=goal)
+
+
+def parent(engine: PrivateEngine) -> str:
+    """A 2 MB first layer with busybox."""
+    busybox = program("busybox")
+    assert busybox, "busybox is missing; ./inv bench installs busybox-static"
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        tar.add(busybox, "bin/busybox")
+        for name in ("sh", "httpd", "wget"):
+            link = tarfile.TarInfo(f"bin/{name}")
+            link.type, link.linkname = tarfile.SYMTYPE, "busybox"
+            tar.addfile(link)
+    docker = ["docker", "--host", engine.host, "import", "-", "bench/parent:1"]
+    subprocess.run(docker, input=archive.getvalue(), check=True, capture_output=True)
+    return "bench/parent:1"
