@@ -90,6 +90,8 @@ def wrong_arguments(step: Any, *args: Any) -> None:
 
 
 def main() -> None:
+    for stream in (sys.stdout, sys.stderr):  # in a pipe too, a command is shown before what it says
+        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     StackProgram(name="inv", binary="inv", binary_names=["inv", "invoke"], config_class=StackConfig).run()
 
 
