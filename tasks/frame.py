@@ -48,7 +48,7 @@ def frame(c: Context, name: str = "", force: bool = False, dirty: bool = False, 
                 building.build(c, docker, reference, dockerfile, context, args, labels, chosen.build_options)
         else:
             print(f"{reference} is already built from commit {shared.release.commit}.")
-    remember_built(c, chosen.image, tag)
+    remember_built(c, name or next(iter(shared.settings.frames)), tag)
 
 
 def version_tag(shared: Stack, dirty: bool, suffix: str) -> str:

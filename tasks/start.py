@@ -40,12 +40,13 @@ def start(
     recommended command says how to run it; that command is checked first and never reaches a shell.
     """
     settings = load_settings(c)
-    frame = settings.frame(name)
+    ours = None if tag or latest else built(c, name)
+    frame = settings.frame(ours.name if ours else name)
     docker = engine.engine()
-    ours = built(c)
-    if not tag and not latest and ours and ours.frame == frame.image:
-        tag = ours.tag
-    image = pick(docker, frame, tag, latest, dry=c.config.run.dry)
+    if ours and c.config.run.dry and docker.image(f"{frame.image}:{ours.tag}") is None:
+        image = Image("", f"{frame.image}:{ours.tag}", {}, 0, 0)  # it would have been built in this very run
+    else:
+        image = pick(docker, frame, ours.tag if ours else tag, latest)
     words = command(c, docker, settings, frame, image, from_settings, trust, yes)
     datadir.prepare(c, docker, settings, words)
     rehearse = rehearsal and settings.start.rehearse
@@ -96,15 +97,13 @@ def stop(c: Context, name: str = "") -> None:
     print(f"{running[0].name} is stopped. To start it again: inv start --tag {version}")
 
 
-def pick(docker: Engine, frame: Frame, tag: str, latest: bool, dry: bool) -> Image:
+def pick(docker: Engine, frame: Frame, tag: str, latest: bool) -> Image:
     """The version to start.
 
     Raises:
         Exit: with code 2 when there is none, no such one, or nobody to ask.
     """
     images = docker.images(frame.image)
-    if tag and dry and tag not in {image.tag for image in images}:  # it would have been built in this very run
-        return Image("", f"{frame.image}:{tag}", {}, 0, 0)
     if not images:
         raise Exit(f"There is no version of {frame.image} on this engine. Type: inv frame", code=2)
     versions = {image.tag: image for image in images}

@@ -15,9 +15,9 @@ class Stack(Struct, frozen=True):
 
 
 class Built(Struct, frozen=True):
-    """What `frame` built, or found built, in this run: `start` starts it without asking."""
+    """What `frame` built, or found built, in this run: `start` starts it without asking. `name` is the frame's key."""
 
-    frame: str
+    name: str
     tag: str
 
 
@@ -38,12 +38,12 @@ def stack(c: Context) -> Stack:
     return found
 
 
-def remember_built(c: Context, frame: str, tag: str) -> None:
-    """Tell the tasks after this one which version `frame` brought."""
-    c.config["stack_built"] = Built(frame, tag)
+def remember_built(c: Context, name: str, tag: str) -> None:
+    """Tell the tasks after this one which version of which frame `frame` brought."""
+    c.config["stack_built"] = (*c.config.get("stack_built", ()), Built(name, tag))
 
 
-def built(c: Context) -> Built | None:
-    """What `frame` brought in this run, if it ran."""
-    found: Built | None = c.config.get("stack_built")
-    return found
+def built(c: Context, name: str = "") -> Built | None:
+    """What `frame` brought in this run: of this frame, or the last of any; None if it did not run."""
+    found = [made for made in c.config.get("stack_built", ()) if not name or made.name == name]
+    return found[-1] if found else None
