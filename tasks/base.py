@@ -36,7 +36,7 @@ def base(c: Context, force: bool = False) -> None:
         args = building.declared(dockerfile, {"PARENT": settings.base.parent})
         building.build(c, docker, reference, dockerfile, ROOT, args, labels, settings.base.build_options)
         if not c.config.run.dry:
-            remove_former(c, docker, settings)
+            remove_former(c, docker, settings, former.id if former else "")
 
 
 def why(labels: dict[str, str] | None, inputs: dict[str, str], force: bool) -> str:
@@ -69,32 +69,44 @@ def ensure_parent(c: Context, docker: Engine, settings: Settings) -> dict[str, s
     return {"name": reference, "id": details["Id"], "digest": digests[0].rpartition("@")[2]}
 
 
-def remove_former(c: Context, docker: Engine, settings: Settings) -> None:
-    """Remove the bases that lost their tag, except those that a container or a frame still stands on."""
-    rows = {row["Id"]: row for row in docker.labelled(settings.base.image)}
-    layers = {image: docker.layers(image) for image in rows}
-    bases = [image for image in rows if not inherited(image, rows, layers)]
-    orphans = [image for image in bases if rows[image].get("RepoTags") in (None, [], ["<none>:<none>"])]
+def remove_former(c: Context, docker: Engine, settings: Settings, former: str) -> None:
+    """Remove the bases that lost their tag, except those that a container or a frame still stands on.
+
+    `former` is the id of the one that just lost it: the old script's has no label.
+    """
+    label = f"{stamp.NAME}={settings.base.image}"
+    everything = docker.ask(lambda client: client.images(all=True, filters={"label": label}))  # those with children too
+    layers = {row["Id"]: docker.layers(row["Id"]) for row in everything}
+    rows = [row for row in docker.labelled(settings.base.image) if not inherited(row, everything, layers)]
+    if former and former not in layers and (details := docker.image_details(former)):
+        rows.append({"Id": former, "RepoTags": details["RepoTags"], "Labels": {}})
+        layers[former] = details["RootFS"]["Layers"]
+    orphans = [row for row in rows if row.get("RepoTags") in (None, [], ["<none>:<none>"])]
     if not orphans:
         return
     used = {container.image for container in docker.containers()}
+    bases = {row["Id"] for row in rows}
     others = [docker.image_details(image) for image in docker.image_ids() if image not in bases]
     for orphan in orphans:
-        if orphan not in used and not any(stands_on(other, orphan, layers[orphan]) for other in others):
-            forget(c, docker, orphan)
+        if orphan["Id"] not in used and not any(stands_on(other, orphan, layers[orphan["Id"]]) for other in others):
+            forget(c, docker, orphan["Id"])
 
 
-def inherited(image: str, rows: dict[str, dict[str, Any]], layers: dict[str, list[str]]) -> bool:
+def inherited(row: dict[str, Any], everything: list[dict[str, Any]], layers: dict[str, list[str]]) -> bool:
     """Whether an image has its labels from a base that it was made from, by hand: that one is not ours to remove."""
-    inputs = rows[image]["Labels"].get(stamp.INPUTS)
-    below = (layers[other] for other, row in rows.items() if row["Labels"].get(stamp.INPUTS) == inputs)
-    return any(layers[image][: len(stack)] == stack != layers[image] for stack in below)
+    inputs, mine = row["Labels"].get(stamp.INPUTS), layers[row["Id"]]
+    below = (layers[other["Id"]] for other in everything if other["Labels"].get(stamp.INPUTS) == inputs)
+    return any(mine[: len(stack)] == stack != mine for stack in below)
 
 
-def stands_on(details: dict[str, Any], base: str, layers: list[str]) -> bool:
-    """Whether an image was built on this base: by its label, or, without one, by its layers."""
-    named = (details.get("Config", {}).get("Labels") or {}).get(stamp.OWN + "base")
-    return bool(named == base if named else details.get("RootFS", {}).get("Layers", [])[: len(layers)] == layers)
+def stands_on(details: dict[str, Any], base: dict[str, Any], layers: list[str]) -> bool:
+    """Whether an image was made from this base: by labels that a frame gets or a child inherits, else by its layers."""
+    labels = details.get("Config", {}).get("Labels") or {}
+    if named := labels.get(stamp.OWN + "base"):
+        return bool(named == base["Id"])
+    if inputs := labels.get(stamp.INPUTS):
+        return bool(inputs == base["Labels"].get(stamp.INPUTS))
+    return bool(details.get("RootFS", {}).get("Layers", [])[: len(layers)] == layers)
 
 
 def forget(c: Context, docker: Engine, orphan: str) -> None:

@@ -1,6 +1,7 @@
 """The task `labels`: what an image says of itself."""
 
 import json
+import re
 import sys
 
 from invoke import Context, Exit, task
@@ -9,7 +10,7 @@ from .shared import engine, recovery, service
 from .shared.context import load_settings
 from .shared.engine import Engine, Image
 from .shared.service import printable
-from .shared.settings import Frame
+from .shared.settings import REFERENCE, Frame
 
 
 @task(
@@ -29,7 +30,7 @@ def labels(c: Context, name: str = "", tag: str = "", image: str = "", json: boo
         raise Exit("--json prints all labels and --key one value: type one of them.", code=2)
     docker = engine.engine()
     if image:
-        found = docker.image(image)
+        found = docker.image(image) if re.fullmatch(REFERENCE, image) else None
         if found is None:
             raise Exit(f"There is no image {printable(image)} on this engine. See: docker image ls", code=2)
     else:

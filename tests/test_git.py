@@ -339,7 +339,8 @@ def test_every_tracked_file_arrives_as_it_is(
     odd = {name: f"this is {name}\n" for name in names}
     source.write({
         **odd, "run.sh": "#!/bin/sh\n", "empty": "", "kept.txt": "kept\n", "stamp.txt": "$Format:%H$\n",
-        ".gitattributes": "kept.txt export-ignore\ndeep export-ignore\nstamp.txt export-subst\n", ".gitignore": "*.log\n",
+        ".gitattributes": "kept.txt export-ignore\ndeep export-ignore\nstamp.txt export-subst\n",
+        ".gitignore": "*.log\n",
     })  # fmt: skip
     (source.top / "run.sh").chmod(0o755)
     (source.top / "link").symlink_to("run.sh")
