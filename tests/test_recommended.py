@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
 from tasks.shared import docker_run
 from tasks.shared.recommended import Option, Recommended, Refused, check, parse, unusual
@@ -25,7 +25,7 @@ REPLACED = (
     "colorai --runtime nvidia --shm-size=2g --ulimit memlock=-1 --ulimit stack=67108864 "
     "colorai/cauchycv_visdom:0.2.7 python cauchy_services.py --port 8339"
 )
-ALLOW = frozenset(yaml.safe_load((Path(__file__).parents[1] / "invoke.yaml").read_text())["stack"]["start"]["allow"])
+ALLOW = frozenset(YAML(typ="safe").load(Path(__file__).parents[1] / "invoke.yaml")["stack"]["start"]["allow"])
 
 
 def made(*words: str, image: str = IMAGE, start: str = "docker run -d --name service") -> str:

@@ -1,21 +1,21 @@
 """The recommended command: from a label's text to an argument list that is safe to run.
 
 An image from elsewhere can carry any label, so the text is hostile until checked. It is split as a shell would split
-it, but no shell ever sees it, and every option is read as docker itself would read it (docker_run.py).
+it, but no shell ever sees it. Every option is read as docker itself would read it (docker_run.py), and its value must be
+a safe one (off_limits.py).
 
 What this cannot promise: whoever writes under the data directory can exchange a folder for a symbolic link after the
 check, and a named volume holds what the engine's owner made it to hold.
 """
 
-import os.path
 import re
 import shlex
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from invoke.exceptions import Exit
 
-from . import docker_run
+from . import docker_run, off_limits
 from .docker_run import Malformed, Option
 
 __all__ = ["Option", "Recommended", "Refused", "check", "parse", "unusual"]
@@ -27,32 +27,6 @@ NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 
 # `docker create` has no such options, and for a detached container they change nothing.
 ONLY_RUN = frozenset({"detach-keys", "sig-proxy"})
-
-SOCKETS = ("/docker.sock", "/containerd.sock")
-
-# Options with one form each: the value must match as a whole; else the sentence says what is allowed.
-FORMS: dict[str, tuple[str, str]] = {
-    "env": (r"[^=]+=.*", "takes its value from this host; only NAME=value is allowed"),
-    "gpus": (r'[A-Za-z0-9_.,=:"-]+', "is no plain request for GPUs"),
-    # What the image says of itself and what a switch remembers must not be forged.
-    "label": (
-        r"(?!\s*(com\.colorai\.stack|org\.label-schema|org\.opencontainers\.image)\.).*",
-        "is a label that only a build or a switch may set",
-    ),
-    # Drivers that send the log to another machine are left out, and so are the options that name one.
-    "log-driver": (r"json-file|local|journald|none", "is not json-file, local, journald or none"),
-    "log-opt": (
-        r"(max-size|max-file|compress|labels|labels-regex|env|env-regex|tag|mode|max-buffer-size)=.*",
-        "is not about the size or the tags of a local log",
-    ),
-    "network": (r"[a-zA-Z0-9][a-zA-Z0-9_.-]*", "is not host, none, bridge or a network's plain name"),
-    "restart": (r"no|always|unless-stopped|on-failure(:[0-9]{1,9})?", "is no restart policy"),
-    "runtime": (r"[A-Za-z0-9_.-]+", "is not the name of a runtime"),
-    # The engine waits as long as this at every stop: a long time would keep the next version from starting.
-    "stop-timeout": (r"[0-9]{1,3}", "is not between 0 and 999 seconds"),
-    "tmpfs": (r"/[^:]*(:[A-Za-z0-9=,%]*)?", "is not a path and its mount options"),
-    "ulimit": (r"[a-z]+=(-1|[0-9]+)(:(-1|[0-9]+))?", "is not of the form name=soft or name=soft:hard"),
-}
 
 
 class Refused(Exit):
@@ -118,26 +92,6 @@ class Recommended:
     def without(self, *names: str) -> "Recommended":
         """The same command with some options left out."""
         return replace(self, options=tuple(option for option in self.options if option.name not in names))
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where volumes may come from: a directory, and whether this host can look at it."""
-
-    data: str
-    local: bool
-
-    def refuses(self, source: str) -> str:
-        """Why a host's path may not be mounted, as the end of a sentence; empty when it may."""
-        if not source.startswith("/"):
-            return "is neither an absolute path nor a volume's name"
-        path, data = docker_run.clean(source), docker_run.clean(self.data)
-        if not under(path, data):
-            return f"is not under {self.data}"
-        real = os.path.realpath(path) if self.local else path
-        if self.local and not under(real, os.path.realpath(data)):
-            return f"leads out of {self.data} by a symbolic link"
-        return "is an engine's socket" if path.endswith(SOCKETS) or real.endswith(SOCKETS) else ""
 
 
 def parse(text: str, image: str) -> Recommended:
@@ -234,74 +188,16 @@ def unusual(recommended: Recommended, allow: Collection[str], data: str, local: 
         data: the host's directory that volumes may come from.
         local: whether the engine is on this host, so that symbolic links under `data` can be followed.
     """
-    place = Place(data, local)
+    place = off_limits.Place(data, local)
     found: list[str] = []
     for option in recommended.options:
         if option.name not in allow:
             found.append(f"{spelled(option, ' ')} is not on the list start.allow")
-        elif option.value is not None and (reason := off_limits(option.name, option.value, place)):
+        elif option.value is not None and (reason := off_limits.reason(option.name, option.value, place)):
             found.append(f"{spelled(option, ' ')} {reason}")
     if len(recommended.values("network")) > 1:
         found.append("--network is given more than once")
     return found
-
-
-def off_limits(name: str, value: str, place: Place) -> str:
-    """Why an allowed option may not have this value, as the end of a sentence; empty when it may."""
-    if name in FORMS:
-        form, reason = FORMS[name]
-        return "" if re.fullmatch(form, value) else reason
-    if name in RULES:
-        try:
-            return RULES[name](value, place)
-        except Malformed as error:
-            return str(error)
-    return ""
-
-
-def publish(value: str, place: Place) -> str:
-    """Why a port may not be published; empty when it may."""
-    docker_run.host_ports(value)
-    return ""
-
-
-def volume(value: str, place: Place) -> str:
-    """Why a volume may not be mounted; empty when it may."""
-    spec = docker_run.volume(value)
-    if not spec.target.startswith("/"):
-        return "does not say where in the container, with an absolute path"
-    if spec.mode not in ("", "ro", "rw"):
-        return "has a mode that is neither ro nor rw"
-    return "" if not spec.source or docker_run.VOLUME_NAME.fullmatch(spec.source) else place.refuses(spec.source)
-
-
-def mount(value: str, place: Place) -> str:
-    """Why a mount may not be made; empty when it may."""
-    fields = docker_run.mount(value)
-    kind = fields.pop("type", "volume")
-    source = fields.pop("source", "")
-    if kind not in MOUNTS:
-        return "is not of type bind, volume or tmpfs"
-    if unknown := sorted(fields.keys() - MOUNTS[kind]):
-        return f"has {unknown[0] or 'an empty field'}, which is not allowed"
-    if not fields.get("target", "").startswith("/"):
-        return "does not say where in the container, with an absolute path"
-    if fields.get("bind-propagation", "private") not in ("private", "rprivate"):
-        return "would share mounts with the host"
-    if kind == "bind":
-        return place.refuses(source)
-    if source and (kind == "tmpfs" or not docker_run.VOLUME_NAME.fullmatch(source)):
-        return "has a source that is no volume's name"
-    return ""
-
-
-MOUNTS = {
-    "bind": {"target", "readonly", "bind-propagation", "bind-nonrecursive"},
-    "volume": {"target", "readonly", "volume-nocopy"},
-    "tmpfs": {"target", "readonly", "tmpfs-size", "tmpfs-mode"},
-}
-
-RULES: dict[str, Callable[[str, Place], str]] = {"mount": mount, "publish": publish, "volume": volume}
 
 
 def check(text: str, image: str, allow: Collection[str], data: str, local: bool = True) -> Recommended:
@@ -319,11 +215,6 @@ def check(text: str, image: str, allow: Collection[str], data: str, local: bool 
             "to see it and decide, add --trust."
         )
     return recommended
-
-
-def under(path: str, folder: str) -> bool:
-    """Whether a cleaned path is a folder or lies in it."""
-    return path == folder or path.startswith(folder.rstrip("/") + "/")
 
 
 def spelled(option: Option, between: str) -> str:
