@@ -47,6 +47,8 @@ def start(
         image = Image("", f"{frame.image}:{ours.tag}", {}, 0, 0)  # it would have been built in this very run
     else:
         image = pick(docker, frame, ours.tag if ours else tag, latest)
+    if not force and switch.runs_already(c, docker, settings, frame, image):
+        return
     words = command(c, docker, settings, frame, image, from_settings, trust, yes)
     datadir.prepare(c, docker, settings, words)
     rehearse = rehearsal and settings.start.rehearse

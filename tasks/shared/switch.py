@@ -88,9 +88,22 @@ def look(docker: Engine, frame: Frame) -> Situation:
     return Situation(running, holder if holder and not holder.running else None)
 
 
-def current(situation: Situation, image: Image) -> bool:
-    """Whether the service runs this very image, and nothing else does."""
-    return bool(image.id) and [container.image for container in situation.running] == [image.id]
+def runs_already(c: Context, docker: Engine, settings: Settings, frame: Frame, image: Image) -> bool:
+    """Whether the service runs this very image, and no other version runs; then says so. Recovers first.
+
+    Raises:
+        Exit: as `look` and `recovery.recover` do.
+    """
+    recovery.recover(c, docker, settings, frame)
+    return says_current(look(docker, frame), image)
+
+
+def says_current(situation: Situation, image: Image) -> bool:
+    """Whether there is nothing to do, and if so, says it."""
+    if not image.id or [container.image for container in situation.running] != [image.id]:
+        return False
+    print(f"{service.version_of(image.labels, image.id)} is already running as {situation.running[0].name}.")
+    return True
 
 
 def perform(c: Context, docker: Engine, order: Order) -> None:
@@ -104,8 +117,7 @@ def perform(c: Context, docker: Engine, order: Order) -> None:
     give_up = time.monotonic() + order.wait
     while True:
         situation = look(docker, order.frame)
-        if current(situation, order.image) and not order.force:
-            print(f"{order.tag} is already running as {situation.running[0].name}.")
+        if not order.force and says_current(situation, order.image):
             return
         check_ports(docker, order, situation)
         mine = take(c, docker, order, situation, give_up)
