@@ -119,13 +119,15 @@ def test_a_detached_head_is_a_release(source: Repository, asked: Callable[[Path]
 def test_a_sub_folder_of_a_bigger_repository_is_a_source(
     source: Repository, c: Context, asked: Callable[[Path], Release], tmp_path: Path
 ) -> None:
-    folder = source.top / "odd [x]*" / "framework"
-    head = source.commit({"odd [x]*/framework/in.txt": "in\n", "odd xyz/framework/no.txt": "no\n", "out.txt": "out\n"})
-    assert asked(folder).tree == source.git("rev-parse", "HEAD:odd [x]*/framework")
+    folder = source.top / ":!odd [x]*" / "framework"
+    head = source.commit(
+        {":!odd [x]*/framework/in.txt": "in\n", ":!odd xyz/framework/no.txt": "no\n", "out.txt": "out\n"}
+    )
+    assert asked(folder).tree == source.git("rev-parse", "HEAD::!odd [x]*/framework")
     assert exported(c, folder, tmp_path / "clean", head).keys() == {"in.txt"}
-    source.write({"out.txt": "changed outside\n", "odd xyz/framework/no.txt": "changed outside\n"})
+    source.write({"out.txt": "changed outside\n", ":!odd xyz/framework/no.txt": "changed outside\n"})
     assert not asked(folder).dirty
-    source.write({"odd [x]*/framework/in.txt": "changed inside\n"})
+    source.write({":!odd [x]*/framework/in.txt": "changed inside\n"})
     changed = asked(folder)
     assert changed.dirty
     assert exported(c, folder, tmp_path / "dirty")["in.txt"][1] == b"changed inside\n"
@@ -150,10 +152,12 @@ def test_a_path_with_colons_quotes_and_blanks_is_a_source(
     c: Context, asked: Callable[[Path], Release], tmp_path: Path
 ) -> None:
     odd = Repository(tmp_path / "a:b \"c' $(touch pwned)\\")
-    odd.commit()
+    odd.commit({"a.txt": "one\n", "same/b.txt": "two\n"})
     odd.write({"a.txt": "changed\n"})
     assert asked(odd.top).dirty
-    assert exported(c, odd.top, tmp_path / "out")["a.txt"][1] == b"changed\n"
+    files = exported(c, odd.top, tmp_path / "out")
+    assert (files["a.txt"][1], files["same/b.txt"][1]) == (b"changed\n", b"two\n")
+    assert not [*tmp_path.rglob("pwned")]
 
 
 @pytest.mark.parametrize(
