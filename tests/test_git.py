@@ -119,15 +119,15 @@ def test_a_detached_head_is_a_release(source: Repository, asked: Callable[[Path]
 def test_a_sub_folder_of_a_bigger_repository_is_a_source(
     source: Repository, c: Context, asked: Callable[[Path], Release], tmp_path: Path
 ) -> None:
-    folder = source.top / ":!odd [x]*" / "framework"
+    folder = source.top / ":(top)odd [x]*" / "framework"
     head = source.commit(
-        {":!odd [x]*/framework/in.txt": "in\n", ":!odd xyz/framework/no.txt": "no\n", "out.txt": "out\n"}
+        {":(top)odd [x]*/framework/in.txt": "in\n", ":(top)odd xyz/framework/no.txt": "no\n", "out.txt": "out\n"}
     )
-    assert asked(folder).tree == source.git("rev-parse", "HEAD::!odd [x]*/framework")
+    assert asked(folder).tree == source.git("rev-parse", "HEAD::(top)odd [x]*/framework")
     assert exported(c, folder, tmp_path / "clean", head).keys() == {"in.txt"}
-    source.write({"out.txt": "changed outside\n", ":!odd xyz/framework/no.txt": "changed outside\n"})
+    source.write({"out.txt": "changed outside\n", ":(top)odd xyz/framework/no.txt": "changed outside\n"})
     assert not asked(folder).dirty
-    source.write({":!odd [x]*/framework/in.txt": "changed inside\n"})
+    source.write({":(top)odd [x]*/framework/in.txt": "changed inside\n"})
     changed = asked(folder)
     assert changed.dirty
     assert exported(c, folder, tmp_path / "dirty")["in.txt"][1] == b"changed inside\n"
