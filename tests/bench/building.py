@@ -17,7 +17,7 @@ from tasks.shared.settings import ROOT
 
 from .measuring import Row, interleaved, timed
 
-NAMES = ("frame, old order", "frame, bare build")
+NAMES = ("frame against old order", "frame against docker build")
 REPLACED = Path(__file__).parent / "replaced"
 BASE, IMAGE = "colorai/cauchycv_base", "colorai/cauchycv_visdom"
 PARENT = "ufoym/deepo:pytorch-py36-cu90"  # what the old Dockerfile.base says; here it is a Debian 12
