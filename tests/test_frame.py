@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sites import DOCKERFILE, Site, buildkit
@@ -24,9 +25,8 @@ def site(site: Site) -> Site:
     return site
 
 
-def details(site: Site, reference: str) -> dict[str, dict[str, str]]:
-    found: list[dict[str, dict[str, str]]] = json.loads(site.docker("image", "inspect", reference))
-    return found[0]
+def details(site: Site, reference: str) -> Any:
+    return json.loads(site.docker("image", "inspect", reference))[0]
 
 
 def image_id(site: Site, reference: str) -> str:
@@ -58,7 +58,7 @@ def left(site: Site) -> set[str]:
 
 @pytest.mark.parametrize("builder", ["legacy builder", "BuildKit"])
 def test_a_frame_holds_the_commit_and_says_where_it_came_from(site: Site, builder: str) -> None:
-    environment = {"DOCKER_BUILDKIT": str(int(builder == "BuildKit"))}
+    site.environment["DOCKER_BUILDKIT"] = str(int(builder == "BuildKit"))
     site.frame["dockerfile"] = "docker/Dockerfile"
     site.settings |= {"description": 'It\'s "quoted" $HOME', "url": "https://example.com/?r=front&x=$(x)"}
     site.save()
@@ -70,10 +70,10 @@ def test_a_frame_holds_the_commit_and_says_where_it_came_from(site: Site, builde
     (site.source / ".git/info/exclude").write_text("ignored.txt\n")
     (site.source / "ignored.txt").write_text("ignored\n")
 
-    site.inv("base", "--force", **environment)
-    foretold = site.inv("--dry", "frame", **environment).stdout
+    site.inv("base", "--force")
+    foretold = site.inv("--dry", "frame").stdout
     assert not site.docker("images", "--quiet", "tests/visdom") and left(site) == {"tests+base.lock"}
-    done = site.inv("frame", **environment).stdout
+    done = site.inv("frame").stdout
     assert without_dates(build_line(foretold)) == without_dates(build_line(done)) != ""
     assert f"Building tests/visdom:0.2.2: commit {head[:7]} of {HOSTILE}." in done
     assert f"Not in the image: 1 untracked and 1 ignored files or folders in {site.source}." in done
@@ -124,14 +124,14 @@ def test_a_frame_holds_the_commit_and_says_where_it_came_from(site: Site, builde
     assert {path.name for path in (site.folder / "seen").iterdir()} == {"index.html", "cauchy_services.py"}
     assert not [*site.folder.rglob("pwned")] and not [*site.root.rglob("pwned")]
 
-    again = site.inv("frame", **environment).stdout
+    again = site.inv("frame").stdout
     assert "tests/visdom:0.2.2 is already built from commit" in again and "docker build" not in again
     assert image_id(site, "tests/visdom:0.2.2") == image["Id"]
-    forced = site.inv("frame", "--force", **environment).stdout
+    forced = site.inv("frame", "--force").stdout
     assert "Building tests/visdom:0.2.2: --force was given." in forced
     assert layers(site, "tests/visdom:0.2.2") == image["RootFS"]["Layers"]  # the new date cost nothing
     site.commit("index.html", "one line more\n")
-    site.inv("frame", **environment)
+    site.inv("frame")
     assert layers(site, "tests/visdom:0.2.3")[:-1] == image["RootFS"]["Layers"][:-1] != []
 
 
