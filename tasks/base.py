@@ -5,7 +5,7 @@ from typing import Any
 from invoke import Context, Exit, task
 
 from . import vendor
-from .shared import building, commands, engine, stamp, vendored
+from .shared import building, commands, engine, recovery, stamp, vendored
 from .shared.context import load_settings
 from .shared.engine import Engine
 from .shared.settings import ROOT, Settings
@@ -20,6 +20,8 @@ def base(c: Context, force: bool = False) -> None:
     """
     settings = load_settings(c)
     docker = engine.engine()
+    for frame in settings.frames.values():  # whoever changes an engine first mends what a killed run left there
+        recovery.recover(c, docker, settings, frame)
     reference = f"{settings.base.image}:latest"
     with building.one_at_a_time(c, settings.base.image):
         dockerfile = building.dockerfile(settings.path(settings.base.dockerfile))

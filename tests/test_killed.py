@@ -123,3 +123,14 @@ def test_killed_at_any_point_the_next_run_recovers(
     assert versions.running() == {"tests_service": "tests/visdom:2.0"}
     names = versions.docker("ps", "--all", "--format", "{{.Names}}").split()
     assert not [name for name in names if name.endswith((".next", ".rehearsal", ".recovery"))], names
+
+
+def test_a_build_recovers_first_and_a_look_only_tells(versions: Site, client: dict[str, str]) -> None:
+    words = prepare(versions, "rollback", client)
+    kill(versions, words, client, "5", "after")
+    assert versions.running() == {}
+    assert "was cut off and is unfinished" in versions.inv("labels", "--tag", "1.0").stderr
+    assert versions.running() == {}
+    versions.inv("base")
+    assert versions.running() == {"tests_service": "tests/visdom:1.0"}
+    assert versions.answer() == "1.0"
