@@ -52,7 +52,7 @@ def demo_settings(c: Context) -> Settings:
     """The settings that the demo's own file gives, whatever file this run was started with."""
     from invoke import Config
 
-    config = Config(project_location=str(ROOT), runtime_path=str(FILE))
+    config = Config(project_location=ROOT, runtime_path=FILE)
     config.load_project(merge=False)
     config.load_runtime()
     return settings.load(Context(config))
@@ -66,7 +66,8 @@ def check_port(docker: Engine, frame: Frame) -> None:
     """
     if docker.endpoint.local and port.answers("127.0.0.1", frame.port) and not service.running(docker, frame):
         raise Exit(
-            f"Something else listens on port {frame.port}. Stop it (ss -ltnp shows it), then type inv demo again.", code=1
+            f"Something else listens on port {frame.port}. Stop it (ss -ltnp shows it), then type inv demo again.",
+            code=1,
         )
 
 
@@ -105,13 +106,14 @@ def take_away(c: Context, chosen: Settings, frame: Frame) -> None:
     """Remove the demo's containers, images and volume, and nothing else."""
     docker = engine.engine()
     ours = service.versions(docker, frame, docker.containers())
+    env = docker.environment
     for container in ours:
-        run(c, commands.remove(container.name, force=True), f"{container.name} cannot be removed.", env=docker.environment)
+        run(c, commands.remove(container.name, force=True), f"{container.name} cannot be removed.", env=env)
     parent = docker.image(chosen.base.parent)
     rows = [*docker.labelled(frame.image), *docker.labelled(chosen.base.image)]
     images = [*dict.fromkeys(row["Id"] for row in rows), *([parent.reference] if parent else [])]
     for image in images:
-        run(c, commands.remove_image(image, force=True), f"{image} cannot be removed.", env=docker.environment)
-    if ask(c, ["docker", "volume", "inspect", frame.service], env=docker.environment).ok:
-        run(c, commands.remove_volume(frame.service), f"The volume {frame.service} cannot be removed.", env=docker.environment)
+        run(c, commands.remove_image(image, force=True), f"{image} cannot be removed.", env=env)
+    if ask(c, ["docker", "volume", "inspect", frame.service], env=env).ok:
+        run(c, commands.remove_volume(frame.service), f"The volume {frame.service} cannot be removed.", env=env)
     print("Nothing of the demo is left." if ours or images else "There was nothing to take away.")

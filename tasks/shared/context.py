@@ -1,5 +1,7 @@
 """The shared context object: settings and release, the same for every task of a run."""
 
+from typing import Any, cast
+
 from invoke import Context
 from msgspec import Struct
 
@@ -21,26 +23,29 @@ class Built(Struct, frozen=True):
     tag: str
 
 
+def kept(c: Context) -> Any:
+    """What is kept for the whole run; Invoke's own type of it is for its settings."""
+    return c.config
+
+
 def load_settings(c: Context) -> Settings:
     """The settings alone, for tasks that need no git."""
-    if "stack_settings" not in c.config:
-        c.config["stack_settings"] = settings.load(c)
-    found: Settings = c.config["stack_settings"]
-    return found
+    if "stack_settings" not in kept(c):
+        kept(c)["stack_settings"] = settings.load(c)
+    return cast(Settings, kept(c)["stack_settings"])
 
 
 def stack(c: Context) -> Stack:
     """Settings and release, asked of git once a run: one build date is on everything built in it."""
-    if "stack_context" not in c.config:
+    if "stack_context" not in kept(c):
         chosen = load_settings(c)
-        c.config["stack_context"] = Stack(chosen, git.release(c, chosen.path(chosen.source), chosen.series))
-    found: Stack = c.config["stack_context"]
-    return found
+        kept(c)["stack_context"] = Stack(chosen, git.release(c, chosen.path(chosen.source), chosen.series))
+    return cast(Stack, kept(c)["stack_context"])
 
 
 def remember_built(c: Context, name: str, tag: str) -> None:
     """Tell the tasks after this one which version of which frame `frame` brought."""
-    c.config["stack_built"] = (*c.config.get("stack_built", ()), Built(name, tag))
+    kept(c)["stack_built"] = (*c.config.get("stack_built", ()), Built(name, tag))
 
 
 def built(c: Context, name: str = "") -> Built | None:

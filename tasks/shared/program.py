@@ -1,16 +1,24 @@
 """The `inv` command: Invoke, with this project's order of tasks, exit codes and error messages."""
 
 import os
+import re
 import signal
 import sys
+from collections.abc import Iterator
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from invoke import Config, Exit, Program
-from invoke.exceptions import AmbiguousEnvVar, CollectionNotFound, ParseError, UncastableEnvVar, UnknownFileType
-from invoke.vendor.yaml import YAMLError
-
 ROOT = Path(__file__).resolve().parents[2]
+HELP = "Type inv --list for the tasks, inv --help TASK for its flags."
+
+try:
+    from invoke import Config, Exit, Program
+    from invoke.config import AmbiguousMergeError
+    from invoke.exceptions import AmbiguousEnvVar, CollectionNotFound, ParseError, UncastableEnvVar, UnknownFileType
+    from invoke.vendor.yaml import YAMLError
+except ImportError as reason:  # after an upgrade of the system's Python, say
+    sys.exit(f"What is in .venv does not fit this Python ({reason}). Type: rm -r {ROOT}/.venv")
 
 
 class StackConfig(Config):
@@ -22,14 +30,53 @@ class StackConfig(Config):
         defaults["tasks"]["search_root"] = str(ROOT)
         return defaults
 
+    def _load_yaml(self, path: PathLike[Any]) -> Any:
+        """Read a settings file; Invoke itself stumbles over one that holds anything but `key: value` lines."""
+        try:
+            loaded = super()._load_yaml(path)
+        except UnicodeDecodeError:
+            raise Exit(f"{path}: not valid YAML (it is not UTF-8).", code=2) from None
+        except IsADirectoryError:
+            raise Exit(f"{path} is a folder, and no settings file.", code=2) from None
+        if not isinstance(loaded, dict | None):
+            raise Exit(
+                f"{path}: expected settings, as `key: value` lines, and found a {type(loaded).__name__}.", code=2
+            )
+        for section, key in odd_keys(loaded or {}):
+            raise Exit(
+                f'{path}: {key} in {section or "it"} stands where a name is expected. Write it in quotes: "{key}"',
+                code=2,
+            )
+        return loaded
+
+    _load_yml = _load_yaml
+
+    def merge(self) -> None:
+        """Merge the levels; Invoke has no sentence for a section in one file that is a value in another."""
+        try:
+            super().merge()
+        except AmbiguousMergeError as error:
+            for level, path in (
+                (self._runtime, self._runtime_path),
+                (self._user, self._user_path),
+                (self._system, self._system_path),
+            ):
+                if name := conflict(self._project, level):
+                    expected = "expected `key: value` lines where invoke.yaml has them, and only there"
+                    raise Exit(f"Setting {name} in {path}: {expected}.", code=2) from None
+            raise Exit(f"The settings files contradict each other: {error}.", code=2) from None
+
 
 class StackProgram(Program):
     """Invoke's program with three changes.
 
     - Tasks are listed in the order of the work, not of the alphabet.
-    - A wrong argument ends with 2, an interrupt with 130; a broken settings file gets a sentence instead of a traceback.
+    - A wrong argument ends with 2, an interrupt with 130; a broken settings file gets a sentence, not a traceback.
     - Compiled modules are kept (Invoke turns that off), so that every later start is faster.
     """
+
+    def create_config(self) -> None:
+        wrong_arguments(super().create_config)
 
     def parse_core(self, argv: list[str] | None) -> None:
         wrong_arguments(super().parse_core, argv)
@@ -40,6 +87,9 @@ class StackProgram(Program):
 
     def parse_tasks(self) -> None:
         wrong_arguments(super().parse_tasks)
+
+    def parse_cleanup(self) -> None:
+        wrong_arguments(super().parse_cleanup)
 
     def update_config(self, merge: bool = True) -> None:
         path = self.args.config.value or os.environ.get("INVOKE_RUNTIME_CONFIG")
@@ -63,30 +113,72 @@ class StackProgram(Program):
         return sorted(pairs, key=lambda pair: order.index(pair[0].split()[0]) if pair[0] in order else len(order))
 
 
+def odd_keys(settings: dict[Any, Any], section: str = "") -> Iterator[tuple[str, object]]:
+    """The keys that are no text, which Invoke cannot do with, each with the section that it stands in."""
+    for key, value in settings.items():
+        if not isinstance(key, str):
+            yield section, key
+        elif isinstance(value, dict):
+            yield from odd_keys(value, f"{section}.{key}".lstrip("."))
+
+
+def conflict(one: Any, other: Any, section: str = "") -> str:
+    """The first setting that has a section of its own in one file and a value in another; "" if there is none."""
+    for key in one.keys() & other.keys():
+        name, pair = f"{section}.{key}".lstrip("."), (one[key], other[key])
+        if isinstance(pair[0], dict) and isinstance(pair[1], dict):
+            if found := conflict(*pair, name):
+                return found
+        elif None not in pair and (isinstance(pair[0], dict) or isinstance(pair[1], dict)):
+            return name
+    return ""
+
+
 def interrupt(number: int, frame: object) -> None:
-    """A signal that asks to end becomes what Ctrl-C is in Python."""
-    raise KeyboardInterrupt
+    """A signal that asks to end becomes what Ctrl-C is in Python; its number tells it from one."""
+    raise KeyboardInterrupt(number)
 
 
 def wrong_arguments(step: Any, *args: Any) -> None:
-    """Do one of Invoke's steps; what it says of wrong input becomes a sentence and exit code 2.
+    """Do one of Invoke's steps before the tasks; what it says of wrong input becomes a sentence and exit code 2.
 
     Raises:
         Exit: with code 2, for an unknown task or flag, a settings file that is not YAML, or an `INVOKE_…` variable
-            that cannot become the setting it names.
+            that cannot become the setting it names; with code 130 when the person says stop.
     """
     try:
         step(*args)
+    except KeyboardInterrupt:
+        raise Exit("Stopped.", code=130) from None
     except ParseError as error:
-        raise Exit(f"{error} Type inv --list for the tasks, inv --help TASK for its flags.", code=2) from None
+        said = re.sub(r"<Argument: (\S+).*?>", r"--\1", str(error))
+        raise Exit(f"{said} {HELP}", code=2) from None
     except CollectionNotFound as error:
         raise Exit(f"There is no {error.name}.py in or above {error.start}.", code=2) from None
     except YAMLError as error:
         where = getattr(error, "problem_mark", None)
         place = f"{where.name}, line {where.line + 1}" if where else "A settings file"
         raise Exit(f"{place}: not valid YAML ({getattr(error, 'problem', error)}).", code=2) from None
-    except (UncastableEnvVar, AmbiguousEnvVar, UnknownFileType, ValueError) as error:
-        raise Exit(f"A setting cannot be used: {error}", code=2) from None
+    except UnknownFileType as error:
+        raise Exit(f"A settings file ends in .yaml: {error}", code=2) from None
+    except AmbiguousEnvVar as error:
+        raise Exit(f"Two settings have the same INVOKE_… variable: {error}.", code=2) from None
+    except (UncastableEnvVar, ValueError) as error:
+        raise Exit(wrong_value(error), code=2) from None
+
+
+def wrong_value(error: Exception) -> str:
+    """The sentence about a flag's value, or a variable's, that is no number. Invoke says only what the value is."""
+    value = re.search("(?:invalid literal|could not convert).*?('.*')", str(error))
+    if value:
+        names = [name for name in os.environ if name.startswith("INVOKE_") and repr(os.environ[name]) == value[1]]
+        place = f"The variable {names[0]}" if names else "A flag"
+        kind = "whole number" if "int()" in str(error) else "number"
+        return f"{place} needs a {kind}, and {value[1]} is none. {HELP}"
+    if isinstance(error, ValueError):
+        return f"A setting cannot be used: {error}"
+    names = [name for name in os.environ if name.startswith("INVOKE_")]
+    return f"A list of settings cannot be a variable ({', '.join(names)}). Write it into a file and type: inv -f FILE …"
 
 
 def main() -> None:

@@ -12,19 +12,30 @@ from invoke import Context, Exit, Local, Result
 BOLD = "\033[1m{command}\033[0m"
 
 
-class Runner(Local):
-    """Invoke's runner for this machine; Ctrl-C ends the task too, not only the command.
+class Failed(Exit):
+    """A command that failed, exit code 1; `stderr` is what it said."""
 
-    Invoke passes an interrupt on to the command and then goes on with the task as if nothing had happened.
+    def __init__(self, sentence: str, stderr: str) -> None:
+        super().__init__(sentence, code=1)
+        self.stderr = stderr
+
+
+class Runner(Local):
+    """Invoke's runner for this machine; an interrupt ends the command, and the task too.
+
+    Invoke writes it to the command's standard input, where nobody reads it, waits for the command as long as that
+    takes, and goes on with the task as if nothing had happened.
     """
 
     interrupted = False
 
     def send_interrupt(self, interrupt: KeyboardInterrupt) -> None:
         self.interrupted = True
-        super().send_interrupt(interrupt)
+        by_signal = bool(interrupt.args)  # see `interrupt` in program.py
+        if by_signal or not os.isatty(0):  # the Ctrl-C of a terminal has reached the command already
+            self.process.terminate()
 
-    def run(self, command: str, **kwargs: Any) -> Result | None:
+    def run(self, command: str, **kwargs: Any) -> Result:
         try:
             result = super().run(command, **kwargs)
         finally:
@@ -60,14 +71,14 @@ def run(c: Context, argv: Sequence[str], failed: str, env: Mapping[str, str | No
         env: variables to add for this command; None removes one.
 
     Raises:
-        Exit: with code 1 and the sentence `failed`.
+        Failed: with code 1, the sentence `failed`, and what the command said on standard error.
     """
     result: Result = c.run(
         shlex.join(argv), echo=True, echo_format=BOLD if sys.stdout.isatty() else "{command}", warn=True,
         in_stream=False, encoding="utf-8", pty=False, hide=False, **environment(env),
     )  # fmt: skip
     if result.exited:
-        raise Exit(failed, code=1)
+        raise Failed(failed, result.stderr)
     return result
 
 

@@ -1,0 +1,196 @@
+"""The settings: what is wrong in them is said in a sentence that names the setting, its file, and what was expected."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from invoke import Config, Context, Exit
+from projects import copy, run
+from ruamel.yaml import YAML
+from sites import ROOT
+from test_inv import inv
+
+from tasks.shared import settings
+from tasks.shared.settings import Settings
+
+GONE = object()
+
+
+def write(path: Path, values: Any) -> Path:
+    with open(path, "w") as file:
+        YAML().dump(values, file)
+    return path
+
+
+def nested(key: str, value: Any) -> dict[str, Any]:
+    """`nested("a.b", 1)` is `{"a": {"b": 1}}`."""
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    found: dict[str, Any] = value
+    return found
+
+
+def load(file: Path | None = None) -> Settings:
+    """The settings as a task gets them: invoke.yaml, then a file named with -f, then the environment."""
+    config = Config(project_location=ROOT, runtime_path=file)
+    config.load_project(merge=False)
+    config.load_runtime()
+    config.load_shell_env()
+    return settings.load(Context(config))
+
+
+def refused(file: Path | None = None) -> str:
+    with pytest.raises(Exit) as caught:
+        load(file)
+    assert caught.value.code == 2
+    message = caught.value.message or ""
+    assert len(message.splitlines()) == 1 and "regex" not in message
+    return message
+
+
+def test_the_projects_own_settings_are_those_of_the_team() -> None:
+    found = load()
+    frame = found.frame()
+    assert (found.series, found.data, found.base.image) == ("0.2", "/data", "colorai/cauchycv_base")
+    assert (frame.image, frame.service, frame.port) == ("colorai/cauchycv_visdom", "cauchy_service", 8339)
+    assert frame.command == ("python", "cauchy_services.py", "--port", "8339")
+    assert found.path("docker/framework") == ROOT / "docker/framework"
+    assert found.path("/elsewhere") == Path("/elsewhere")
+
+
+V = "frames.visdom"
+WRONG = {
+    "series": (0.2, 'expected text, found 0.2. Write it in quotes: "0.2"'),
+    "vendor": (True, 'expected text, found true. Write it in quotes: "true"'),
+    "url": (None, "expected text, found nothing."),
+    "data": ("data", "expected a folder's whole path, such as /data, without a colon, found \"data\"."),
+    "frames": ({}, "expected at least one frame, found nothing."),
+    "base.parent": ("--option", "expected an image's name, such as ufoym/deepo:pytorch-py36-cu90, found \"--option\"."),
+    "base.build_options": ("--no-cache", 'expected a list, such as [a, b], found "--no-cache".'),
+    "base.image": (
+        "base:latest",
+        "expected an image's name in small letters and without a tag, such as colorai/base, found \"base:latest\".",
+    ),
+    f"{V}.port": ("8339", 'expected a whole number, found "8339".'),
+    f"{V}.command": (["python", 8339], 'expected text, found 8339. Write it in quotes: "8339"'),
+    f"{V}.build_args": ({"fine": "1", "A": 1.5}, 'expected text, found 1.5. Write it in quotes: "1.5"'),
+    f"{V}.service": (
+        "a b", 'expected a name of letters, digits, dots, dashes and underscores, at least two, found "a b".'
+    ),
+    "start.timeout": (0, "expected more than 0 seconds, found 0."),
+    "start.settle": (float("inf"), "expected at most a day, 86400 seconds, found inf."),
+    "start.keep": (-1, "expected 0 or a greater whole number, found -1."),
+    "start.rehearse": ("maybe", 'expected true or false, found "maybe".'),
+}  # fmt: skip
+INSIDE = {f"{V}.command": "[1]", f"{V}.build_args": ".A"}  # which part of the value is wrong
+
+
+@pytest.mark.parametrize("key", WRONG)
+def test_a_wrong_value_is_named_with_its_file_and_what_was_expected(key: str, tmp_path: Path) -> None:
+    value, sentence = WRONG[key]
+    project = write(tmp_path / "project.yaml", {"stack": own()})
+    file = write(tmp_path / "site.yaml", nested(f"stack.{key}", value))
+    config = Config(runtime_path=file)
+    config._set(_project=YAML(typ="safe").load(project.read_text()), _project_path=str(project), _project_found=True)
+    if value == {}:
+        config._project["stack"].pop(key)  # Invoke merges sections: an empty one takes nothing away
+    config.load_runtime()
+    with pytest.raises(Exit) as caught:
+        settings.load(Context(config))
+    assert caught.value.message == f"Setting stack.{key}{INSIDE.get(key, '')} in {file}: {sentence}"
+    assert caught.value.code == 2
+
+
+def own() -> dict[str, Any]:
+    found: dict[str, Any] = YAML(typ="safe").load((ROOT / "invoke.yaml").read_text())["stack"]
+    return found
+
+
+@pytest.mark.parametrize(
+    "image", ["two words", "a;reboot", "$(reboot)", "a'b", "-v", "a\nb", "Upper", "a/../b", "", "a//b", "café"]
+)
+def test_a_name_that_docker_would_not_take_is_refused(image: str, tmp_path: Path) -> None:
+    assert f"Setting stack.{V}.image in {tmp_path}" in refused(
+        write(tmp_path / "f.yaml", nested(f"stack.{V}.image", image))
+    )
+    if image not in ("Upper", "a/../b", "a//b"):
+        assert f"Setting stack.{V}.service in {tmp_path}" in refused(
+            write(tmp_path / "f.yaml", nested(f"stack.{V}.service", image))
+        )
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("serie", "Did you mean series?"),
+        ("base.dockerfil", "Did you mean dockerfile?"),
+        (f"{V}.run_option", "Did you mean run_options?"),
+        ("start.zzz", "There are: allow, timeout, settle, keep, rehearse."),
+    ],
+)
+def test_an_unknown_key_is_named_with_the_nearest_one(key: str, hint: str, tmp_path: Path) -> None:
+    file = write(tmp_path / "site.yaml", nested(f"stack.{key}", "x"))
+    assert refused(file) == f"There is no setting stack.{key}, which stands in {file}. {hint}"
+
+
+def test_a_missing_key_is_named_with_the_file_that_should_have_it(tmp_path: Path) -> None:
+    file = write(tmp_path / "site.yaml", nested("stack.frames.second", {"image": "tests/second"}))
+    assert refused(file) == f"Setting stack.frames.second.dockerfile is missing in {file}."
+    project = copy(tmp_path / "project")
+    text = (project / "invoke.yaml").read_text()
+    (project / "invoke.yaml").write_text(text.replace("  vendor: ColorAI\n", ""))
+    done = run([project / "inv", "labels"], code=2, cwd="/", env={"DOCKER_HOST": "tcp://127.0.0.1:1"})
+    assert done.stderr == f"Setting stack.vendor is missing in {project}/invoke.yaml.\n"
+    (project / "invoke.yaml").write_text("run: {echo: false}\n")
+    done = run([project / "inv", "labels"], code=2, cwd="/", env={"DOCKER_HOST": "tcp://127.0.0.1:1"})
+    assert done.stderr == f"There are no settings: {project}/invoke.yaml has no `stack:` section.\n"
+
+
+def test_what_invoke_itself_cannot_merge_is_named(tmp_path: Path) -> None:
+    file = write(tmp_path / "site.yaml", {"stack": {"frames": {"visdom": {"build_args": {1: "x"}}}}})
+    said = inv("-f", file, "labels", code=2).stderr
+    assert said == f'{file}: 1 in stack.{V}.build_args stands where a name is expected. Write it in quotes: "1"\n'
+    for key, value in (("base", "colorai/base"), ("series", {"a": "b"}), (f"{V}.build_args", ["A=1"])):
+        write(file, nested(f"stack.{key}", value))
+        said = inv("-f", file, "labels", code=2).stderr
+        assert said.startswith(f"Setting stack.{key} in {file}: expected ") and len(said.splitlines()) == 1
+
+
+def test_a_file_named_with_f_overrides_deep_in_the_settings(tmp_path: Path) -> None:
+    file = write(tmp_path / "site.yaml", {"stack": {"start": {"keep": 1}, "frames": {"visdom": {"port": 9}}}})
+    found = load(file)
+    assert (found.start.keep, found.start.timeout, found.frame().port) == (1, 60, 9)
+    assert found.frame().image == "colorai/cauchycv_visdom"
+    write(file, {"stack": {"start": {"keep": "some"}}})
+    said = inv("-f", file.name, "start", code=2, cwd=tmp_path).stderr
+    assert said == f'Setting stack.start.keep in {file.name}: expected a whole number, found "some".\n'
+
+
+def test_a_variable_overrides_one_value_and_is_named_when_it_is_wrong(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("INVOKE_STACK_START_KEEP", "7")
+    monkeypatch.setenv(f"INVOKE_STACK_{V.upper().replace('.', '_')}_SERVICE", "another")
+    assert (load().start.keep, load().frame().service) == (7, "another")
+    file = write(tmp_path / "site.yaml", nested("stack.start.keep", 1))
+    assert load(file).start.keep == 1, "in Invoke, a file named with -f has the last word"
+    monkeypatch.setenv("INVOKE_STACK_START_KEEP", "-7")
+    said = "Setting stack.start.keep in the environment (INVOKE_STACK_START_KEEP): "
+    assert refused() == said + "expected 0 or a greater whole number, found -7."
+    write(file, nested("stack.start.keep", -1))
+    assert f"Setting stack.start.keep in {file}:" in refused(file)
+    monkeypatch.delenv("INVOKE_STACK_START_KEEP")
+    monkeypatch.setenv("INVOKE_STACK_START_TIMOUT", "9")
+    said = "The variable INVOKE_STACK_START_TIMOUT names no setting. Did you mean INVOKE_STACK_START_TIMEOUT?"
+    assert refused() == said
+    assert inv("start", code=2).stderr == said + "\n"
+
+
+def test_several_frames_need_a_name(tmp_path: Path) -> None:
+    second = {**own()["frames"]["visdom"], "image": "tests/second"}
+    found = load(write(tmp_path / "site.yaml", nested("stack.frames.second", second)))
+    assert found.frame("second").image == "tests/second"
+    for name, sentence in (("", "There are several frames."), ("third", "There is no frame third.")):
+        with pytest.raises(Exit) as caught:
+            found.frame(name)
+        assert caught.value.message == f"{sentence} Type --name with one of: visdom, second." and caught.value.code == 2
