@@ -38,7 +38,7 @@ def make(
         "org.opencontainers.image.revision": tag.encode().hex().ljust(40, "0")[:40],
     }
     lines = [
-        f"FROM {site.frame.get('parent', 'tiny:1')}",
+        "FROM tiny:1",
         f"ENV VERSION={json.dumps(tag)}",
         "LABEL " + " ".join(f"{key}={json.dumps(value).replace('$', chr(92) + '$')}" for key, value in labels.items()),
         f"HEALTHCHECK --interval=2s CMD {check.format(port=site.port)}" if check else "",

@@ -61,10 +61,13 @@ def parent(engine: PrivateEngine) -> str:
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
         tar.add(busybox, "bin/busybox")
-        for name in ("sh", "httpd", "wget"):
+        for name in ("sh", "httpd", "wget", "true"):
             link = tarfile.TarInfo(f"bin/{name}")
             link.type, link.linkname = tarfile.SYMTYPE, "busybox"
             tar.addfile(link)
+        folder = tarfile.TarInfo("tmp")
+        folder.type, folder.mode = tarfile.DIRTYPE, 0o777
+        tar.addfile(folder)
     docker = ["docker", "--host", engine.host, "import", "-", "bench/parent:1"]
     subprocess.run(docker, input=archive.getvalue(), check=True, capture_output=True)
     return "bench/parent:1"

@@ -1,0 +1,144 @@
+"""The rows of a switch: for how long the port is silent while one version replaces another."""
+
+import json
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from engines import PrivateEngine
+from sites import Site
+from versions import SERVE, make
+
+from tasks.shared.settings import ROOT
+
+from .measuring import Row, interleaved, side
+from .starting import IMAGE, SCRIPT, parent
+
+NAMES = ("silence against docker stop and start", "silence against start_docker.sh")
+UPGRADES, SCRIPTED = 20, 5
+EVERY = 0.005  # seconds between two requests of the client
+
+
+def rows(names: set[str]) -> Iterator[Row]:
+    """Measure what was asked for of `NAMES`."""
+    if not names & set(NAMES):
+        return
+    with PrivateEngine() as engine, tempfile.TemporaryDirectory(prefix="inv-b-") as folder:
+        site = Site(engine, parent(engine), Path(folder))
+        site.frame.update(image=IMAGE, service="cauchy_service")
+        site.save()
+        engine.docker("tag", "bench/parent:1", "tiny:1")
+        for tag in ("1.0", "2.0"):
+            make(site, tag)
+        for tag in ("1.0", "2.0"):
+            site.inv("start", "--tag", tag)
+        new = Upgrades(site)
+        if NAMES[0] in names:
+            what = "the same two containers, stopped and started"
+            pairs = interleaved(Swaps(site), new, UPGRADES)
+            yield Row(NAMES[0], what, f"inv start, {UPGRADES} times back and forth", *pairs, goal=1.1)
+        if NAMES[1] in names:
+            old = Scripted(site, Path(folder))
+            what = "start_docker.sh, its name conflict mended; process 1 ignores SIGTERM, as python does"
+            yield Row(NAMES[1], what, "inv start, likewise", *interleaved(old, new, SCRIPTED), goal=1 / 50)
+
+
+def silence(site: Site, act: Callable[[], object]) -> float:
+    """The longest time in seconds between two answers that a client gets that asks every 5 ms, while `act` runs."""
+    gaps = [0.0]
+    over = threading.Event()
+    answered = threading.Event()
+
+    def ask() -> None:
+        last = 0.0
+        while not over.is_set():
+            begun = time.monotonic()
+            if site.answer():
+                gaps.append(begun - last if last else 0.0)
+                last = begun
+                answered.set()
+            time.sleep(EVERY)
+
+    client = threading.Thread(target=ask)
+    client.start()
+    try:
+        assert answered.wait(20), "nothing answers before the switch"
+        act()
+        answered.clear()
+        assert answered.wait(20), "nothing answers after the switch"
+    finally:
+        over.set()
+        client.join()
+    return max(gaps)
+
+
+class Upgrades:
+    """`inv start` of the version that does not run."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+
+    def __call__(self) -> float:
+        tag = "1.0" if self.site.answer() == "2.0" else "2.0"
+        inv = [str(ROOT / "inv"), "-f", str(self.site.file), "start", "--tag", tag]
+        act = side(inv, f"{tag} runs as", self.site.folder, self.site.environment)
+        return silence(self.site, act)
+
+
+class Swaps:
+    """A bare `docker stop` of the container that runs and `docker start` of the one that ran before; and back."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+
+    def __call__(self) -> float:
+        names = self.site.docker("ps", "--all", "--format", "{{.Names}}").split()
+        runs = "cauchy_service"
+        other = next(name for name in names if name != runs)
+        found = silence(self.site, lambda: self.swap(runs, other))
+        self.swap(other, runs)
+        return found
+
+    def swap(self, runs: str, other: str) -> None:
+        self.site.docker("stop", runs)
+        self.site.docker("start", other)
+
+
+class Scripted:
+    """The replaced script, with a line that removes what holds the name; its versions run without an init, as they did.
+
+    `docker stop` waits 10 s for a process 1 that ignores SIGTERM, but such a process goes on serving until it is killed:
+    the port is silent for far less than the script takes.
+    """
+
+    def __init__(self, site: Site, folder: Path) -> None:
+        self.site = site
+        self.script = folder / "start_docker.sh"
+        self.script.write_text(SCRIPT.read_text().replace("  docker stop $c\n", "  docker stop $c\n  docker rm $c\n"))
+        # In the image, because the script loses quotes. Process 1 has no handler for SIGTERM, as python has none, and
+        # the kernel lets such a process 1 ignore it.
+        process = json.dumps(
+            ["sh", "-c", SERVE.format(port=site.port).replace("exec httpd -f", "httpd") + "; sleep 100000"]
+        )
+        for tag in ("3.0", "4.0"):
+            command = f"docker run -d --name cauchy_service --network host {IMAGE}:{tag}"
+            make(site, tag, label=command, extra=f"CMD {process}")
+
+    def __call__(self) -> float:
+        self.run("3.0")  # the first only brings a version of the script's own
+        found = silence(self.site, lambda: self.run("4.0"))
+        self.site.inv("start", "--tag", "1.0")
+        return found
+
+    def run(self, tag: str) -> None:
+        menu = self.site.docker(
+            "images", "--filter", f"label=org.label-schema.name={IMAGE}", "--format", "{{.Tag}}"
+        ).split()
+        answer = f"{menu.index(tag) + 1}\n"
+        done = subprocess.run(
+            ["bash", str(self.script)], input=answer, env=self.site.environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
