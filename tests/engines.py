@@ -1,9 +1,11 @@
 """Private Docker Engines for tests: beside the machine's own, touching nothing of it, and gone afterwards."""
 
 import os
+import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -15,7 +17,8 @@ from tasks.shared.debian import program
 # `--ulimit memlock=-1` would fail at start; so this drops the limits from the container's configuration.
 NVIDIA = """#!/bin/sh
 for word in "$@"; do
-  [ "$before" = --bundle ] && sed -i 's/"rlimits":\\[[^]]*\\],\\{0,1\\}//' "$word/config.json"
+  case $before in --bundle) file=$word/config.json ;; --process) file=$word ;; *) file= ;; esac  # of run, of exec
+  [ -z "$file" ] || sed -i 's/"rlimits":\\[[^]]*\\],\\{0,1\\}//' "$file"
   before=$word
 done
 exec runc "$@"
@@ -30,14 +33,34 @@ find /sys/fs/cgroup -depth -type d -path "*/$3*" -exec rmdir {} + 2>/dev/null
 """
 
 
+# A root of its own that shows all of this machine's, except /data, which is a folder of the engine; and only a loopback
+# interface. Both are private to the process that runs this, and to what it starts.
+ALONE = """
+mount -t tmpfs tmpfs /mnt
+for path in /*; do
+  if [ -L "$path" ]; then cp -P "$path" /mnt
+  elif [ "$path" != /mnt ] && [ -d "$path" ]; then mkdir "/mnt$path" && mount --rbind "$path" "/mnt$path"
+  fi
+done
+mkdir -p /mnt/data /mnt/mnt && mount --bind "$1/shared" /mnt/data && shift && cd /mnt
+pivot_root . mnt && umount --lazy /mnt && exec "$@"
+"""
+LOOPBACK_UP = "import fcntl, socket, struct; fcntl.ioctl(socket.socket(), 0x8914, struct.pack('16sh', b'lo', 0x41))"
+
+
 class PrivateEngine:
     """A Docker Engine of a test's own, with process and mount namespaces of its own.
 
-    Its first process is the namespace's first: killing it ends the engine and all its containers at once. Containers and
-    builds need `--network host`: the engine has no bridge, and changes no firewall rule.
+    Its first process is the namespace's first: killing it ends the engine and all its containers at once. Containers
+    and builds need `--network host`: the engine has no bridge, and changes no firewall rule.
+
+    Args:
+        arguments: more of dockerd's.
+        alone: with a network of its own too, in which every port is free and nothing answers, and a /data of its own,
+            the folder `shared`. `inside` begins the commands that are to see these.
     """
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, alone: bool = False) -> None:
         if program("dockerd") is None:
             raise RuntimeError("No dockerd on this machine. Type: ./inv test, which installs docker.io, or install it.")
         if os.geteuid() != 0:
@@ -45,6 +68,9 @@ class PrivateEngine:
         self.folder = Path(tempfile.mkdtemp(prefix="inv-e-", dir="/tmp"))  # short: a socket's path has 108 characters
         self.host = f"unix://{self.folder}/s"
         self.arguments = arguments
+        self.alone = alone
+        self.shared = self.folder / "shared"
+        self.shared.mkdir()
         nvidia = self.folder / "nvidia"
         nvidia.write_text(NVIDIA)
         nvidia.chmod(0o755)
@@ -57,13 +83,28 @@ class PrivateEngine:
         group = self.folder.name
         dockerd = [
             program("dockerd") or "dockerd", "--host", self.host, "--data-root", f"{self.folder}/data",
-            "--exec-root", f"{self.folder}/exec", "--pidfile", f"{self.folder}/pid", "--bridge=none", "--iptables=false",
-            "--ip6tables=false", "--add-runtime", f"nvidia={self.folder}/nvidia", "--cgroup-parent", group, *self.arguments,
+            "--exec-root", f"{self.folder}/exec", "--pidfile", f"{self.folder}/pid", "--bridge=none",
+            "--iptables=false", "--ip6tables=false", "--add-runtime", f"nvidia={self.folder}/nvidia",
+            "--cgroup-parent", group, *self.arguments,
         ]  # fmt: skip
         (self.folder / "pid").unlink(missing_ok=True)
+        shutil.rmtree(
+            self.folder / "exec", ignore_errors=True
+        )  # /run is empty after a loss of power; a stale pid misleads
+        own = ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        if self.alone:
+            own.append("--net")
+            dockerd = [
+                "sh",
+                "-ec",
+                f"{shlex.join([sys.executable, '-c', LOOPBACK_UP])}\n{ALONE}",
+                "sh",
+                str(self.folder),
+                *dockerd,
+            ]
         with open(self.folder / "log", "ab") as log:
             self.process = subprocess.Popen(
-                ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", *dockerd],
+                ["unshare", *own, *dockerd],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         self.end_watch()
@@ -79,6 +120,12 @@ class PrivateEngine:
             time.sleep(0.1)
         raise RuntimeError("The private engine does not start:\n" + (self.folder / "log").read_text()[-2000:])
 
+    def inside(self) -> list[str]:
+        """The beginning of a command that is to run in the engine's network, with its processes and files."""
+        assert self.process
+        child = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()[0]
+        return ["nsenter", "--target", child, "--mount", "--net", "--pid", "--wd"]
+
     def end_watch(self) -> None:
         """Call the watcher off."""
         if self.watch:
@@ -91,10 +138,16 @@ class PrivateEngine:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
-    def docker(self, *arguments: str, input: str | None = None, check: bool = True) -> "subprocess.CompletedProcess[str]":
+    def docker(
+        self, *arguments: str, input: str | None = None, check: bool = True
+    ) -> "subprocess.CompletedProcess[str]":
         """The docker client against this engine."""
         done = subprocess.run(
-            ["docker", *arguments], input=input, capture_output=True, text=True, env={**os.environ, "DOCKER_HOST": self.host}
+            ["docker", *arguments],
+            input=input,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "DOCKER_HOST": self.host},
         )
         assert not check or done.returncode == 0, f"docker {' '.join(arguments)}: {done.stdout}{done.stderr}"
         return done
@@ -104,7 +157,9 @@ class PrivateEngine:
         names = self.docker("ps", "--all", "--quiet").stdout.split()
         if names:
             self.docker("rm", "--force", "--volumes", *names)
-        rows = self.docker("images", "--filter", "label=org.label-schema.name", "--format", "{{.ID}} {{.Repository}}").stdout
+        rows = self.docker(
+            "images", "--filter", "label=org.label-schema.name", "--format", "{{.ID}} {{.Repository}}"
+        ).stdout
         stamped = {row.split()[0] for row in rows.splitlines() if row.split()[1] != "tests/base"}
         for _ in range(3):  # children go first, and docker names them only by refusing
             if stamped and self.docker("image", "rm", "--force", *stamped, check=False).returncode == 0:
@@ -121,5 +176,7 @@ class PrivateEngine:
     def __enter__(self) -> "PrivateEngine":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()

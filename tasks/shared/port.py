@@ -25,7 +25,9 @@ class Silence:
     def watch(self) -> None:
         last: float | None = None
         longest = 0.0
-        while not self.stopped.is_set():
+        over = False
+        while not over:
+            over = self.stopped.is_set()  # and one attempt more: it tells whether the port answers at the end
             begun = time.monotonic()
             answered = answers(*self.address)
             if answered and last is not None:
