@@ -9,13 +9,16 @@ from .shared.settings import ROOT
 from .shared.shell import run
 
 # What the tests use besides Python, as (program, Debian package).
-NEEDED = (("dockerd", "docker.io"), ("docker", "docker.io"), ("mmdebstrap", "mmdebstrap"), ("busybox", "busybox-static"))
+NEEDED = (
+    ("dockerd", "docker.io"), ("docker", "docker.io"), ("mmdebstrap", "mmdebstrap"), ("busybox", "busybox-static"),
+    ("sshd", "openssh-server"),
+)  # fmt: skip
 
 
 @task(
     help={
         "k": "Only the tests whose names match this expression, as pytest's -k.",
-        "pytest": "More arguments for pytest, such as \"-x --durations=10\".",
+        "pytest": 'More arguments for pytest, such as "-x --durations=10".',
     }
 )
 def test(c: Context, k: str = "", pytest: str = "") -> None:
@@ -28,5 +31,7 @@ def test(c: Context, k: str = "", pytest: str = "") -> None:
     missing = dict.fromkeys(package for name, package in NEEDED if debian.program(name) is None)
     if missing:
         debian.install(c, list(missing), "for the tests")
-    words = ["--rootdir", str(ROOT), "--config-file", str(ROOT / "pyproject.toml"), *(["-k", k] if k else []), *shlex.split(pytest)]
-    run(c, [sys.executable, "-m", "pytest", str(ROOT / "tests"), *words], "Tests failed.")
+    words = ["--rootdir", str(ROOT), "--config-file", str(ROOT / "pyproject.toml"), *(["-k", k] if k else [])]
+    # -P: modules in the folder that one stands in are none of the tests' business.
+    command = [sys.executable, "-P", "-m", "pytest", str(ROOT / "tests"), *words, *shlex.split(pytest)]
+    run(c, command, "Tests failed.")

@@ -1,5 +1,6 @@
 """What the Docker Engine holds: images, containers, health. Read through the docker SDK; nothing is changed here."""
 
+import hashlib
 import json
 import os
 import re
@@ -77,24 +78,46 @@ def resolve() -> Endpoint:
     name = os.environ.get("DOCKER_CONTEXT") or current_context()
     if name == "default":
         return Endpoint(DEFAULT)
-    from docker.context import Context as DockerContext
-
+    meta, tls = context_files(name)
     try:
-        found = DockerContext.load_context(name)
-    except Exception as error:  # the SDK raises a bare Exception for a broken file
-        raise Exit(f"The docker context {name} cannot be read: {error}", code=2) from None
-    if found is None:
-        raise Exit(f"There is no docker context {name}. See: docker context ls", code=2)
-    return Endpoint(found.Host, name if found.TLSConfig else "")
+        host = json.loads(meta.read_text())["Endpoints"]["docker"]["Host"]
+    except FileNotFoundError:
+        raise Exit(f"There is no docker context {name}. See: docker context ls", code=2) from None
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise Exit(f"The docker context {name} cannot be read: {type(error).__name__}: {error}.", code=2) from None
+    return Endpoint(str(host), name if tls.is_dir() else "")
+
+
+def config_folder() -> Path:
+    """Where the docker CLI keeps its settings."""
+    return Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+
+
+def context_files(name: str) -> tuple[Path, Path]:
+    """A docker context's file and the folder of its certificates, which need not exist.
+
+    Read here, because the SDK finds contexts only beside a config.json, which the CLI writes later or never.
+    Source: https://github.com/docker/cli/blob/master/cli/context/store/doc.go
+    """
+    store, key = config_folder() / "contexts", hashlib.sha256(name.encode()).hexdigest()
+    return store / "meta" / key / "meta.json", store / "tls" / key / "docker"
 
 
 def current_context() -> str:
     """The context that `docker context use` chose."""
-    folder = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
     try:
-        return str(json.loads((folder / "config.json").read_text()).get("currentContext") or "default")
+        return str(json.loads((config_folder() / "config.json").read_text()).get("currentContext") or "default")
     except (OSError, ValueError, AttributeError):
         return "default"
+
+
+class Unreachable(Exit):
+    """No engine answers, or it refuses; exit code 1."""
+
+    def __init__(self, endpoint: Endpoint, error: Exception) -> None:
+        reason = (str(getattr(error, "explanation", None) or error).splitlines() or [type(error).__name__])[0]
+        said = f"The Docker Engine at {endpoint.host} does not answer: {short(reason)}. Type: inv engine"
+        super().__init__(said, code=1)
 
 
 class Engine:
@@ -112,18 +135,19 @@ class Engine:
         """Ask the engine; None when it has no such thing.
 
         Raises:
-            Exit: with code 1 when no engine answers or it refuses.
+            Unreachable: when no engine answers or it refuses.
         """
         from docker.errors import DockerException, NotFound
+        from docker.utils.socket import SocketError
         from requests import RequestException
+        from urllib3.exceptions import HTTPError
 
         try:
             return question(self.client)
         except NotFound:
             return None
-        except (DockerException, RequestException) as error:
-            reason = str(getattr(error, "explanation", None) or error).splitlines()[0]
-            raise Exit(f"The Docker Engine at {self.endpoint.host} does not answer: {short(reason)}. Type: inv engine", code=1) from None
+        except (DockerException, RequestException, SocketError, HTTPError, OSError) as error:  # the SDK wraps only some
+            raise Unreachable(self.endpoint, error) from None
 
     def version(self) -> str:
         """The engine's version, such as 20.10.24."""
@@ -150,7 +174,7 @@ class Engine:
     def images(self, name: str) -> list[Image]:
         """The images whose name label is `name`, one row for each of their tags in that repository, newest first.
 
-        A child image inherits the label but has another repository; an image that lost its tag has none: neither is here.
+        A child image inherits the label but has another repository; one that lost its tag has none: neither is here.
         """
         rows = self.labelled(name)
         found = [
@@ -196,23 +220,46 @@ class Engine:
 
     def age(self, container: dict[str, Any]) -> float:
         """Seconds since a container was created, by the engine's own clock."""
-        now = self.ask(lambda client: client.info())["SystemTime"]
-        return moment(now) - moment(container["Created"])
+        return self.now() - moment(container["Created"])
+
+    def now(self) -> float:
+        """The engine's own clock, in seconds since 1970."""
+        return moment(self.ask(lambda client: client.info())["SystemTime"])
+
+    def told_to_stop(self, container: str, since: float) -> bool:
+        """Whether the last thing the engine did to a container was to send it a signal, as `docker stop` does first.
+
+        Args:
+            since: by the engine's clock; what was before does not count.
+        """
+        kinds = {"container": container, "type": "container", "event": ["kill", "start", "die"]}
+        until = self.now()
+        found = self.ask(lambda client: list(client.events(f"{since:.6f}", f"{until:.6f}", filters=kinds, decode=True)))
+        return bool(found) and found[-1]["Action"] == "kill"
 
 
 @lru_cache
 def connect(endpoint: Endpoint) -> "APIClient":
     """The SDK's client for an endpoint; made once."""
-    from docker import APIClient
-    from docker.context import Context as DockerContext
+    from docker.tls import TLSConfig
     from docker.utils import kwargs_from_env
 
+    from docker import APIClient
+
     if endpoint.context:
-        tls = DockerContext.load_context(endpoint.context).TLSConfig
+        meta, folder = context_files(endpoint.context)
+        careless = json.loads(meta.read_text())["Endpoints"]["docker"].get("SkipTLSVerify", False)
+        ca, cert, key = (
+            str(path) if (path := folder / name).exists() else None for name in ("ca.pem", "cert.pem", "key.pem")
+        )
+        tls = TLSConfig(client_cert=(cert, key) if cert and key else None, ca_cert=ca, verify=not careless)
         return APIClient(base_url=endpoint.host.replace("tcp://", "https://"), tls=tls, version="auto")
+    if endpoint.host.startswith("ssh://"):
+        from . import ssh
+
+        return ssh.client(endpoint.host)
     tls = kwargs_from_env().get("tls", False) if endpoint.host.startswith("tcp://") else False
-    ssh = endpoint.host.startswith("ssh://")
-    return APIClient(base_url=endpoint.host, tls=tls, version="auto", use_ssh_client=ssh)
+    return APIClient(base_url=endpoint.host, tls=tls, version="auto")
 
 
 def engine() -> Engine:

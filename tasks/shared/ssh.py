@@ -1,0 +1,83 @@
+"""The docker SDK through SSH, over the same `ssh … docker system dial-stdio` as the docker CLI.
+
+The SDK has a transport of its own for this, but one without time limits and without a socket that can be waited for:
+after the first command in a container it uses a dead connection. Here each connection is one end of a socket pair, and
+ssh holds the other.
+"""
+
+import signal
+import socket
+import subprocess
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from docker.transport.unixconn import UnixHTTPAdapter, UnixHTTPConnection, UnixHTTPConnectionPool
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+OLDEST = "1.44"  # an API version that the SDK takes; the engine is then asked for its own
+ANY = "unix:///ssh"  # the adapter below does not look at it
+
+
+def dial(host: str) -> list[str]:
+    """What reaches the engine behind `ssh://user@host:port`, as the docker CLI spells it.
+
+    Source: https://github.com/docker/cli/blob/master/cli/connhelper/connhelper.go
+    """
+    url = urlsplit(host)
+    user = ["-l", url.username] if url.username else []
+    port = ["-p", str(url.port)] if url.port else []
+    socket_there = ["--host", f"unix://{url.path}"] if url.path.strip("/") else []
+    ssh = ["ssh", "-o", "ConnectTimeout=30", "-T", *user, *port, "--", url.hostname or ""]
+    return [*ssh, "docker", *socket_there, "system", "dial-stdio"]
+
+
+def client(host: str) -> "APIClient":
+    """The SDK's client for an engine behind SSH."""
+    from docker import APIClient
+
+    asking = APIClient(base_url=ANY, version=OLDEST)
+    asking.mount("http+docker://", Adapter(dial(host)))
+    version = asking.version(api_version=False)["ApiVersion"]
+    found = APIClient(base_url=ANY, version=version)
+    found.mount("http+docker://", asking.get_adapter("http+docker://"))
+    return found
+
+
+class Adapter(UnixHTTPAdapter):  # type: ignore[misc]
+    """Connections for `requests`, each through an ssh of its own; all of them in one pool, to be used again."""
+
+    def __init__(self, command: list[str]) -> None:
+        super().__init__(ANY)
+        self.pool = Pool(command, self.timeout, self.max_pool_size)
+
+    def get_connection(self, url: str, proxies: object = None) -> "Pool":
+        return self.pool
+
+
+class Pool(UnixHTTPConnectionPool):  # type: ignore[misc]
+    def __init__(self, command: list[str], timeout: float, size: int) -> None:
+        super().__init__(ANY, "", timeout, maxsize=size)
+        self.command = command
+
+    def _new_conn(self) -> "Connection":
+        return Connection(self.command, self.timeout)
+
+
+class Connection(UnixHTTPConnection):  # type: ignore[misc]
+    def __init__(self, command: list[str], timeout: Any) -> None:
+        super().__init__(ANY, "", timeout)
+        self.command = command
+
+    def connect(self) -> None:
+        """Start ssh. It ends when this end is closed, and not with Ctrl-C: undoing needs the engine."""
+        here, there = socket.socketpair()
+        with there:
+            subprocess.Popen(self.command, stdin=there.fileno(), stdout=there.fileno(), preexec_fn=ignore_interrupts)
+        here.settimeout(self.timeout)
+        self.sock = here
+
+
+def ignore_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

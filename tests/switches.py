@@ -1,0 +1,111 @@
+"""Switches under way: runs of `inv` that a test watches and disturbs, and what must be true afterwards."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from typing import Any
+
+from engines import PrivateEngine
+from sites import Site
+
+LABEL = "com.colorai.stack.switch"
+
+
+class Run:
+    """`inv …` typed in the background, in a process group of its own; its output is read line by line."""
+
+    def __init__(self, site: Site, *arguments: str, **environment: str) -> None:
+        self.process = subprocess.Popen(
+            site.command(*arguments), env={**site.environment, **environment}, cwd=site.folder, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+        self.said = ""
+
+    def until(self, text: str) -> "Run":
+        """Read until a line holds this text; it must come."""
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self.said += line
+            if text in line:
+                return self
+        raise AssertionError(f"It never said {text!r}:\n{self.said}")
+
+    def signal(self, number: signal.Signals, group: bool = True) -> "Run":
+        """Send a signal to the process group, as a terminal does, or to the process alone."""
+        if group:
+            os.killpg(self.process.pid, number)
+        else:
+            self.process.send_signal(number)
+        return self
+
+    def end(self, *codes: int) -> str:
+        """Wait for its end, which must be with one of these exit codes, or by a signal. Returns all that it said."""
+        assert self.process.stdout
+        self.said += self.process.stdout.read()
+        code = self.process.wait()
+        assert code in codes, f"{code}, not {codes}:\n{self.said}"
+        assert "Traceback" not in self.said, self.said
+        return self.said
+
+
+def clear(site: Site) -> None:
+    """Remove every container."""
+    if names := site.docker("ps", "--all", "--quiet").split():
+        site.docker("rm", "--force", *names)
+
+
+def leftovers(site: Site) -> list[str]:
+    """The names of containers that only an unfinished switch has."""
+    names = site.docker("ps", "--all", "--format", "{{.Names}}").split()
+    return [name for name in names if name.endswith((".next", ".rehearsal", ".recovery"))]
+
+
+def only(site: Site, version: str) -> None:
+    """Exactly this version runs and answers, under the service's name, and nothing is left over."""
+    assert site.answer() == version
+    assert site.running() == {"tests_service": f"tests/visdom:{version}"}
+    assert not leftovers(site)
+
+
+def old(site: Site, tag: str = "1.0", name: str = "tests_service", *options: str) -> None:
+    """Run a version with docker alone, as a switch long ago would have left it, and wait until it answers."""
+    script = f'echo "$VERSION" > /tmp/index.html; exec httpd -f -p {site.port} -h /tmp'
+    words = ["--network", "host", "--init", *options]
+    site.docker("run", "--detach", "--name", name, *words, f"tests/visdom:{tag}", "sh", "-c", script)
+    eventually(lambda: site.answer() == tag)
+
+
+def eventually(true: Callable[[], bool], seconds: float = 10) -> None:
+    """Wait until something is true; it must become so."""
+    until = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < until, "It never became true."
+        time.sleep(0.02)
+
+
+def held(site: Site, name: str = "tests_service", running: bool = True) -> dict[str, Any]:
+    """A container as a ticket holds it."""
+    return {"id": site.docker("inspect", "--format", "{{.Id}}", name)[:12], "name": name, "running": running}
+
+
+def leave(site: Site, version: str, held: list[dict[str, Any]], **ticket: Any) -> None:
+    """Create a candidate as a run on another host would have left it."""
+    text = {
+        "by": "ann@elsewhere", "tag": version, "since": time.time(), "limit": 600, "space": "elsewhere", "pid": 1,
+        "born": "1", "old": held, **ticket,
+    }  # fmt: skip
+    script = f'echo "$VERSION" > /tmp/index.html; exec httpd -f -p {site.port} -h /tmp'
+    site.docker(
+        "create", "--name", "tests_service.next", "--label", f"{LABEL}={json.dumps(text)}", "--network", "host",
+        "--init", f"tests/visdom:{version}", "sh", "-c", script,
+    )  # fmt: skip
+
+
+def carry(there: PrivateEngine, here: PrivateEngine, image: str) -> None:
+    """Bring an image from one engine to another."""
+    with subprocess.Popen(["docker", "--host", there.host, "save", image], stdout=subprocess.PIPE) as save:
+        subprocess.run(["docker", "--host", here.host, "load"], stdin=save.stdout, check=True, capture_output=True)
+    assert save.returncode == 0

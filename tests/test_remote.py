@@ -1,0 +1,227 @@
+"""Engines on other hosts: a docker context, and a real sshd in front of an engine."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]
+import pytest
+from engines import PrivateEngine
+from sites import Site, free_port
+from switches import Run, carry, clear, eventually, only
+from versions import SERVE, make
+
+from tasks.shared.debian import program
+
+
+@pytest.fixture(scope="module")
+def second(private_engine: PrivateEngine, tiny: str) -> Iterator[PrivateEngine]:
+    """Another engine, the remote one; the tests' own is the one that must not be touched."""
+    private_engine.clean()
+    with PrivateEngine() as engine:
+        carry(private_engine, engine, tiny)
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def made(second: PrivateEngine, tiny: str, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """A site whose versions are on the second engine only."""
+    site = Site(second, tiny, tmp_path_factory.mktemp("remote"))
+    make(site, "1.0")
+    make(site, "2.0", script=f"sleep 1; {SERVE}")
+    make(site, "mute", script="exec sleep 1000")
+    return site
+
+
+@pytest.fixture
+def remote(made: Site, private_engine: PrivateEngine, tmp_path: Path) -> Iterator[Site]:
+    """The site without containers, where nothing yet says which engine is meant. Docker's own folder is empty."""
+    clear(made)
+    made.set(settle=0.1, timeout=10)
+    made.environment.pop("DOCKER_HOST", None)
+    made.environment["DOCKER_CONFIG"] = str(tmp_path / "docker")
+    yield made
+    clear(made)
+    assert private_engine.docker("ps", "--all", "--quiet").stdout == ""
+
+
+def context(site: Site, name: str, host: str) -> None:
+    """Make a docker context with docker itself."""
+    words = ["docker", "context", "create", name, "--docker", f"host={host}"]
+    subprocess.run(words, env=site.environment, check=True, capture_output=True)
+
+
+# Contexts
+
+
+def test_a_context_by_variable(remote: Site, second: PrivateEngine, private_engine: PrivateEngine) -> None:
+    context(remote, "far", second.host)
+    assert not (Path(remote.environment["DOCKER_CONFIG"]) / "config.json").exists()  # the SDK alone would find nothing
+    remote.inv("start", "--tag", "1.0", DOCKER_CONTEXT="far")
+    only(remote, "1.0")
+
+
+def test_the_current_context(remote: Site, second: PrivateEngine, private_engine: PrivateEngine) -> None:
+    context(remote, "far", second.host)
+    context(remote, "near", private_engine.host)
+    subprocess.run(["docker", "context", "use", "far"], env=remote.environment, check=True, capture_output=True)
+    remote.inv("start", "--tag", "1.0")
+    assert "no version" in remote.inv("start", code=2, DOCKER_CONTEXT="near").stderr
+    only(remote, "1.0")
+
+
+def test_the_variable_with_the_host_goes_before_the_one_with_the_context(
+    remote: Site, second: PrivateEngine, private_engine: PrivateEngine
+) -> None:
+    context(remote, "near", private_engine.host)
+    both = {"DOCKER_HOST": second.host, "DOCKER_CONTEXT": "near"}
+    words = ["docker", "info", "--format", "{{.ID}}"]
+    name = subprocess.run(words, env={**remote.environment, **both}, check=True, capture_output=True, text=True).stdout
+    assert name == second.docker("info", "--format", "{{.ID}}").stdout  # the CLI decides so too
+    remote.inv("start", "--tag", "1.0", DOCKER_HOST=second.host, DOCKER_CONTEXT="near")
+    only(remote, "1.0")
+
+
+@pytest.mark.parametrize("where", ["variable", "config.json"])
+def test_an_unknown_context_is_one_sentence(remote: Site, where: str) -> None:
+    folder = Path(remote.environment["DOCKER_CONFIG"])
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"currentContext": "nowhere"}))
+    told = remote.inv("start", code=2, DOCKER_CONTEXT="nowhere" if where == "variable" else "").stderr
+    assert told == "There is no docker context nowhere. See: docker context ls\n"
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"Endpoints": {}}', '{"Endpoints": {"docker": 1}}'])
+def test_a_broken_context_is_one_sentence(remote: Site, text: str) -> None:
+    context(remote, "far", "unix:///nowhere")
+    (meta,) = Path(remote.environment["DOCKER_CONFIG"]).glob("contexts/meta/*/meta.json")
+    meta.write_text(text)
+    told = remote.inv("start", code=2, DOCKER_CONTEXT="far").stderr
+    assert told.startswith("The docker context far cannot be read") and told.count("\n") == 1
+
+
+# SSH
+
+
+class Sshd:
+    """A real SSH server on a free port of this host, with keys of its own, behind which `docker` means one engine."""
+
+    def __init__(self, folder: Path, engine: PrivateEngine, shared: bool) -> None:
+        assert program("sshd"), "sshd is missing; ./inv test installs openssh-server"
+        self.folder = folder
+        self.port = free_port()
+        self.host = f"ssh://root@127.0.0.1:{self.port}"
+        for key in ("host", "user"):
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / key)], check=True)
+        shutil.copy(folder / "user.pub", folder / "authorized")
+        Path("/run/sshd").mkdir(exist_ok=True)  # sshd asks for it
+        (folder / "sshd.conf").write_text(
+            f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nPidFile none\nUsePAM no\n"
+            f"AuthorizedKeysFile {folder}/authorized\nStrictModes no\nPermitRootLogin yes\nMaxStartups 100\n"
+            f"SetEnv DOCKER_HOST={engine.host} PATH={os.environ['PATH']}\n"
+        )
+        (folder / "ssh.conf").write_text(
+            f"IdentityFile {folder}/user\nIdentitiesOnly yes\nStrictHostKeyChecking no\nUserKnownHostsFile /dev/null\n"
+            "LogLevel ERROR\nBatchMode yes\n"
+        )
+        if shared:  # one connection for all, as the docker manual recommends; it ends by itself
+            with open(folder / "ssh.conf", "a") as file:
+                file.write(f"ControlMaster auto\nControlPath {tempfile.gettempdir()}/inv-%C\nControlPersist 5\n")
+        (folder / "bin").mkdir()
+        wrapper = folder / "bin/ssh"  # ssh takes the home folder from /etc/passwd, so its settings come with -F
+        wrapper.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {folder}/ssh.conf "$@"\n')
+        wrapper.chmod(0o755)
+        self.environment = {"DOCKER_HOST": self.host, "PATH": f"{folder}/bin:{os.environ['PATH']}"}
+        self.start()
+
+    def start(self) -> None:
+        words = [program("sshd") or "sshd", "-D", "-e", "-f", str(self.folder / "sshd.conf")]
+        with open(self.folder / "log", "ab") as log:
+            self.process = subprocess.Popen(
+                words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        eventually(lambda: self.ssh("true") == 0)
+
+    def ssh(self, command: str) -> int:
+        words = ["ssh", "-p", str(self.port), "root@127.0.0.1", command]
+        return subprocess.run(words, env={**os.environ, **self.environment}, capture_output=True).returncode
+
+    def kill(self) -> None:
+        """End the server and every connection to it."""
+        for process in (psutil.Process(self.process.pid), *psutil.Process(self.process.pid).children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        self.process.wait()
+
+
+@pytest.fixture(params=["shared"])
+def ssh(remote: Site, second: PrivateEngine, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Sshd]:
+    """The site's engine behind a real sshd, reached by one shared connection, or by one for each command."""
+    server = Sshd(tmp_path, second, request.param == "shared")
+    before = dict(remote.environment)
+    remote.environment.update(server.environment)
+    yield server
+    remote.environment.clear()
+    remote.environment.update(before)
+    server.kill()
+
+
+def test_a_framework_is_built_started_and_upgraded_over_ssh(remote: Site, ssh: Sshd) -> None:
+    remote.inv("frame", "start")
+    assert remote.answer() == "version one"
+    assert json.loads(remote.inv("labels", "--json").stdout)["org.opencontainers.image.version"] == "0.2.1"
+    remote.commit(text="version two\n")
+    done = remote.inv("frame", "start")
+    assert "0.2.2 runs as tests_service; before: 0.2.1; port" in done.stdout
+    assert remote.answer() == "version two"
+    assert remote.running() == {"tests_service": "tests/visdom:0.2.2"}
+    assert "0.2.1 runs" in remote.inv("rollback").stdout
+    assert "is stopped" in remote.inv("stop").stdout
+    assert remote.running() == {}
+
+
+@pytest.mark.parametrize("ssh", ["one each"], indirect=True)
+def test_a_bad_version_over_ssh_is_shown_with_its_log(remote: Site, ssh: Sshd) -> None:
+    remote.inv("start", "--tag", "1.0")
+    remote.set(timeout=2)
+    make(remote, "bad", script="echo the reason; exec sleep 1000")
+    done = remote.inv("start", "--tag", "bad", "--no-rehearsal", code=1)
+    assert "the reason" in done.stdout and "can't connect" in done.stderr and "1.0 runs as before" in done.stderr
+    only(remote, "1.0")
+
+
+@pytest.mark.parametrize("rehearsal", [True, False])
+def test_the_connection_is_lost_during_the_wait(remote: Site, ssh: Sshd, rehearsal: bool) -> None:
+    remote.set(timeout=60)
+    remote.inv("start", "--tag", "1.0")
+    run = Run(remote, "start", "--tag", "mute", *([] if rehearsal else ["--no-rehearsal"])).until("starting")
+    ssh.kill()
+    said = run.end(1)
+    last = said.strip().splitlines()[-1]
+    assert "does not answer" in last and "The next inv start recovers." in last
+    assert (
+        "Last seen: the candidate was created; the old version runs" if rehearsal else "the old version was stopped"
+    ) in last
+    assert remote.answer() == ("1.0" if rehearsal else "")
+    ssh.start()
+    assert "2.0 runs as tests_service; before: 1.0" in remote.inv("start", "--tag", "2.0").stdout
+    only(remote, "2.0")
+
+
+def test_a_signal_during_the_wait_undoes_the_switch_over_ssh(remote: Site, ssh: Sshd) -> None:
+    remote.inv("start", "--tag", "1.0")
+    Run(remote, "start", "--tag", "mute", "--no-rehearsal").until("starting").signal(signal.SIGINT).end(130)
+    only(remote, "1.0")
+
+
+def test_no_server_is_one_sentence(remote: Site, ssh: Sshd) -> None:
+    ssh.kill()
+    told = remote.inv("start", code=1).stderr
+    assert "The Docker Engine at ssh://root@127.0.0.1" in told and "does not answer" in told
+    ssh.start()
