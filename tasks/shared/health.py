@@ -2,11 +2,14 @@
 
 import time
 from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import Any
 
-from .engine import Engine
+from .engine import Engine, Unreachable
 
 EVERY = 0.05  # seconds between two looks
+AT_LEAST = 2.0  # seconds that a check is given even when little is left: the way to the engine may be long
 CHECK_TIMEOUT = 30.0  # seconds, docker's own default for one health check
 
 
@@ -79,22 +82,34 @@ def ask(docker: Engine, name: str, test: list[str], left: float) -> tuple[bool, 
     Returns:
         Whether it succeeded, and the last line of what it printed.
     """
-    from docker.errors import APIError
-    from requests import Timeout
+    seconds = max(AT_LEAST, min(CHECK_TIMEOUT, left))
+    answer: SimpleQueue[Any] = SimpleQueue()
+    # The SDK waits for a check's output without end; so a thread does, and is left alone when that takes too long.
+    Thread(target=lambda: answer.put(outcome(docker, name, test)), daemon=True).start()
+    try:
+        found = answer.get(timeout=seconds)
+    except Empty:
+        return False, f"its health check takes longer than {seconds:.1f} s"
+    if isinstance(found, Unreachable):
+        raise found
+    code, output = found
+    lines = output.decode(errors="replace").strip().splitlines() or [""]
+    return code == 0, lines[-1]
 
-    def check(client: Any) -> tuple[bool, str]:
-        before = client.timeout
-        client.timeout = max(0.5, min(CHECK_TIMEOUT, left))
+
+def outcome(docker: Engine, name: str, test: list[str]) -> tuple[int | None, bytes] | Unreachable:
+    """The exit code and the output of a command in a container, or why they cannot be known."""
+    from docker.errors import APIError
+
+    def check(client: Any) -> tuple[int | None, bytes]:
         try:
             exec_id = client.exec_create(name, test)["Id"]
             output = client.exec_start(exec_id)
-            code = client.exec_inspect(exec_id)["ExitCode"]
-        except (APIError, Timeout) as error:
-            return False, str(error)  # it stopped in this moment, or hangs: the next look tells
-        finally:
-            client.timeout = before
-        lines = output.decode(errors="replace").strip().splitlines() or [""]
-        return code == 0, lines[-1]
+            return client.exec_inspect(exec_id)["ExitCode"], output
+        except APIError as error:
+            return None, str(error).encode()  # it stopped in this moment: the next look tells
 
-    result: tuple[bool, str] = docker.ask(check) or (False, "")
-    return result
+    try:
+        return docker.ask(check) or (None, b"")
+    except Unreachable as error:
+        return error

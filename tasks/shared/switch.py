@@ -12,13 +12,12 @@ from invoke import Context, Exit
 from msgspec import Struct
 
 from . import commands, health, port, progress, recovery, service, shell, stamp, ticket
-from .engine import Container, Engine, Image
+from .engine import Container, Engine, Image, Unreachable
 from .recommended import Recommended
 from .recovery import NEXT, REHEARSAL, Door
 from .settings import Frame, Settings
 from .ticket import Ticket
 
-STOP_WITHIN = 10.0  # seconds, docker's own default before it kills
 SLACK = 120.0  # seconds for all that a switch does besides waiting
 LOG_LINES = 30
 
@@ -89,13 +88,13 @@ def look(docker: Engine, frame: Frame) -> Situation:
 
 
 def runs_already(c: Context, docker: Engine, settings: Settings, frame: Frame, image: Image) -> bool:
-    """Whether the service runs this very image, and no other version runs; then says so. Recovers first.
+    """Whether the service runs this very image alone, and no switch is under way; then says so. Recovers first.
 
     Raises:
         Exit: as `look` and `recovery.recover` do.
     """
     recovery.recover(c, docker, settings, frame)
-    return says_current(look(docker, frame), image)
+    return not recovery.unfinished(docker, frame) and says_current(look(docker, frame), image)
 
 
 def says_current(situation: Situation, image: Image) -> bool:
@@ -113,54 +112,52 @@ def perform(c: Context, docker: Engine, order: Order) -> None:
         Exit: with code 1 when another run is switching, or the new version fails (the old one runs again then);
             with code 130 when the person says stop.
     """
-    recovery.recover(c, docker, order.settings, order.frame)
     give_up = time.monotonic() + order.wait
-    while True:
+    mine = None
+    while not mine:
+        recovery.recover(c, docker, order.settings, order.frame)
+        if not c.config.run.dry and busy(docker, order.frame, give_up):
+            continue  # its run may have been killed
         situation = look(docker, order.frame)
         if not order.force and says_current(situation, order.image):
             return
         check_ports(docker, order, situation)
-        mine = take(c, docker, order, situation, give_up)
-        if mine:
-            break
+        mine = take(c, docker, order, situation)
     silent = replace(c, docker, order, situation, mine)
     report(c, order, situation, silent)
     prune(c, docker, order, situation)
 
 
-def take(c: Context, docker: Engine, order: Order, situation: Situation, give_up: float) -> Ticket | None:
+def take(c: Context, docker: Engine, order: Order, situation: Situation) -> Ticket | None:
     """Create the candidate, which locks the service.
-
-    Args:
-        give_up: when to stop waiting for another run's switch, on the monotonic clock.
 
     Returns:
         This run's ticket; None when the engine changed meanwhile, and the caller should look again.
 
     Raises:
-        Exit: with code 1 when another run is switching, or the candidate cannot be created.
+        Exit: with code 1 when the candidate cannot be created.
     """
     name = order.service + NEXT
     start = order.settings.start
-    limit = 3 * (start.timeout + start.settle) + STOP_WITHIN * (len(situation.old) + 1) + SLACK
+    stopping = sum(recovery.stop_within(docker.container(container.id)) for container in situation.old)
+    limit = 3 * (start.timeout + start.settle) + stopping + SLACK
     mine = ticket.write(order.tag, situation.old, limit)
     words = order.recommended
     labels = {stamp.OWN + "service": order.service, ticket.LABEL: mine.text()}
     do = recovery.door(c, docker)
-    if not c.config.run.dry and busy(docker, order.frame, give_up):
-        return None
     try:
-        do(commands.create(name, words.image, words.arguments(), words.command, labels), f"{order.tag} cannot be created.")
+        creating = commands.create(name, words.image, words.arguments(), words.command, labels)
+        do(creating, f"{order.tag} cannot be created.")
         if c.config.run.dry:
             return mine
         created = docker.container(name)
-        same = look(docker, order.frame) == situation
-    except (Exit, KeyboardInterrupt) as error:
-        theirs = ticket.read(docker.container(name))
-        if theirs and theirs == mine:
+        same = ticket.held(look(docker, order.frame).old) == mine.old
+    except BaseException as error:
+        shell.survive()
+        if isinstance(error, shell.Failed) and recovery.was_faster(docker, name, error):
+            return None
+        if ticket.read(docker.container(name)) == mine:
             do(commands.remove(name, force=True), f"{name} cannot be removed.")
-        elif theirs:
-            return None  # another run was faster; `busy` says who
         raise Exit(f"{shell.reason(error)} Nothing was changed.", code=shell.exit_code(error)) from None
     if created.get("Image") == order.image.id and same:
         return mine
@@ -173,6 +170,9 @@ def take(c: Context, docker: Engine, order: Order, situation: Situation, give_up
 def busy(docker: Engine, frame: Frame, give_up: float) -> bool:
     """Whether another run's switch was in the way and is over now.
 
+    Args:
+        give_up: when to stop waiting for it, on the monotonic clock.
+
     Raises:
         Exit: with code 1, saying who is switching, when it is not over in time.
     """
@@ -180,7 +180,7 @@ def busy(docker: Engine, frame: Frame, give_up: float) -> bool:
     while found := recovery.unfinished(docker, frame):
         _, theirs, gone = found
         if gone:
-            return True  # the caller looks again, and recovers
+            return True
         if time.monotonic() >= give_up:
             raise Exit(f"{theirs.who()}. Nothing was changed. To wait for it, type --wait SECONDS.", code=1)
         if not waited:
@@ -212,7 +212,7 @@ def replace(c: Context, docker: Engine, order: Order, situation: Situation, mine
                 healthy(docker, order, name)
     except BaseException as error:
         shell.survive()
-        undo(c, docker, order, mine, error, seen)
+        undo(c, docker, order, mine, error, seen, recovery.go_back)
     names(c, do, docker, order, situation, mine)
     return silence.milliseconds
 
@@ -235,9 +235,12 @@ def rehearse(c: Context, do: Door, docker: Engine, order: Order) -> None:
         do(commands.start(name), "The rehearsal cannot be started.")
         if not c.config.run.dry:
             healthy(docker, order, name)
+    except Unreachable:
+        raise
     except Exit as error:
         raise Exit(
-            f"In the rehearsal, {error.message} If this service cannot run twice at a time, type --no-rehearsal.", code=1
+            f"In the rehearsal, {error.message} If this service cannot run twice at a time, type --no-rehearsal.",
+            code=1,
         ) from None
     do(commands.remove(name, force=True), f"{name} cannot be removed.")
 
@@ -257,8 +260,14 @@ def healthy(docker: Engine, order: Order, name: str) -> None:
         raise Exit(f"{order.tag} {service.printable(trouble)}.", code=1)
 
 
-def undo(c: Context, docker: Engine, order: Order, mine: Ticket, error: BaseException, seen: str) -> None:
+def undo(
+    c: Context, docker: Engine, order: Order, mine: Ticket, error: BaseException, seen: str, way: recovery.Way
+) -> None:  # fmt: skip
     """Go back to what was before, and end.
+
+    Args:
+        seen: the state that the engine was last seen in.
+        way: how: `recovery.go_back`, or `recovery.end` once the candidate is healthy.
 
     Raises:
         Exit: always; with code 130 if the person said stop, else 1.
@@ -266,13 +275,13 @@ def undo(c: Context, docker: Engine, order: Order, mine: Ticket, error: BaseExce
     said = shell.reason(error)
     try:
         candidate = docker.container(order.service + NEXT)
-        theirs = ticket.read(candidate)
-        if theirs != mine:
-            raise Exit(f"The candidate {order.service + NEXT} is gone; somebody removed it.", code=1)
+        if candidate and ticket.read(candidate) != mine:
+            raise Exit("Another run has taken over.", code=1)
         print(f"{said} Going back.", flush=True)
-        now = recovery.go_back(c, docker, order.settings.start, order.service, candidate["Id"], mine)
+        now = way(c, docker, order.settings.start, order.service, mine)
     except Exit as second:
-        raise Exit(f"{said} {second.message} Last seen: {seen}. The next inv start recovers.", code=1) from None
+        why = said if isinstance(error, Unreachable) else f"{said} {second.message}"
+        raise Exit(f"{why.rstrip('.')}. Last seen: {seen}. The next inv start recovers.", code=1) from None
     except KeyboardInterrupt:
         raise Exit(f"Stopped while going back. Last seen: {seen}. The next inv start recovers.", code=130) from None
     raise Exit(f"{said} {now}", code=shell.exit_code(error))
@@ -289,6 +298,8 @@ def names(c: Context, do: Door, docker: Engine, order: Order, situation: Situati
         if docker.container(order.service + NEXT):
             recovery.settle_names(do, docker, order.service, mine)
         raise Exit(f"Stopped too late: {order.tag} is healthy and runs as {order.service}.", code=130) from None
+    except Exit as error:
+        undo(c, docker, order, mine, error, f"{order.tag} is healthy, the names were being changed", recovery.end)
 
 
 def check_ports(docker: Engine, order: Order, situation: Situation) -> None:
@@ -301,23 +312,26 @@ def check_ports(docker: Engine, order: Order, situation: Situation) -> None:
         return
     ids = tuple(container.id for container in situation.running)
     for number in order.ports:
+        if not port.stranger(number, ids):
+            continue
+        ids = tuple(container.id for container in service.running(docker, order.frame))  # one may have come meanwhile
         if stranger := port.stranger(number, ids):
-            raise Exit(f"Port {number} is held by {stranger}, which is no version of {order.frame.image}. Stop it first.", code=1)
+            what = f"Port {number} is held by {stranger}, which is no version of {order.frame.image}."
+            raise Exit(f"{what} Stop it first.", code=1)
 
 
 def prune(c: Context, docker: Engine, order: Order, situation: Situation) -> None:
-    """Remove the kept containers beyond `start.keep`, oldest first, and keep a reboot from starting the others."""
+    """Remove the kept containers beyond `start.keep`, oldest first. The switch is over, so a failure is a warning."""
     do = recovery.door(c, docker)
     kept = [container.name for container in service.kept(docker, order.frame)]
     if c.config.run.dry:  # nothing was renamed, so those that would have been are not among them yet
         taken = {container.name for container in docker.containers()}
         kept = [*(service.kept_name(order.service, container, taken) for container in situation.old), *kept]
-    keep = order.settings.start.keep
-    for name in kept[:keep]:
-        if docker.restarts_by_itself(name):
-            do(commands.no_restart(name), f"{name} cannot be updated.")
-    for name in kept[keep:]:
-        do(commands.remove(name), f"{name} cannot be removed.")
+    for name in kept[order.settings.start.keep :]:
+        try:
+            do(commands.remove(name), f"{name} cannot be removed.")
+        except Exit as error:
+            print(f"Warning: {error.message}", flush=True)
 
 
 def host_of(docker: Engine) -> str:

@@ -1,14 +1,14 @@
 """The ticket of a switch: who started it, when, and what it replaces. Kept as a label on the candidate container.
 
-The candidate's name exists once on an engine, so the candidate is the lock, and its ticket is all that another run needs
-to go on with, or undo, a switch whose own process is gone.
+The candidate's name exists once on an engine, so the candidate is the lock, and its ticket is all that another run
+needs to go on with, or undo, a switch whose own process is gone.
 """
 
 import getpass
 import os
 import socket
 import time
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from .engine import Container
 from .service import printable
 
 LABEL = stamp.OWN + "switch"
+LATEST = 253402300799  # the last second of the year 9999, in seconds since 1970: a label can hold any number
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -51,8 +52,9 @@ class Ticket(msgspec.Struct, frozen=True):
 
     def who(self) -> str:
         """For people: who is switching to what since when."""
-        moment = datetime.fromtimestamp(self.since, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
-        return f"{printable(self.by)} is switching to {printable(self.tag)} since {moment} (process {self.pid})"
+        moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=min(max(self.since, 0), LATEST))
+        since = moment.strftime("%Y-%m-%d %H:%M:%S UTC")
+        return f"{printable(self.by)} is switching to {printable(self.tag)} since {since} (process {self.pid})"
 
     def gone(self, age: float) -> bool:
         """Whether the run is over: its process is gone on this host, or on another it is older than any run can be.
@@ -79,8 +81,13 @@ def write(tag: str, old: tuple[Container, ...], limit: float) -> Ticket:
         space=process_space(),
         pid=os.getpid(),
         born=birth(os.getpid()),
-        old=tuple(Held(container.id[:12], container.name, container.running) for container in old),
+        old=held(old),
     )
+
+
+def held(containers: tuple[Container, ...]) -> tuple[Held, ...]:
+    """Containers as a ticket holds them."""
+    return tuple(Held(container.id[:12], container.name, container.running) for container in containers)
 
 
 def read(details: dict[str, Any]) -> Ticket | None:
@@ -96,7 +103,7 @@ def process_space() -> str:
     """This boot of this machine and this process namespace: within it a process id means one process at a time."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot[:8]}-{os.stat('/proc/self/ns/pid').st_ino}"
+        return f"{boot[:8]}-{Path('/proc/self/ns/pid').stat().st_ino}"
     except OSError:  # not Linux: this host's name has to do
         return socket.gethostname()
 
