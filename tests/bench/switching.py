@@ -110,7 +110,7 @@ class Swaps:
 class Scripted:
     """The replaced script, with a line that removes what holds the name; its versions run without an init, as they did.
 
-    `docker stop` waits 10 s for a process 1 that ignores SIGTERM, but such a process goes on serving until it is killed:
+    `docker stop` waits 10 s for a process 1 that ignores SIGTERM, but it serves on until it is killed:
     the port is silent for far less than the script takes.
     """
 
