@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from invoke import Context, Exit, task
 
-from .shared import commands, datadir, engine, prompt, recommended, recovery, service, stamp, switch
+from .shared import commands, datadir, engine, git, prompt, recommended, recovery, service, stamp, switch
 from .shared.context import built, load_settings
 from .shared.engine import Engine, Image
 from .shared.recommended import Recommended
@@ -105,28 +105,40 @@ def pick(docker: Engine, frame: Frame, tag: str, latest: bool) -> Image:
     Raises:
         Exit: with code 2 when there is none, no such one, or nobody to ask.
     """
+    if tag and latest:
+        raise Exit("Type either --tag TAG or --latest.", code=2)
+    named = docker.image(f"{frame.image}:{tag}") if git.valid_tag(tag) else None
+    if named and named.labels.get(stamp.NAME) == frame.image:
+        return named
     images = docker.images(frame.image)
     if not images:
         raise Exit(f"There is no version of {frame.image} on this engine. Type: inv frame", code=2)
     versions = {image.tag: image for image in images}
-    if tag and latest:
-        raise Exit("Type either --tag TAG or --latest.", code=2)
-    if tag and tag not in versions:
-        raise Exit(f"There is no version {tag} of {frame.image}. Type --tag with one of: {', '.join(versions)}.", code=2)
-    if not tag and (latest or len(versions) == 1):
+    if tag:
+        raise Exit(
+            f"There is no version {tag} of {frame.image}. Type --tag with one of: {', '.join(versions)}.", code=2
+        )
+    if latest or len(versions) == 1:
         return images[0]
-    if not tag:
-        running = {container.image for container in service.running(docker, frame)}
-        tag = prompt.choose(
+    running = {container.image for container in service.running(docker, frame)}
+    return versions[
+        prompt.choose(
             f"Which version of {frame.image}?",
             service.lines(images, running),
             "Several versions are here and nobody can be asked. Type: inv start --tag TAG",
         )
-    return versions[tag]
+    ]
 
 
 def command(
-    c: Context, docker: Engine, settings: Settings, frame: Frame, image: Image, from_settings: bool, trust: bool, yes: bool
+    c: Context,
+    docker: Engine,
+    settings: Settings,
+    frame: Frame,
+    image: Image,
+    from_settings: bool,
+    trust: bool,
+    yes: bool,
 ) -> Recommended:
     """The image's recommended command, or that of the settings, checked.
 
@@ -141,7 +153,10 @@ def command(
     else:
         text = image.labels.get(stamp.COMMAND, "")
         if not text.strip():
-            raise Exit(f"{reference} has no recommended command in its label. Type --from-settings to use invoke.yaml's.", code=1)
+            raise Exit(
+                f"{reference} has no recommended command in its label. Type --from-settings to use invoke.yaml's.",
+                code=1,
+            )
     allow, local = settings.start.allow, docker.endpoint.local
     if not trust:
         words = recommended.check(text, reference, allow, settings.data, local)

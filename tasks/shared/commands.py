@@ -35,7 +35,9 @@ def import_image(archive: Path, reference: str) -> list[str]:
     return ["docker", "import", str(archive), reference]
 
 
-def create(name: str, image: str, options: Sequence[str], command: Sequence[str], labels: Mapping[str, str]) -> list[str]:
+def create(
+    name: str, image: str, options: Sequence[str], command: Sequence[str], labels: Mapping[str, str]
+) -> list[str]:
     """`docker create` of a container from an image that is here: it must never be pulled instead."""
     return ["docker", "create", "--pull=never", f"--name={name}", *pairs("--label", labels), *options, image, *command]
 

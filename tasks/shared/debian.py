@@ -57,15 +57,15 @@ def start_engine(c: Context) -> None:
             raise Exit("Only root can start the Docker Engine. Type: sudo dockerd", code=1)
         print(f"Starting dockerd in the background; its log is {LOG}.", flush=True)
         with open(LOG, "ab") as log:
-            subprocess.Popen(
-                [program("dockerd") or "dockerd"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-            )
+            dockerd = program("dockerd") or "dockerd"
+            subprocess.Popen([dockerd], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
     begun = time.monotonic()
     while not c.config.run.dry:
         if ask(c, ["docker", "version"], env={"DOCKER_HOST": DEFAULT, "DOCKER_CONTEXT": None}).ok:
             return
         if time.monotonic() - begun > ANSWERS_WITHIN:
-            raise Exit(f"dockerd does not answer after {ANSWERS_WITHIN} s. Its log says why: {LOG} or journalctl -u docker", code=1)
+            why = f"Its log says why: {LOG} or journalctl -u docker"
+            raise Exit(f"dockerd does not answer after {ANSWERS_WITHIN} s. {why}", code=1)
         time.sleep(0.2)
 
 
@@ -87,7 +87,7 @@ def root_file_system(c: Context) -> Path:
         run(
             c,
             ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={include}", "bookworm", f"{part}/root.tar"],
-            "mmdebstrap could not make a first layer; its last lines say why. Check the network, then type the same again.",
+            "mmdebstrap could not make a first layer; its last lines say why. Check the network, then type it again.",
         )
-        os.replace(f"{part}/root.tar", archive)
+        Path(part, "root.tar").replace(archive)
     return archive

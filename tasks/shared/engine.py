@@ -183,7 +183,7 @@ class Engine:
             for reference in row.get("RepoTags") or ()
             if reference.rpartition(":")[0] == name
         ]
-        return sorted(found, key=lambda image: image.created, reverse=True)
+        return sorted(found, key=lambda image: (image.created, image.reference), reverse=True)
 
     def labelled(self, name: str) -> list[dict[str, Any]]:
         """Docker's rows for every image that carries this name label, tagged or not."""

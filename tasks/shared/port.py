@@ -43,7 +43,9 @@ class Silence:
         self.tried.wait(2)  # the first attempt belongs to the time before
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stopped.set()
         self.thread.join(2)
 

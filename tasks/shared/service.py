@@ -18,23 +18,20 @@ def running(docker: Engine, frame: Frame) -> list[Container]:
 def versions(docker: Engine, frame: Frame, containers: Iterable[Container]) -> list[Container]:
     """Those of the containers that were made from a version of this frame.
 
-    A container's labels are those of its image, and a child image inherits them; so the image decides. Either it is one
-    of the frame's, or it lost its tag (the tag was built anew), and then it must not be a nameless child of a version.
+    A container's labels are those of its image, and a child image inherits them; so the image decides. Either it has a
+    tag of the frame's, or it lost its tag (the tag was built anew), and then it must not be a nameless child of a version.
     """
-    rows = docker.labelled(frame.image)
-    ours = {row["Id"] for row in rows if any(belongs(tag, frame) for tag in row.get("RepoTags") or ())}
-    named = {row["Id"] for row in rows if any(tag != "<none>:<none>" for tag in row.get("RepoTags") or ())}
-    verdicts: dict[str, bool] = {}
+    labelled = [container for container in containers if container.labels.get(stamp.NAME) == frame.image]
+    verdicts = {image: is_version(docker, frame, image) for image in {container.image for container in labelled}}
+    return [container for container in labelled if verdicts[container.image]]
 
-    def is_version(container: Container) -> bool:
-        image = container.image
-        if image in ours or container.labels.get(stamp.NAME) != frame.image or image in named:
-            return image in ours
-        if image not in verdicts:
-            verdicts[image] = not is_child(docker, image, [row["Id"] for row in rows])
-        return verdicts[image]
 
-    return [container for container in containers if is_version(container)]
+def is_version(docker: Engine, frame: Frame, image: str) -> bool:
+    """Whether an image with the frame's name label is one of its versions; `image` is an id."""
+    tags = docker.image_details(image).get("RepoTags") or ()
+    if tags:
+        return any(belongs(tag, frame) for tag in tags)
+    return not is_child(docker, image, [row["Id"] for row in docker.labelled(frame.image)])
 
 
 def belongs(reference: str, frame: Frame) -> bool:
@@ -69,7 +66,9 @@ def kept(docker: Engine, frame: Frame) -> list[Container]:
         for container in versions(docker, frame, docker.containers())
         if container.name.startswith(f"{frame.service}.") and container.name not in special and not container.running
     ]
-    finished = {container.id: docker.container(container.id).get("State", {}).get("FinishedAt", "") for container in found}
+    finished = {
+        container.id: docker.container(container.id).get("State", {}).get("FinishedAt", "") for container in found
+    }
     return sorted(found, key=lambda container: finished[container.id], reverse=True)
 
 
