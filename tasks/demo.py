@@ -78,8 +78,11 @@ def ensure_parent(c: Context, docker: Engine, chosen: Settings) -> None:
         return
     print(f"Bringing a first layer, {reference}.", flush=True)
     if ask(c, ["timeout", str(PULL_WITHIN), "docker", "manifest", "inspect", PULLED], env=docker.environment).ok:
+        was_here = docker.image(PULLED)
         run(c, commands.pull(PULLED), f"{PULLED} cannot be pulled.", env=docker.environment)
         run(c, commands.tag_image(PULLED, reference), f"{PULLED} cannot be tagged.", env=docker.environment)
+        if not was_here:  # it is the demo's, and goes when that goes
+            run(c, commands.remove_image(PULLED), f"{PULLED} cannot be removed.", env=docker.environment)
         return
     print("No image registry answers: making one with mmdebstrap (about half a minute).", flush=True)
     archive = debian.root_file_system(c)
@@ -109,11 +112,20 @@ def take_away(c: Context, chosen: Settings, frame: Frame) -> None:
     env = docker.environment
     for container in ours:
         run(c, commands.remove(container.name, force=True), f"{container.name} cannot be removed.", env=env)
-    parent = docker.image(chosen.base.parent)
-    rows = [*docker.labelled(frame.image), *docker.labelled(chosen.base.image)]
-    images = [*dict.fromkeys(row["Id"] for row in rows), *([parent.reference] if parent else [])]
+    images = [*made(docker, frame.image), *made(docker, chosen.base.image)]
+    if docker.image(chosen.base.parent):
+        images.append(chosen.base.parent)
     for image in images:
-        run(c, commands.remove_image(image, force=True), f"{image} cannot be removed.", env=env)
+        run(c, commands.remove_image(image), f"{image} cannot be removed.", env=env)
     if ask(c, ["docker", "volume", "inspect", frame.service], env=env).ok:
         run(c, commands.remove_volume(frame.service), f"The volume {frame.service} cannot be removed.", env=env)
     print("Nothing of the demo is left." if ours or images else "There was nothing to take away.")
+
+
+def made(docker: Engine, name: str) -> list[str]:
+    """The demo's images of this name: by reference, or by id if they lost it. Somebody's image made from one is not."""
+    rows = docker.labelled(name)
+    named = [tag for row in rows for tag in row.get("RepoTags") or () if tag.rpartition(":")[0] == name]
+    nameless = [row["Id"] for row in rows if row.get("RepoTags") in (None, [], ["<none>:<none>"])]
+    ids = [row["Id"] for row in rows]
+    return [*named, *(image for image in nameless if not service.is_child(docker, image, ids))]

@@ -2,7 +2,8 @@
 
 from invoke import Context, Exit, task
 
-from .shared import debian, engine as engines
+from .shared import debian
+from .shared import engine as engines
 from .shared.shell import ask
 
 
@@ -15,6 +16,8 @@ def engine(c: Context) -> None:
     endpoint = engines.resolve()
     answer = asked(c, endpoint)
     if not answer and endpoint.host != engines.DEFAULT:
+        if debian.program("docker") is None:
+            raise Exit("There is no docker client here. Type: apt-get install docker.io", code=1)
         raise Exit(
             f"No Docker Engine answers at {endpoint.host}, which DOCKER_HOST or the docker context names. "
             "Start it there, or type: docker context use default",

@@ -22,7 +22,7 @@ def copy(target: Path, installed: bool = True) -> Path:
     target.mkdir(parents=True)
     for name in TOP:
         if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+            shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(ROOT / name, target / name)
     if installed:

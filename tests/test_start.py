@@ -129,8 +129,8 @@ def test_latest_is_the_newest(versions: Site) -> None:
 # The recommended command as it stood in labels of the scripts that this project replaces: see REPLACED.md.
 RECOMMENDED = (
     "docker run -d --name cauchy_service --restart unless-stopped --volume /data:/data --network host "
-    "--hostname colorai --runtime nvidia --shm-size=2g --ulimit memlock=-1 --ulimit stack=67108864 colorai/cauchycv_visdom:0.2.7 "
-    "python cauchy_services.py --port 8339"
+    "--hostname colorai --runtime nvidia --shm-size=2g --ulimit memlock=-1 --ulimit stack=67108864 "
+    "colorai/cauchycv_visdom:0.2.7 python cauchy_services.py --port 8339"
 )
 WITHOUT_APT = """ARG PARENT
 FROM ${PARENT}

@@ -1,0 +1,271 @@
+"""`demo`, `engine` and `test`: from a bare machine to a running service, and what is said where that cannot be."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from engines import LOOPBACK_UP, PrivateEngine
+from invoke import Config, Context
+from projects import as_nobody, copy, run, without
+from sites import ROOT, free_port
+
+from tasks import demo
+from tasks.shared import engine as engines
+from tasks.shared.debian import program
+
+INV = [sys.executable, "-I", str(ROOT / "tasks/shared/program.py")]
+
+
+class Demo:
+    """A clone of the project whose demo uses a port that is free here."""
+
+    def __init__(self, engine: PrivateEngine, folder: Path) -> None:
+        self.engine = engine
+        self.port = free_port()
+        self.root = copy(folder / "clone")
+        file = self.root / "docker/demo.yaml"
+        file.write_text(file.read_text().replace("8339", str(self.port)))
+        run(
+            ["git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "--quiet", "--all", "-m", "port"],
+            cwd=self.root,
+        )
+
+    def inv(self, *arguments: str, code: int = 0) -> "subprocess.CompletedProcess[str]":
+        return run([self.root / "inv", *arguments], code=code, cwd="/", env={"DOCKER_HOST": self.engine.host})
+
+    def holds(self) -> dict[str, list[str]]:
+        """All that the engine holds."""
+        questions = {
+            "containers": ["ps", "--all", "--no-trunc", "--format", "{{.ID}} {{.Names}}"],
+            "images": ["images", "--all", "--no-trunc", "--format", "{{.ID}} {{.Repository}}:{{.Tag}}"],
+            "volumes": ["volume", "ls", "--format", "{{.Name}}"],
+        }
+        return {what: sorted(self.engine.docker(*words).stdout.splitlines()) for what, words in questions.items()}
+
+
+@pytest.fixture
+def clone(engine: PrivateEngine, tmp_path: Path) -> Iterator[Demo]:
+    clone = Demo(engine, tmp_path)
+    yield clone
+    clone.inv("demo", "--remove")
+
+
+def test_the_demo_builds_and_starts_everything_and_takes_it_away_again(clone: Demo) -> None:
+    before = clone.holds()
+    foretold = clone.inv("--dry", "demo").stdout
+    assert clone.holds() == before
+    assert "docker import" in foretold and "frame --name visdom start" in foretold
+
+    with socket.create_server(("", clone.port)):
+        done = clone.inv("demo", code=1)
+        assert done.stderr == (
+            f"Something else listens on port {clone.port}. Stop it (ss -ltnp shows it), then type inv demo again.\n"
+        )
+    assert clone.holds() == before
+
+    first = clone.inv("demo").stdout
+    assert f"http://127.0.0.1:{clone.port}/ answers {{" in first
+    assert "Try next:" in first and "inv demo --remove" in first
+    with urlopen(f"http://127.0.0.1:{clone.port}/", timeout=5) as reply:
+        about = json.load(reply)
+    assert about["commit"] == run(["git", "rev-parse", "HEAD"], cwd=clone.root).stdout[:7]
+    assert run(["git", "status", "--porcelain"], cwd=clone.root).stdout == ""
+    everything = clone.holds()
+    assert [name for name in everything["containers"] if name.endswith(" cauchy_demo")]
+    assert {"colorai/demo_parent:bookworm", "colorai/demo_base:latest", "colorai/demo_visdom:0.2.2"} <= {
+        row.split()[1] for row in everything["images"]
+    }
+
+    begun = time.monotonic()
+    again = clone.inv("demo").stdout
+    seconds = time.monotonic() - begun
+    print(f"the demo with nothing to do takes {seconds:.2f} s")
+    assert seconds < 4  # 2 on a machine that does nothing else
+    assert json.dumps(about["commit"]) in again and "docker build" not in again and "docker create" not in again
+    assert clone.holds() == everything
+    commands = [word for line in first.splitlines() for word in [line.strip()] if word.startswith("./inv -f")]
+    for line in commands:  # what it says to try next does work
+        words = line.split("  ")[0].split()[1:]
+        clone.inv("-f", str(clone.root / words[1]), *words[2:])
+
+    clone.engine.docker("build", "--tag", "mine:1", "-", input="FROM colorai/demo_visdom:0.2.2\nENV MINE=1\n")
+    assert "Nothing of the demo is left." in clone.inv("demo", "--remove").stdout
+    left = clone.holds()
+    assert left["containers"] == before["containers"] and left["volumes"] == before["volumes"]
+    assert [row for row in left["images"] if "demo" in row] == []
+    assert [row for row in left["images"] if row.endswith(" mine:1")], "what somebody else made stays"
+    clone.engine.docker("image", "rm", "mine:1")
+    assert clone.holds() == before
+    assert clone.inv("demo", "--remove").stdout == "There was nothing to take away.\n"
+
+
+def test_where_a_registry_answers_the_first_layer_is_pulled_and_goes_with_the_demo(
+    engine: PrivateEngine, tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = tmp_path / "docker"  # a client that has a registry
+    client.write_text(
+        f'#!/bin/sh\n[ "$1" = manifest ] && exit 0\n[ "$1" = pull ] && set -- tag {tiny} "$2"\n'
+        f'exec {shutil.which("docker")} "$@"\n'
+    )
+    client.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    c = Context(Config(overrides={"run": {"in_stream": False}}))
+    chosen = demo.demo_settings(c)
+    demo.ensure_parent(c, engines.engine(), chosen)
+    assert engine.docker("image", "inspect", "--format", "{{.RepoTags}}", tiny).stdout == (
+        f"[colorai/demo_parent:bookworm {tiny}]\n"
+    )
+    demo.take_away(c, chosen, chosen.frames["visdom"])
+    assert engine.docker("image", "inspect", "--format", "{{.RepoTags}}", tiny).stdout == f"[{tiny}]\n"
+
+
+# engine
+
+
+def test_the_engine_that_answers_is_named(private_engine: PrivateEngine) -> None:
+    version = private_engine.docker("version", "--format", "{{.Server.Version}}").stdout.strip()
+    said = run([*INV, "engine"], env={"DOCKER_HOST": private_engine.host}).stdout
+    assert said.startswith(f"Docker Engine {version} (") and said.endswith(f") at {private_engine.host}.\n")
+
+
+def test_an_engine_elsewhere_that_does_not_answer_is_not_replaced(tmp_path: Path) -> None:
+    nowhere = f"unix://{tmp_path}/none"
+    said = run([*INV, "engine"], code=1, env={"DOCKER_HOST": nowhere}).stderr
+    assert said == (
+        f"No Docker Engine answers at {nowhere}, which DOCKER_HOST or the docker context names. "
+        "Start it there, or type: docker context use default\n"
+    )
+    for task in ("base", "labels", "start", "demo"):
+        said = run([*INV, task], code=1, env={"DOCKER_HOST": nowhere}).stderr
+        assert nowhere in said and len(said.splitlines()) == 1
+
+
+ENGINE_LESS = f"""mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /var/lib && mount -t tmpfs tmpfs /var/log
+{sys.executable} -c "{LOOPBACK_UP}"
+unset DOCKER_HOST DOCKER_CONTEXT
+exec "$@"
+"""
+
+
+def machine_without_an_engine() -> list[str]:
+    """The beginning of a command on this machine before anybody started an engine; what it starts ends with it."""
+    own = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    return [*own, "sh", "-ec", ENGINE_LESS, "sh"]
+
+
+def test_an_engine_is_started_where_none_answers() -> None:
+    inv = f"{sys.executable} -I {ROOT}/tasks/shared/program.py"
+    dry = run([*machine_without_an_engine(), "sh", "-c", f"{inv} --dry engine; ls /var/run/docker.sock"], code=2)
+    assert "Starting" not in dry.stdout
+    done = run([*machine_without_an_engine(), "sh", "-ec", f"{inv} engine; {inv} engine; docker version >&2"])
+    said = done.stdout.splitlines()
+    assert said[0] == "Starting dockerd in the background; its log is /var/log/dockerd.log."
+    assert said[1] == said[2] and said[1].endswith(" at unix:///var/run/docker.sock.")
+    assert "Server:" in done.stderr
+
+
+NO_APT = "Install docker.io for {}: this machine has no apt-get, so inv cannot do it."
+AS_ROOT = "Only root can install {0} for {1}. Type: sudo apt-get install {0}"
+BUSYBOX = "docker.io busybox-static"
+
+
+@pytest.mark.parametrize(
+    ("task", "lacking", "root", "said"),
+    [
+        ("engine", (), False, "Only root can start the Docker Engine. Type: sudo dockerd"),
+        ("engine", ("dockerd",), False, AS_ROOT.format("docker.io", "a Docker Engine")),
+        ("engine", ("dockerd", "apt-get"), True, NO_APT.format("a Docker Engine")),
+        ("demo", ("dockerd", "apt-get"), True, NO_APT.format("a Docker Engine")),
+        ("test", ("dockerd", "apt-get"), True, NO_APT.format("the tests")),
+        ("test", ("dockerd", "busybox"), False, AS_ROOT.format(BUSYBOX, "the tests")),
+        ("bench", ("dockerd", "apt-get"), True, NO_APT.format("the bench")),
+    ],
+)
+def test_what_cannot_be_brought_is_named_with_what_to_type(
+    task: str, lacking: tuple[str, ...], root: bool, said: str
+) -> None:
+    paths = [program(name) for name in lacking]
+    done = run([*machine_without_an_engine(), *without(*paths), *([] if root else as_nobody()), *INV, task], code=1)
+    assert done.stderr == said + "\n"
+    assert done.stdout == "", "nothing was tried, and no test was left out in silence"
+
+
+def test_installing_is_shown_and_only_shown_under_dry() -> None:
+    done = run([*machine_without_an_engine(), *without(program("dockerd")), *INV, "--dry", "engine"])
+    assert "Installing docker.io for a Docker Engine." in done.stdout
+    assert "apt-get install -y -qq --no-install-recommends docker.io" in done.stdout
+
+
+# test
+
+
+def test_the_tests_can_be_chosen_and_no_test_is_a_failure(tmp_path: Path) -> None:
+    (tmp_path / "pytest.py").write_text("raise SystemExit('a module of the folder was imported')\n")
+    shown = run([*INV, "test", "-k", "no_task_swallows", "--pytest", "--collect-only -q"], cwd=tmp_path).stdout
+    assert "test_inv.py::test_no_task_swallows_the_name_of_the_next" in shown
+    done = run([*INV, "test", "-k", "no_such_test_anywhere"], cwd=tmp_path, code=1)
+    assert done.stderr.endswith("Tests failed.\n")
+
+
+LONG = """
+import json, os, pathlib, time
+from engines import PrivateEngine
+
+def test_long():
+    with PrivateEngine() as engine:
+        engine.docker("info")
+        told = pathlib.Path(__file__).with_name("told")
+        told.with_suffix(".part").write_text(json.dumps([str(engine.folder), engine.process.pid]))
+        told.with_suffix(".part").rename(told)
+        time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_a_private_engine_is_gone_after_its_test_run_was_killed(number: signal.Signals, tmp_path: Path) -> None:
+    (tmp_path / "test_long.py").write_text(LONG)
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    pytest_run = subprocess.Popen(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-c", tmp_path / "pytest.ini", tmp_path],
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT}/tests"}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        cwd=tmp_path,
+    )  # fmt: skip
+    for _ in range(600):
+        if (tmp_path / "told").exists():
+            break
+        assert pytest_run.poll() is None, pytest_run.communicate()
+        time.sleep(0.05)
+    name, pid = json.loads((tmp_path / "told").read_text())
+    folder = Path(name)
+    assert folder.is_dir() and Path(f"/proc/{pid}").exists()
+    pytest_run.send_signal(number)
+    begun = time.monotonic()
+    while found := list(remains(folder, pid)):
+        assert time.monotonic() - begun < 5, f"{found} is still there after 5 s"
+        time.sleep(0.05)
+    pytest_run.communicate()
+
+
+def remains(folder: Path, pid: int) -> Iterator[str]:
+    """What is left of an engine: its folder, its processes, mounts in it, control groups."""
+    if folder.exists():
+        yield str(folder)
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (path / "cmdline").read_bytes().decode(errors="replace")
+        except OSError:
+            continue
+        if int(path.name) == pid or (str(folder) in words and "find" not in words):
+            yield words.replace("\0", " ")
+    if str(folder) in Path("/proc/self/mountinfo").read_text():
+        yield "a mount"
+    yield from map(str, Path("/sys/fs/cgroup").rglob(f"*{folder.name}*"))
