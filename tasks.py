@@ -4,10 +4,10 @@ from pathlib import Path
 
 __path__ = [str(Path(__file__).with_suffix(""))]  # tasks.py is also the package over tasks/
 
-from invoke import Collection  # noqa: E402
+from invoke import Collection
 
-from tasks import base, bench, demo, engine, frame, labels, start, testing, vendor  # noqa: E402
-from tasks.shared.shell import Runner  # noqa: E402
+from tasks import base, bench, demo, engine, frame, labels, start, testing, vendor
+from tasks.shared.shell import Runner
 
 ns = Collection(
     vendor.fetch_vendor,

@@ -1,5 +1,7 @@
 """The task `test`: the tests of this project."""
 
+import os
+import shlex
 import sys
 
 from invoke import Context, task
@@ -14,6 +16,8 @@ NEEDED = (
     ("sshd", "openssh-server"),
 )  # fmt: skip
 
+WORKERS = 4  # each has a Docker Engine of its own
+
 
 @task(
     help={
@@ -26,12 +30,11 @@ def test(c: Context, k: str = "", pytest: str = "") -> None:
 
     Installs what they need on Debian or Ubuntu, as root, after saying so.
     """
-    import shlex
-
     missing = dict.fromkeys(package for name, package in NEEDED if debian.program(name) is None)
     if missing:
         debian.install(c, list(missing), "for the tests")
     words = ["--rootdir", str(ROOT), "--config-file", str(ROOT / "pyproject.toml"), *(["-k", k] if k else [])]
+    words += ["--numprocesses", str(min(os.cpu_count() or 1, WORKERS)), "--dist", "worksteal"]
     # -P: modules in the folder that one stands in are none of the tests' business.
     command = [sys.executable, "-P", "-m", "pytest", str(ROOT / "tests"), *words, *shlex.split(pytest)]
     run(c, command, "Tests failed.")

@@ -241,10 +241,9 @@ class Engine:
 @lru_cache
 def connect(endpoint: Endpoint) -> "APIClient":
     """The SDK's client for an endpoint; made once."""
+    from docker import APIClient
     from docker.tls import TLSConfig
     from docker.utils import kwargs_from_env
-
-    from docker import APIClient
 
     if endpoint.context:
         meta, folder = context_files(endpoint.context)

@@ -1,8 +1,8 @@
 """The recommended command: from a label's text to an argument list that is safe to run.
 
 An image from elsewhere can carry any label, so the text is hostile until checked. It is split as a shell would split
-it, but no shell ever sees it. Every option is read as docker itself would read it (docker_run.py), and its value must be
-a safe one (off_limits.py).
+it, but no shell ever sees it. Every option is read as docker itself would read it (docker_run.py), and its value must
+be a safe one (off_limits.py).
 
 What this cannot promise: whoever writes under the data directory can exchange a folder for a symbolic link after the
 check, and a named volume holds what the engine's owner made it to hold.

@@ -19,7 +19,7 @@ def versions(docker: Engine, frame: Frame, containers: Iterable[Container]) -> l
     """Those of the containers that were made from a version of this frame.
 
     A container's labels are those of its image, and a child image inherits them; so the image decides. Either it has a
-    tag of the frame's, or it lost its tag (the tag was built anew), and then it must not be a nameless child of a version.
+    tag of the frame's, or it lost its tag (the tag was built anew), and then it must not be a version's nameless child.
     """
     labelled = [container for container in containers if container.labels.get(stamp.NAME) == frame.image]
     verdicts = {image: is_version(docker, frame, image) for image in {container.image for container in labelled}}
