@@ -146,7 +146,8 @@ def test_quotes_of_the_recommended_command_are_kept_and_nothing_expands(site: Si
 
 
 def test_an_image_of_buildkit_is_listed_described_and_started(site: Site) -> None:
-    site.inv("frame", **buildkit(site))
+    site.environment.update(buildkit(site))
+    site.inv("frame")
     image = "tests/visdom:0.2.1"
     old = site.docker("image", "inspect", "--format", "{{with .ContainerConfig}}{{json .Labels}}{{end}}", image)
     assert old in ("null", ""), "the place where the script looked is empty"

@@ -158,6 +158,8 @@ KNOWN = {
     ("tasks/shared/repository.py", "subprocess.Popen"),
     ("tasks/shared/repository.py", "subprocess.run"),
     ("tasks/shared/sources.py", "subprocess.run"),
+    # A connection to an engine elsewhere: a pipe, open as long as the run.
+    ("tasks/shared/ssh.py", "subprocess.Popen"),
 }
 
 
