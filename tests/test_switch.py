@@ -207,3 +207,13 @@ def test_dry_prints_the_very_commands(old: Site) -> None:
     real = old.inv("start", "--tag", "2.0")
     assert commands(dry.stdout) == commands(real.stdout)
     assert len(commands(real.stdout)) == 9
+
+
+def test_rollback_to_a_version_whose_tag_was_built_anew(old: Site) -> None:
+    before = old.docker("image", "inspect", "--format", "{{.Id}}", "tests/visdom:1.0")
+    make(old, "2.0")
+    old.inv("start", "--tag", "2.0")
+    make(old, "1.0", extra="ENV ANEW=1")
+    old.inv("rollback")
+    assert old.answer() == "1.0"
+    assert old.docker("inspect", "--format", "{{.Image}}", "tests_service") == before

@@ -146,7 +146,7 @@ def take(c: Context, docker: Engine, order: Order, situation: Situation) -> Tick
     labels = {stamp.OWN + "service": order.service, ticket.LABEL: mine.text()}
     do = recovery.door(c, docker)
     try:
-        creating = commands.create(name, words.image, words.arguments(), words.command, labels)
+        creating = commands.create(name, order.image.reference, words.arguments(), words.command, labels)
         do(creating, f"{order.tag} cannot be created.")
         if c.config.run.dry:
             return mine
@@ -164,7 +164,7 @@ def take(c: Context, docker: Engine, order: Order, situation: Situation) -> Tick
     do(commands.remove(name, force=True), f"{name} cannot be removed.")
     if not same:
         return None
-    raise Exit(f"{words.image} was built anew in this moment. Nothing was changed; type the same again.", code=1)
+    raise Exit(f"{order.image.reference} was built anew in this moment. Nothing was changed; type the same again.", code=1)
 
 
 def busy(docker: Engine, frame: Frame, give_up: float) -> bool:
@@ -231,7 +231,7 @@ def rehearse(c: Context, do: Door, docker: Engine, order: Order) -> None:
     if leftover:
         do(commands.remove(leftover["Id"], force=True), f"{name} cannot be removed.")
     try:
-        do(commands.create(name, words.image, options, words.command, labels), "The rehearsal cannot be created.")
+        do(commands.create(name, order.image.reference, options, words.command, labels), "The rehearsal cannot be created.")
         do(commands.start(name), "The rehearsal cannot be started.")
         if not c.config.run.dry:
             healthy(docker, order, name)
