@@ -47,7 +47,10 @@ def tiny(private_engine: PrivateEngine) -> str:
             folder.type, folder.mode = tarfile.DIRTYPE, 0o777
             tar.addfile(folder)
     subprocess.run(
-        ["docker", "--host", private_engine.host, "import", "-", "tiny:1"], input=archive.getvalue(), check=True, capture_output=True
+        ["docker", "--host", private_engine.host, "import", "-", "tiny:1"],
+        input=archive.getvalue(),
+        check=True,
+        capture_output=True,
     )
     return "tiny:1"
 

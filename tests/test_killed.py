@@ -5,6 +5,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from engines import PrivateEngine
@@ -53,7 +54,7 @@ def versions(private_engine: PrivateEngine, tiny: str, tmp_path_factory: pytest.
 
 
 @pytest.fixture
-def client(tmp_path: Path, versions: Site) -> Iterator[dict[str, str]]:
+def client(tmp_path: Path, versions: Site) -> Iterator[dict[str, Any]]:
     """An environment in which the counting client is found first. Afterwards no container is left."""
     real = subprocess.run(["which", "docker"], capture_output=True, text=True, check=True).stdout.strip()
     wrapper = tmp_path / "docker"
@@ -70,13 +71,15 @@ def remove_containers(site: Site) -> None:
         site.docker("rm", "--force", *names)
 
 
-def prepare(site: Site, kind: str, client: dict[str, str]) -> list[str]:
+def prepare(site: Site, kind: str, client: dict[str, Any]) -> list[str]:
     """The situation before a switch, made with docker alone, and what is typed in it."""
 
     def container(verb: str, name: str, tag: str) -> None:
         script = f'echo "$VERSION" > /tmp/index.html; exec httpd -f -p {site.port} -h /tmp'
         detach = ["--detach"] if verb == "run" else []
-        site.docker(verb, *detach, "--name", name, "--network", "host", "--init", f"tests/visdom:{tag}", "sh", "-c", script)
+        site.docker(
+            verb, *detach, "--name", name, "--network", "host", "--init", f"tests/visdom:{tag}", "sh", "-c", script
+        )
 
     remove_containers(site)
     site.set(keep=5 if kind == "rollback" else 1)
@@ -95,7 +98,7 @@ def prepare(site: Site, kind: str, client: dict[str, str]) -> list[str]:
     return words
 
 
-def kill(site: Site, words: list[str], client: dict[str, str], point: str, when: str) -> str:
+def kill(site: Site, words: list[str], client: dict[str, Any], point: str, when: str) -> str:
     """Type `inv` and kill it at a docker command. Returns what it printed."""
     run = subprocess.run(
         site.command(*words), env={**site.environment, **client, "POINT": point, "WHEN": when}, start_new_session=True,
@@ -106,7 +109,7 @@ def kill(site: Site, words: list[str], client: dict[str, str], point: str, when:
 
 
 @pytest.mark.parametrize("kind", COMMANDS)
-def test_every_point_is_known(versions: Site, client: dict[str, str], kind: str) -> None:
+def test_every_point_is_known(versions: Site, client: dict[str, Any], kind: str) -> None:
     words = prepare(versions, kind, client)
     versions.inv(*words, **client)
     assert Path(client["COUNT"]).read_text().split() == COMMANDS[kind]
@@ -114,7 +117,7 @@ def test_every_point_is_known(versions: Site, client: dict[str, str], kind: str)
 
 @pytest.mark.parametrize(("kind", "point", "when"), POINTS)
 def test_killed_at_any_point_the_next_run_recovers(
-    versions: Site, client: dict[str, str], kind: str, point: int, when: str
+    versions: Site, client: dict[str, Any], kind: str, point: int, when: str
 ) -> None:
     words = prepare(versions, kind, client)
     said = kill(versions, words, client, str(point), when)
@@ -125,7 +128,7 @@ def test_killed_at_any_point_the_next_run_recovers(
     assert not [name for name in names if name.endswith((".next", ".rehearsal", ".recovery"))], names
 
 
-def test_a_build_recovers_first_and_a_look_only_tells(versions: Site, client: dict[str, str]) -> None:
+def test_a_build_recovers_first_and_a_look_only_tells(versions: Site, client: dict[str, Any]) -> None:
     words = prepare(versions, "rollback", client)
     kill(versions, words, client, "5", "after")
     assert versions.running() == {}

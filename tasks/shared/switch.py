@@ -164,7 +164,9 @@ def take(c: Context, docker: Engine, order: Order, situation: Situation) -> Tick
     do(commands.remove(name, force=True), f"{name} cannot be removed.")
     if not same:
         return None
-    raise Exit(f"{order.image.reference} was built anew in this moment. Nothing was changed; type the same again.", code=1)
+    raise Exit(
+        f"{order.image.reference} was built anew in this moment. Nothing was changed; type the same again.", code=1
+    )
 
 
 def busy(docker: Engine, frame: Frame, give_up: float) -> bool:
@@ -231,7 +233,10 @@ def rehearse(c: Context, do: Door, docker: Engine, order: Order) -> None:
     if leftover:
         do(commands.remove(leftover["Id"], force=True), f"{name} cannot be removed.")
     try:
-        do(commands.create(name, order.image.reference, options, words.command, labels), "The rehearsal cannot be created.")
+        do(
+            commands.create(name, order.image.reference, options, words.command, labels),
+            "The rehearsal cannot be created.",
+        )
         do(commands.start(name), "The rehearsal cannot be started.")
         if not c.config.run.dry:
             healthy(docker, order, name)
