@@ -115,9 +115,8 @@ def pick(docker: Engine, frame: Frame, tag: str, latest: bool) -> Image:
         raise Exit(f"There is no version of {frame.image} on this engine. Type: inv frame", code=2)
     versions = {image.tag: image for image in images}
     if tag:
-        raise Exit(
-            f"There is no version {tag} of {frame.image}. Type --tag with one of: {', '.join(versions)}.", code=2
-        )
+        missing = f"There is no version {service.printable(tag)} of {frame.image}."
+        raise Exit(f"{missing} Type --tag with one of: {', '.join(versions)}.", code=2)
     if latest or len(versions) == 1:
         return images[0]
     running = {container.image for container in service.running(docker, frame)}

@@ -115,9 +115,10 @@ class Unreachable(Exit):
     """No engine answers, or it refuses; exit code 1."""
 
     def __init__(self, endpoint: Endpoint, error: Exception) -> None:
-        reason = (str(getattr(error, "explanation", None) or error).splitlines() or [type(error).__name__])[0]
-        said = f"The Docker Engine at {endpoint.host} does not answer: {short(reason)}. Type: inv engine"
-        super().__init__(said, code=1)
+        refusal = getattr(error, "explanation", None)  # it answered, but with an error of its own
+        reason = (str(refusal or error).splitlines() or [type(error).__name__])[0]
+        said = f"answers with an error: {reason}" if refusal else f"does not answer: {short(reason)}. Type: inv engine"
+        super().__init__(f"The Docker Engine at {endpoint.host} {said}", code=1)
 
 
 class Engine:
@@ -206,8 +207,16 @@ class Engine:
         return self.ask(lambda client: client.inspect_container(name)) or {}
 
     def log(self, name: str, lines: int) -> list[str]:
-        """The last lines that a container wrote; [] for no such container."""
-        output = self.ask(lambda client: client.logs(name, tail=lines)) or b""
+        """The last lines that a container wrote; [] where there are none, as of a container that is being removed."""
+        from docker.errors import APIError
+
+        def logs(client: "APIClient") -> bytes:
+            try:
+                return bytes(client.logs(name, tail=lines))
+            except APIError:
+                return b""
+
+        output = self.ask(logs)
         return list(output.decode(errors="replace").splitlines())
 
     def restarts_by_itself(self, name: str) -> bool:

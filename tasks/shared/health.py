@@ -27,12 +27,16 @@ def wait(docker: Engine, name: str, timeout: float, settle: float, report: Calla
         "" when it is healthy, else what is wrong with it, as the end of a sentence.
     """
     begun = time.monotonic()
-    test = check_of(docker.container(name))
+    first = docker.container(name)
+    test, restarts = (
+        check_of(first),
+        first.get("RestartCount") or 0,
+    )  # the engine may have restarted it before this wait
     said = ""
     was_healthy = False
     while True:
         passed = time.monotonic() - begun
-        if trouble := failed(docker.container(name)):
+        if trouble := failed(docker.container(name), restarts):
             return trouble
         healthy, said = ask(docker, name, test, timeout - passed) if test else (True, "")
         if was_healthy and not healthy:
@@ -41,7 +45,7 @@ def wait(docker: Engine, name: str, timeout: float, settle: float, report: Calla
         report("healthy" if healthy and test else "starting" if test else "up", passed)
         passed = time.monotonic() - begun
         if healthy and passed >= settle:
-            return failed(docker.container(name))
+            return failed(docker.container(name), restarts)
         if passed >= timeout:
             return f"did not become healthy within {timeout:g} s" + (f": {said}" if said else "")
         time.sleep(min(EVERY if not healthy else max(EVERY, settle - passed), 1.0))
@@ -61,12 +65,12 @@ def check_of(details: dict[str, Any]) -> list[str]:
     return []
 
 
-def failed(details: dict[str, Any]) -> str:
-    """What is wrong with a container that should be running; "" if nothing."""
+def failed(details: dict[str, Any], restarts: int) -> str:
+    """What is wrong with a container that should be running, after this many restarts; "" if nothing."""
     state = details.get("State", {})
     if not details:
         return "has vanished"
-    if details.get("RestartCount") or state.get("Restarting"):
+    if (details.get("RestartCount") or 0) > restarts or state.get("Restarting"):
         return f"restarts in a loop (last exit code {state.get('ExitCode')})"
     if not state.get("Running"):
         return f"exited with code {state.get('ExitCode')}{' ' + state['Error'] if state.get('Error') else ''}"
