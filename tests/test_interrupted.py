@@ -1,0 +1,218 @@
+"""Switches disturbed from outside: signals, commands that fail or go on alone, hands that remove things."""
+
+import os
+import re
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from engines import PrivateEngine
+from sites import Site
+from switches import Run, clear, eventually, leftovers, old, only
+from terminals import Terminal
+from versions import SERVE, make
+
+# In front of the real client: at one of the commands that change something, also does what $DO says, before or after.
+CLIENT = """#!/bin/sh
+case $1 in create|start|stop|rename|rm|update) ;; *) exec {docker} "$@" ;; esac
+echo "$1" >> "$COUNT"
+[ "$(wc -l < "$COUNT")" = "$POINT" ] || exec {docker} "$@"
+[ "$WHEN" = before ] && eval "$DO"
+{docker} "$@"; code=$?
+[ "$WHEN" = after ] && eval "$DO"
+exit $code
+"""
+COMMANDS = ["create", "create", "start", "rm", "stop", "start", "rename", "rename"]  # of a switch with a rehearsal
+STUBBORN = f"trap '' TERM; {SERVE.replace('exec ', '')} & while :; do sleep 0.1; done"
+
+
+@pytest.fixture(scope="module")
+def made(private_engine: PrivateEngine, tiny: str, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """A site with versions made once. `slow` listens late, `mute` never, `stubborn` and `deaf` ignore SIGTERM."""
+    private_engine.clean()
+    site = Site(private_engine, tiny, tmp_path_factory.mktemp("interrupted"))
+    for tag in ("1.0", "2.0"):
+        make(site, tag)
+    make(site, "slow", script=f"sleep 1; {SERVE}")
+    make(site, "mute", script="exec sleep 1000")
+    make(site, "deaf", script="trap '' TERM; while :; do sleep 0.1; done")
+    make(site, "stubborn", script=STUBBORN, options=("--network", "host", "--stop-timeout", "3"))
+    return site
+
+
+@pytest.fixture
+def site(made: Site) -> Iterator[Site]:
+    """The site without containers, before and after."""
+    clear(made)
+    made.set(settle=0.1, timeout=10)
+    yield made
+    clear(made)
+
+
+@pytest.fixture
+def service(site: Site) -> Site:
+    """The site on which 1.0 runs."""
+    old(site)
+    return site
+
+
+def client(folder: Path, point: int, when: str, do: str) -> dict[str, str]:
+    """The environment in which the client above does `do` before or after the command of this number."""
+    wrapper = folder / "docker"
+    wrapper.write_text(CLIENT.format(docker=shutil.which("docker")))
+    wrapper.chmod(0o755)
+    (folder / "count").write_text("")
+    path = f"{folder}:{os.environ['PATH']}"
+    return {"PATH": path, "COUNT": str(folder / "count"), "POINT": str(point), "WHEN": when, "DO": do}
+
+
+# Signals
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("point", range(1, len(COMMANDS) + 1))
+def test_a_signal_at_any_command_leaves_the_old_version_or_the_new_one(
+    service: Site, tmp_path: Path, point: int, when: str
+) -> None:
+    run = Run(service, "start", "--tag", "2.0", **client(tmp_path, point, when, "kill -TERM $PPID; sleep 0.1"))
+    said = run.end(130)
+    assert (tmp_path / "count").read_text().split()[:point] == COMMANDS[:point]
+    only(service, "2.0" if COMMANDS[point - 1] == "rename" else "1.0")
+    if point == 1:
+        assert "Nothing was changed" in said
+    else:
+        assert ("Stopped too late: 2.0 is healthy" if point > 6 else "1.0 runs as before") in said
+
+
+def test_ctrl_c_while_the_old_version_is_slow_to_stop(site: Site) -> None:
+    site.inv("start", "--tag", "stubborn")
+    run = Run(site, "start", "--tag", "2.0", "--no-rehearsal").until("docker stop")
+    time.sleep(0.3)  # the client dies of Ctrl-C, the engine goes on and kills the container after 3 s
+    assert "stubborn runs as before" in run.signal(signal.SIGINT).end(130)
+    time.sleep(3)
+    only(site, "stubborn")
+
+
+def test_a_stop_whose_run_was_killed_is_waited_for(site: Site) -> None:
+    site.inv("start", "--tag", "stubborn")
+    run = Run(site, "start", "--tag", "2.0", "--no-rehearsal").until("docker stop")
+    time.sleep(0.3)
+    run.signal(signal.SIGKILL, group=False)
+    run.process.wait()
+    done = site.inv("start", "--tag", "stubborn")
+    assert "stubborn runs as before" in done.stdout and "is already running" in done.stdout
+    time.sleep(3)
+    only(site, "stubborn")
+
+
+def test_ctrl_c_twice_leaves_what_the_next_run_recovers(service: Site) -> None:
+    run = Run(service, "start", "--tag", "deaf", "--no-rehearsal").until("starting")
+    run.signal(signal.SIGINT).until("docker stop -t 1")
+    time.sleep(0.2)
+    assert "Stopped while going back" in run.signal(signal.SIGINT).end(130)
+    assert leftovers(service)
+    assert "2.0 runs as tests_service; before: 1.0" in service.inv("start", "--tag", "2.0").stdout
+    only(service, "2.0")
+
+
+def test_ctrl_c_at_a_terminal_undoes_the_switch_that_it_shows(service: Site) -> None:
+    with Terminal(service, "start", "--tag", "mute", "--no-rehearsal") as terminal:
+        terminal.until("tests_service.next: starting, ")
+        terminal.press("\x03")
+        assert terminal.ended() == 130
+        assert "1.0 runs as before" in terminal.shown and "Traceback" not in terminal.shown
+    only(service, "1.0")
+
+
+def test_a_terminal_that_goes_away_undoes_the_switch(service: Site) -> None:
+    terminal = Terminal(service, "start", "--tag", "mute", "--no-rehearsal")
+    terminal.until("tests_service.next: starting")
+    os.close(terminal.ours)  # the window is closed
+    assert terminal.process.wait() != 0
+    eventually(lambda: service.answer() == "1.0" and not leftovers(service))
+    only(service, "1.0")
+
+
+# Hands
+
+
+def test_the_candidate_removed_by_hand(service: Site) -> None:
+    run = Run(service, "start", "--tag", "mute", "--no-rehearsal").until("starting")
+    service.docker("rm", "--force", "tests_service.next")
+    assert re.search(r"mute (has vanished|exited with code 137)\. 1\.0 runs as before\.", run.end(1))
+    only(service, "1.0")
+
+
+def test_the_rehearsal_removed_by_hand(service: Site) -> None:
+    run = Run(service, "start", "--tag", "mute").until("starting")
+    service.docker("rm", "--force", "tests_service.rehearsal")
+    assert re.search(r"mute (has vanished|exited with code 137)\.", run.end(1))
+    only(service, "1.0")
+
+
+def test_the_old_version_removed_by_hand(service: Site) -> None:
+    run = Run(service, "start", "--tag", "slow").until("starting")
+    service.docker("rm", "--force", "tests_service")
+    assert "tests_service, which ran before, is gone." in run.end(1)
+    assert service.docker("ps", "--all", "--quiet") == ""
+    service.inv("start", "--tag", "2.0")
+    only(service, "2.0")
+
+
+def test_the_old_version_stopped_by_hand(service: Site) -> None:
+    run = Run(service, "start", "--tag", "slow").until("starting")
+    service.docker("stop", "tests_service")
+    assert "slow runs as tests_service" in run.end(0)
+    only(service, "slow")
+
+
+def test_the_image_removed_by_hand(service: Site) -> None:
+    make(service, "doomed", script=f"sleep 1; {SERVE}")
+    run = Run(service, "start", "--tag", "doomed", "--no-rehearsal").until("starting")
+    service.docker("image", "rm", "--force", "tests/visdom:doomed", check=False)
+    run.end(0)
+    assert service.answer() == "doomed" and list(service.running()) == ["tests_service"]
+    assert "before: doomed" in service.inv("start", "--tag", "1.0").stdout
+    only(service, "1.0")
+
+
+# Commands that fail
+
+
+def test_the_old_version_cannot_be_renamed(service: Site, tmp_path: Path) -> None:
+    run = Run(service, "start", "--tag", "2.0", **client(tmp_path, 7, "before", "exit 1"))
+    assert "tests_service cannot be renamed. 1.0 runs as before." in run.end(1)
+    only(service, "1.0")
+
+
+def test_the_new_version_cannot_be_renamed(service: Site, tmp_path: Path) -> None:
+    environment = client(tmp_path, 0, "before", "exit 1")
+    (tmp_path / "docker").write_text(
+        f'#!/bin/sh\n[ "$1$3" = renametests_service ] && exit 1\nexec {shutil.which("docker")} "$@"\n'
+    )
+    said = Run(service, "start", "--tag", "2.0", **environment).end(1)
+    assert "tests_service.next runs, but cannot be renamed" in said and "The next inv start recovers." in said
+    assert service.answer() == "2.0"
+    assert "2.0 is already running as tests_service" in service.inv("start", "--tag", "2.0").stdout
+    only(service, "2.0")
+
+
+def test_a_kept_container_that_cannot_be_removed_is_a_warning(service: Site, tmp_path: Path) -> None:
+    service.set(keep=0)
+    said = Run(service, "start", "--tag", "2.0", **client(tmp_path, 9, "before", "exit 1")).end(0)
+    service.set(keep=5)
+    assert "Warning: tests_service.1.0 cannot be removed." in said and "2.0 runs as tests_service" in said
+    only(service, "2.0")
+
+
+def test_after_the_switch_no_reboot_starts_the_old_version(site: Site, tmp_path: Path) -> None:
+    old(site, "1.0", "tests_service", "--restart", "always")
+    environment = client(tmp_path, 9, "before", "kill -9 $PPID")  # create … rename, update, rename: the last one
+    Run(site, "start", "--tag", "2.0", **environment).end(-signal.SIGKILL)
+    policy = site.docker("inspect", "--format", "{{.HostConfig.RestartPolicy.Name}}", "tests_service.1.0")
+    assert policy == "no"
+    assert "2.0 is already running" in site.inv("start", "--tag", "2.0").stdout
+    only(site, "2.0")
