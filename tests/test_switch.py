@@ -200,7 +200,9 @@ def test_dry_prints_the_very_commands(old: Site) -> None:
 
     def commands(text: str) -> list[str]:
         lines = [line for line in text.splitlines() if line.startswith("docker ")]
-        return [" ".join(word for word in line.split() if "com.colorai.stack.switch" not in word)[:60] for line in lines]
+        return [
+            " ".join(word for word in line.split() if "com.colorai.stack.switch" not in word)[:60] for line in lines
+        ]
 
     dry = old.inv("--dry", "start", "--tag", "2.0")
     only(old, "1.0")
