@@ -72,8 +72,7 @@ def client(folder: Path, point: int, when: str, do: str) -> dict[str, str]:
 # Signals
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("point", range(1, len(COMMANDS) + 1))
+@pytest.mark.parametrize(("point", "when"), [(5, "before"), *((n + 1, "after") for n in range(len(COMMANDS)))])
 def test_a_signal_at_any_command_leaves_the_old_version_or_the_new_one(
     service: Site, tmp_path: Path, point: int, when: str
 ) -> None:
