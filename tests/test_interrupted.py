@@ -15,6 +15,8 @@ from switches import Run, clear, eventually, leftovers, old, only
 from terminals import Terminal
 from versions import SERVE, make
 
+from tasks.shared import signals
+
 # In front of the real client: at one of the commands that change something, also does what $DO says, before or after.
 CLIENT = """#!/bin/sh
 case $1 in create|start|stop|rename|rm|update) ;; *) exec {docker} "$@" ;; esac
@@ -70,6 +72,22 @@ def client(folder: Path, point: int, when: str, do: str) -> dict[str, str]:
 
 
 # Signals
+
+
+def test_a_signal_waits_for_the_end_of_a_command_and_a_second_one_does_not() -> None:
+    done: list[str] = []
+    with pytest.raises(KeyboardInterrupt), signals.held():
+        signal.raise_signal(signal.SIGINT)
+        done.append("to the end")
+    with pytest.raises(KeyboardInterrupt), signals.held():
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        done.append("not reached")
+    assert done == ["to the end"]
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # nohup's choice
+    with signals.held():
+        signal.raise_signal(signal.SIGHUP)
+    assert signal.signal(signal.SIGHUP, before) == signal.SIG_IGN
 
 
 @pytest.mark.parametrize(("point", "when"), [(5, "before"), *((n + 1, "after") for n in range(len(COMMANDS)))])

@@ -2,13 +2,17 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
 from engines import PrivateEngine
-from sites import Site
+from sites import ROOT, Site
 from switches import LABEL, Run, clear, held, leave, old, only
 from versions import SERVE, make
+
+from tasks.shared import ticket
 
 ROUNDS = 10 if os.environ.get("CI") else 2
 
@@ -162,6 +166,16 @@ def test_a_process_id_that_another_process_has_now_is_not_taken_for_the_switch(s
     leave(service, "2.0", [held(service)], space=space.partition('"space":"')[2].partition('"')[0], pid=os.getpid())
     assert "was cut off" in service.inv("start", "--tag", "3.0").stdout
     only(service, "3.0")
+
+
+def test_a_process_that_this_user_may_not_see_is_not_taken_for_gone() -> None:
+    mine = ticket.write("2.0", (), 60)
+    code = "import msgspec; from tasks.shared.ticket import Ticket;"
+    code += f"found = msgspec.json.decode({mine.text()!r}, type=Ticket); print(found.gone(0), found.gone(61))"
+    hide = 'mount -t proc -o hidepid=2 proc /proc && exec setpriv --reuid=65534 --regid=65534 --clear-groups "$@"'
+    words = ["unshare", "--mount", "sh", "-c", hide, "sh", sys.executable, "-c", code]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "False True\n"
 
 
 def test_a_healthy_candidate_whose_old_container_is_gone_is_kept(service: Site) -> None:

@@ -62,7 +62,7 @@ class Ticket(msgspec.Struct, frozen=True):
         Args:
             age: seconds since the ticket's container was created, by the engine's clock.
         """
-        if self.space == process_space():
+        if self.space == process_space() and not hidden(self.pid):
             return birth(self.pid) != self.born
         return age > self.limit
 
@@ -106,6 +106,17 @@ def process_space() -> str:
         return f"{boot[:8]}-{Path('/proc/self/ns/pid').stat().st_ino}"
     except OSError:  # not Linux: this host's name has to do
         return socket.gethostname()
+
+
+def hidden(pid: int) -> bool:
+    """Whether a process runs that this user may not look at, as where /proc is mounted with hidepid."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return not birth(pid)
+    except (OSError, OverflowError):
+        pass
+    return False
 
 
 def birth(pid: int) -> str:
