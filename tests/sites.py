@@ -119,8 +119,8 @@ class Site:
     def inv(self, *arguments: str, code: int = 0, **environment: str) -> "subprocess.CompletedProcess[str]":
         """Type `inv …` without a terminal; the exit code must be `code`, and a traceback is never an answer."""
         done = subprocess.run(
-            self.command(*arguments), env={**self.environment, **environment}, cwd=self.folder, stdin=subprocess.DEVNULL,
-            capture_output=True, text=True,
+            self.command(*arguments), env={**self.environment, **environment}, cwd=self.folder,
+            stdin=subprocess.DEVNULL, capture_output=True, text=True,
         )  # fmt: skip
         assert done.returncode == code, f"inv {' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stdout + done.stderr, done.stderr

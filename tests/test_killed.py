@@ -12,7 +12,7 @@ from engines import PrivateEngine
 from sites import Site
 from versions import make
 
-# In front of the real client: counts the commands that change something, and kills the whole process group at one of them.
+# In front of the real client: counts the commands that change something, and kills the process group at one of them.
 CLIENT = """#!/bin/sh
 case $1 in create|start|stop|rename|rm|update) ;; *) exec {docker} "$@" ;; esac
 echo "$1" >> "$COUNT"

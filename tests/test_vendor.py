@@ -652,12 +652,18 @@ def test_up_to_date_needs_no_network_and_is_quick(server: Server, project: Path,
 def test_ten_thousand_files_are_read_once(server: Server, vendor: Path) -> None:
     pins(vendor, f"big: {serve(server, 'x.zip', zipped({f'{i % 100}/{i}': b'x' * 200 for i in range(10_000)}))}")
     task.bring(vendor)
-    times = []
-    for _ in range(3):
+
+    def seconds() -> float:
         start = time.monotonic()
         task.bring(vendor)
-        times.append(time.monotonic() - start)
-    assert min(times) < 0.3, "seconds; reading them all again takes longer"
+        return time.monotonic() - start
+
+    remembered, anew = [], []
+    for _ in range(3):  # in turns, so that a busy machine slows both
+        remembered.append(seconds())
+        shutil.rmtree(vendor / ".cache")
+        anew.append(seconds())
+    assert min(remembered) < 0.7 * min(anew)
     one = vendor / "big/7/7"
     facts = one.stat()
     one.write_bytes(b"y" * 200)  # the same size, and the old time put back: the inode's own time gives it away

@@ -12,8 +12,9 @@ NO_CHECK = ""
 
 
 def make(
-    site: Site, tag: str, *, script: str = SERVE, check: str = CHECK, options: Sequence[str] = ("--network", "host", "--init"),
-    label: str | None = None, extra: str = "", image: str | None = None,
+    site: Site, tag: str, *, script: str = SERVE, check: str = CHECK,
+    options: Sequence[str] = ("--network", "host", "--init"), label: str | None = None, extra: str = "",
+    image: str | None = None,
 ) -> str:  # fmt: skip
     """Build a version of the site's frame.
 
