@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from engines import PrivateEngine
 from sites import Site
+from switches import clear
 from versions import make
 
 # In front of the real client: counts the commands that change something, and kills the process group at one of them.
@@ -63,12 +64,7 @@ def client(tmp_path: Path, versions: Site) -> Iterator[dict[str, Any]]:
     count = tmp_path / "count"
     count.touch()
     yield {"PATH": f"{tmp_path}:{os.environ['PATH']}", "COUNT": str(count), "POINT": "0", "WHEN": "before"}
-    remove_containers(versions)
-
-
-def remove_containers(site: Site) -> None:
-    if names := site.docker("ps", "--all", "--quiet").split():
-        site.docker("rm", "--force", *names)
+    clear(versions)
 
 
 def prepare(site: Site, kind: str, client: dict[str, Any]) -> list[str]:
@@ -81,7 +77,7 @@ def prepare(site: Site, kind: str, client: dict[str, Any]) -> list[str]:
             verb, *detach, "--name", name, "--network", "host", "--init", f"tests/visdom:{tag}", "sh", "-c", script
         )
 
-    remove_containers(site)
+    clear(site)
     site.set(keep=5 if kind == "rollback" else 1)
     if kind == "rollback":
         container("run", "tests_service.2.0", "2.0")
