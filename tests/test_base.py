@@ -7,7 +7,7 @@ from urllib.request import urlopen
 
 import pytest
 from invoke import Config, Context
-from sites import Site, buildkit
+from sites import Site
 
 from tasks.shared import debian
 
@@ -15,11 +15,8 @@ BASE = "tests/base:latest"
 
 
 @pytest.fixture
-def site(site: Site) -> Site:
-    site.own_project()
-    site.environment.update(buildkit(site))  # the faster one
-    site.dockerfile.write_text("FROM tests/base:latest\nCOPY . /srv\n")
-    return site
+def site(own_site: Site) -> Site:
+    return own_site
 
 
 def image_id(site: Site, reference: str = BASE) -> str:

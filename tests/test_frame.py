@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sites import DOCKERFILE, Site, buildkit
+from sites import DOCKERFILE, Site
 
 from tasks.shared import building
 
@@ -18,11 +18,8 @@ HOSTILE = "feature/it's-\"$(touch${IFS}pwned)`;&|é"  # git takes it for the nam
 
 
 @pytest.fixture
-def site(site: Site) -> Site:
-    site.own_project()
-    site.environment.update(buildkit(site))  # the faster one
-    site.dockerfile.write_text("FROM tests/base:latest\nCOPY . /srv\n")
-    return site
+def site(own_site: Site) -> Site:
+    return own_site
 
 
 def details(site: Site, reference: str) -> Any:
@@ -235,6 +232,58 @@ def test_a_teams_own_dockerfile_gets_the_arguments_it_declares_and_the_stamp(sit
     assert "--build-arg" not in build_line(done.stdout) and "not consumed" not in done.stdout + done.stderr
     found = details(site, "tests/visdom:0.2.1")["Config"]["Labels"]
     assert (found["org.label-schema.name"], found["org.opencontainers.image.revision"]) == ("tests/visdom", head)
+
+
+PLAIN = "FROM tests/base:latest\nCOPY . /srv\n"
+STAMPED: dict[
+    str, tuple[str, list[str]]
+] = {  # Dockerfiles and build options with which one instruction can set the labels, at the end of the file
+    "plain": (PLAIN, []),
+    "no line end": (PLAIN.strip(), []),
+    "Windows line ends": (PLAIN.replace("\n", "\r\n"), []),
+    "stages": (f"FROM tests/base:latest AS one\nLABEL org.opencontainers.image.title=one\n{PLAIN}", []),
+    "labels of its own": (f"{PLAIN}LABEL org.opencontainers.image.title=another own=1\nONBUILD RUN exit 3\n", []),
+}
+FLAGGED: dict[str, tuple[str, list[str]]] = {  # and those with which each label has to be a flag
+    "escape": (f"# escape=`\n{PLAIN}", []),
+    "goes on": (f"{PLAIN}LABEL last=1 \\\n", []),
+    "target": ("FROM tests/base:latest AS one\nCOPY . /srv\nFROM one\nRUN exit 3\n", ["--target", "one"]),
+    "another file": (PLAIN, ["-fother"]),
+    "a value of two lines": (PLAIN, []),
+}
+
+
+@pytest.mark.parametrize("builder", ["legacy builder", "BuildKit"])
+@pytest.mark.parametrize("kind", [*STAMPED, *FLAGGED])
+def test_labels_say_the_same_however_they_get_into_the_image(site: Site, kind: str, builder: str) -> None:
+    text, options = (STAMPED | FLAGGED)[kind]
+    hostile = r"""C:\new \\server "a" 'b' $HOME ${X} \$Y `id` $$ # x {"a": "\"b\""} é"""
+    description = "one\ntwo" if kind == "a value of two lines" else hostile
+    site.environment["DOCKER_BUILDKIT"] = str(int(builder == "BuildKit"))
+    site.settings |= {"vendor": "\\", "description": description, "url": "$"}
+    site.frame["build_options"] += options
+    site.save()
+    site.dockerfile.write_bytes(text.encode())
+    (site.folder / "other").write_text(PLAIN)
+    done = site.inv("frame").stdout
+    assert done.partition("docker build --tag tests/visdom")[2].count(" --label ") == (0 if kind in STAMPED else 18)
+    labels = details(site, "tests/visdom:0.2.1")["Config"]["Labels"]
+    given = {key.rpartition(".")[2]: value for key, value in labels.items() if key.startswith("org.opencontainers")}
+    assert (given["vendor"], given["description"], given["url"], given["title"]) == ("\\", description, "$", "visdom")
+    assert len(labels) == 18 + (kind == "labels of its own") + (kind == "goes on")
+    assert json.loads(labels["com.colorai.stack.inputs"])["content"] == site.git("rev-parse", "HEAD^{tree}")
+    assert left(site) == LOCKS
+    assert "is already built" in site.inv("frame").stdout
+
+
+def test_what_a_dockerfile_ignores_is_ignored(site: Site) -> None:
+    """BuildKit looks beside the Dockerfile for what to leave out of the context."""
+    site.commit("secret.txt", "secret\n")
+    Path(f"{site.dockerfile}.dockerignore").write_text("secret.txt\n")
+    site.inv("frame")
+    site.docker("create", "--name", "look", "tests/visdom:0.2.2", "true")
+    assert site.engine.docker("cp", "look:/srv/secret.txt", "-", check=False).returncode == 1
+    assert site.engine.docker("cp", "look:/srv/index.html", "-", check=False).returncode == 0
 
 
 def test_declared_arguments_are_found_in_every_form(tmp_path: Path) -> None:

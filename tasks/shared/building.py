@@ -3,7 +3,7 @@
 import fcntl
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from invoke import Context, Exit
@@ -44,13 +44,55 @@ def build(
     Raises:
         Exit: with code 1 when the build fails.
     """
-    run(
-        c,
-        commands.build(reference, path, context, args, labels, options),
-        failed=f"The build of {reference} failed; the lines above say why. An earlier image of that name stays.",
-        # An attestation would make the image an index, with another id (https://docs.docker.com/build/metadata/attestations/).
-        env={**engine.environment, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"},
-    )
+    file = Path(f"{place(reference.rpartition(':')[0])}.Dockerfile")
+    # In a context, .dockerignore would leave it out.
+    text = b"" if context in file.parents else stamped(path.read_bytes(), labels, options)
+    with written(c, file, text, path) if text else nullcontext():
+        run(
+            c,
+            commands.build(reference, file if text else path, context, args, {} if text else labels, options),
+            failed=f"The build of {reference} failed; the lines above say why. An earlier image of that name stays.",
+            # An attestation would make the image an index, with another id
+            # (https://docs.docker.com/build/metadata/attestations/).
+            env={**engine.environment, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"},
+        )
+
+
+@contextmanager
+def written(c: Context, file: Path, text: bytes, original: Path) -> Iterator[None]:
+    """A Dockerfile while the build needs it, with what BuildKit looks for beside the original."""
+    if c.config.run.dry:
+        yield
+        return
+    theirs, ours = (Path(f"{path}.dockerignore") for path in (original, file))
+    try:
+        file.write_bytes(text)
+        ours.unlink(missing_ok=True)  # a killed build may have left one
+        if theirs.is_file():
+            ours.write_bytes(theirs.read_bytes())
+        yield
+    finally:
+        file.unlink(missing_ok=True)
+        ours.unlink(missing_ok=True)
+
+
+def stamped(dockerfile: bytes, labels: Mapping[str, str], options: Sequence[str]) -> bytes:
+    """A Dockerfile with one more instruction, which sets the labels.
+
+    The builder without BuildKit takes a step of a tenth of a second for each `--label`, and one for this in all.
+
+    Returns:
+        The new text; b"" where the labels have to be flags: one cannot be written down so, or the last line of the file
+        is not the last of what is built.
+    """
+    odd = rb"^[ \t]*#[ \t]*escape[ \t]*=|\\\s*\Z"  # another escape character, or a last line that would go on
+    elsewhere = any(re.match("--(file|target)(=|$)|-f", option) for option in options)
+    unwritten = any(not f"{key}{value}".isprintable() for key, value in labels.items())
+    if not labels or elsewhere or unwritten or re.search(odd, dockerfile, re.MULTILINE | re.IGNORECASE):
+        return b""
+    values = {key: re.sub(r'([\\"$])', r"\\\1", value) for key, value in labels.items()}
+    lines = " \\\n      ".join(f'{key}="{value}"' for key, value in values.items())
+    return dockerfile + f"\n\n# Added by inv.\nLABEL {lines}\n".encode()
 
 
 def place(image: str) -> Path:
