@@ -1,16 +1,15 @@
 """What the tests share: a private Docker Engine, a project to type commands in, and a source to build from."""
 
-import io
-import subprocess
-import tarfile
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from engines import PrivateEngine
-from sites import Site
+from sites import Site, buildkit
 
-from tasks.shared.debian import program
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as for what a shell starts in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
@@ -33,29 +32,19 @@ def engine(private_engine: PrivateEngine) -> Iterator[PrivateEngine]:
 @pytest.fixture(scope="session")
 def tiny(private_engine: PrivateEngine) -> str:
     """A 2 MB image with busybox: `tiny:1`."""
-    busybox = program("busybox")
-    assert busybox, "busybox is missing; ./inv test installs busybox-static"
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w") as tar:
-        tar.add(busybox, "bin/busybox")
-        for name in ("sh", "sleep", "nc", "httpd", "wget", "cat", "echo", "kill", "touch", "test", "ls", "env", "rm"):
-            link = tarfile.TarInfo(f"bin/{name}")
-            link.type, link.linkname = tarfile.SYMTYPE, "busybox"
-            tar.addfile(link)
-        for name in ("tmp", "data", "etc"):
-            folder = tarfile.TarInfo(name)
-            folder.type, folder.mode = tarfile.DIRTYPE, 0o777
-            tar.addfile(folder)
-    subprocess.run(
-        ["docker", "--host", private_engine.host, "import", "-", "tiny:1"],
-        input=archive.getvalue(),
-        check=True,
-        capture_output=True,
-    )
-    return "tiny:1"
+    return private_engine.busybox()
 
 
 @pytest.fixture
 def site(engine: PrivateEngine, tiny: str, tmp_path: Path) -> Site:
     """A team's own framework with settings of its own, on the private engine; nothing is built yet."""
     return Site(engine, tiny, tmp_path)
+
+
+@pytest.fixture
+def own_site(site: Site) -> Site:
+    """The same with a copy of the project and a frame that is built fast."""
+    site.own_project()
+    site.environment.update(buildkit(site))
+    site.dockerfile.write_text("FROM tests/base:latest\nCOPY . /srv\n")
+    return site

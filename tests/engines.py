@@ -1,11 +1,13 @@
 """Private Docker Engines for tests: beside the machine's own, touching nothing of it, and gone afterwards."""
 
+import io
 import os
 import shlex
 import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 from pathlib import Path
@@ -46,6 +48,9 @@ mkdir -p /mnt/data /mnt/mnt && mount --bind "$1/shared" /mnt/data && shift && cd
 pivot_root . mnt && umount --lazy /mnt && exec "$@"
 """
 LOOPBACK_UP = "import fcntl, socket, struct; fcntl.ioctl(socket.socket(), 0x8914, struct.pack('16sh', b'lo', 0x41))"
+
+
+APPLETS = ("sh", "sleep", "nc", "httpd", "wget", "cat", "echo", "kill", "touch", "test", "ls", "env", "rm", "true")
 
 
 class PrivateEngine:
@@ -151,6 +156,26 @@ class PrivateEngine:
         )
         assert not check or done.returncode == 0, f"docker {' '.join(arguments)}: {done.stdout}{done.stderr}"
         return done
+
+    def busybox(self) -> str:
+        """Make a 2 MB image that holds busybox, and return its reference."""
+        found = program("busybox")
+        if found is None:
+            raise RuntimeError("No busybox on this machine. Type: ./inv test, which installs busybox-static.")
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w") as tar:
+            tar.add(found, "bin/busybox")
+            for name in APPLETS:
+                link = tarfile.TarInfo(f"bin/{name}")
+                link.type, link.linkname = tarfile.SYMTYPE, "busybox"
+                tar.addfile(link)
+            for name in ("tmp", "data", "etc"):
+                folder = tarfile.TarInfo(name)
+                folder.type, folder.mode = tarfile.DIRTYPE, 0o777
+                tar.addfile(folder)
+        command = ["docker", "--host", self.host, "import", "-", "tiny:1"]
+        subprocess.run(command, input=archive.getvalue(), check=True, capture_output=True)
+        return "tiny:1"
 
     def clean(self) -> None:
         """Remove every container, and every image that a test stamped; the base may stay, for speed."""

@@ -3,6 +3,7 @@
 import ast
 import base64
 import hashlib
+import importlib.metadata
 import os
 import shutil
 import signal
@@ -420,11 +421,27 @@ def test_looking_at_the_tasks_imports_nothing_slow_and_asks_nobody(typed: list[s
         (tmp_path / name).chmod(0o755)
     path = f"{tmp_path}:{os.environ['PATH']}"
     done = run([sys.executable, "-I", "-X", "importtime", PROGRAM_FILE, *typed], env={"PATH": path}, cwd=tmp_path)
-    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
+    modules = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    imported = {module.partition(".")[0] for module in modules}
     assert "invoke" in imported and "msgspec" in imported, "the measurement itself works"
     slow = {"docker", "questionary", "prompt_toolkit", "rich", "ruamel", "requests", "psutil", "urllib3", "hypothesis"}
-    assert not imported & slow
+    assert not imported & (slow | {"asyncio", "unittest", "email", "http", "ssl", "tempfile", "hashlib"})
+    assert not modules & {"importlib.metadata", "urllib.request"}
     assert not (tmp_path / "called").exists()
+
+
+def test_what_was_spared_is_there_for_whoever_asks_for_it() -> None:
+    code = f"""if True:
+        import runpy
+        shared = runpy.run_path({str(PROGRAM_FILE)!r})
+        import asyncio, invoke, sys, unittest.mock, importlib.metadata
+        made = invoke.MockContext(run=invoke.Result("done"), repeat=True)
+        print(made.run("x").stdout, isinstance(made.run, unittest.mock.Mock), invoke.__version__)
+        print(shared["version"]("msgspec") == importlib.metadata.version("msgspec"))
+    """
+    version = importlib.metadata.version("invoke")
+    assert run([sys.executable, "-I", "-c", code]).stdout == f"done True {version}\nTrue\n"
+    assert inv("--version").stdout == f"inv {version}\n"
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,5 @@
 """The rows of `start` when the wanted version runs already, with few versions on the engine and with many."""
 
-import io
-import subprocess
-import tarfile
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +7,6 @@ from pathlib import Path
 from engines import PrivateEngine
 from sites import Site
 
-from tasks.shared.debian import program
 from tasks.shared.settings import ROOT
 
 from .measuring import Row, interleaved, side
@@ -28,7 +24,7 @@ def rows(names: set[str]) -> Iterator[Row]:
     if not names & set(NAMES):
         return
     with PrivateEngine() as engine, tempfile.TemporaryDirectory(prefix="inv-b-") as folder:
-        site = Site(engine, parent(engine), Path(folder))
+        site = Site(engine, engine.busybox(), Path(folder))
         site.frame.update(image=IMAGE, service="cauchy_service")
         site.save()
         site.inv("frame")
@@ -52,22 +48,3 @@ def measured(site: Site, running: str, name: str, count: int, goal: float) -> Ro
     new = side(inv, "is already running", site.folder, site.environment)
     what = f"{count} versions, the wanted one runs"
     return Row(name, f"start_docker.sh; {what}", "inv start, likewise", *interleaved(old, new, RUNS), goal=goal)
-
-
-def parent(engine: PrivateEngine) -> str:
-    """A 2 MB first layer with busybox."""
-    busybox = program("busybox")
-    assert busybox, "busybox is missing; ./inv bench installs busybox-static"
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w") as tar:
-        tar.add(busybox, "bin/busybox")
-        for name in ("sh", "httpd", "wget", "true"):
-            link = tarfile.TarInfo(f"bin/{name}")
-            link.type, link.linkname = tarfile.SYMTYPE, "busybox"
-            tar.addfile(link)
-        folder = tarfile.TarInfo("tmp")
-        folder.type, folder.mode = tarfile.DIRTYPE, 0o777
-        tar.addfile(folder)
-    docker = ["docker", "--host", engine.host, "import", "-", "bench/parent:1"]
-    subprocess.run(docker, input=archive.getvalue(), check=True, capture_output=True)
-    return "bench/parent:1"

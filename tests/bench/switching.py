@@ -15,7 +15,7 @@ from versions import SERVE, make
 from tasks.shared.settings import ROOT
 
 from .measuring import Row, interleaved, side
-from .starting import IMAGE, SCRIPT, parent
+from .starting import IMAGE, SCRIPT
 
 NAMES = ("silence against docker stop and start", "silence against start_docker.sh")
 UPGRADES, SCRIPTED = 20, 5
@@ -27,10 +27,9 @@ def rows(names: set[str]) -> Iterator[Row]:
     if not names & set(NAMES):
         return
     with PrivateEngine() as engine, tempfile.TemporaryDirectory(prefix="inv-b-") as folder:
-        site = Site(engine, parent(engine), Path(folder))
+        site = Site(engine, engine.busybox(), Path(folder))
         site.frame.update(image=IMAGE, service="cauchy_service")
         site.save()
-        engine.docker("tag", "bench/parent:1", "tiny:1")
         for tag in ("1.0", "2.0"):
             make(site, tag)
         for tag in ("1.0", "2.0"):
@@ -82,7 +81,9 @@ class Upgrades:
         self.site = site
 
     def __call__(self) -> float:
-        tag = "1.0" if self.site.answer() == "2.0" else "2.0"
+        while not (answer := self.site.answer()):  # the other side has started a version in this moment
+            time.sleep(EVERY)
+        tag = "1.0" if answer == "2.0" else "2.0"
         inv = [str(ROOT / "inv"), "-f", str(self.site.file), "start", "--tag", tag]
         act = side(inv, f"{tag} runs as", self.site.folder, self.site.environment)
         return silence(self.site, act)
