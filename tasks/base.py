@@ -76,8 +76,7 @@ def remove_former(c: Context, docker: Engine, settings: Settings, former: str) -
 
     `former` is the id of the one that just lost it: the old script's has no label.
     """
-    label = f"{stamp.NAME}={settings.base.image}"
-    everything = docker.ask(lambda client: client.images(all=True, filters={"label": label}))  # those with children too
+    everything = docker.labelled(settings.base.image, between=True)
     layers = {row["Id"]: docker.layers(row["Id"]) for row in everything}
     rows = [row for row in docker.labelled(settings.base.image) if not inherited(row, everything, layers)]
     if former and former not in layers and (details := docker.image_details(former)):

@@ -2,8 +2,6 @@
 
 import json
 import time
-from http.client import HTTPException
-from urllib.request import urlopen
 
 from invoke import Context, Exit, task
 
@@ -95,6 +93,9 @@ def answer(frame: Frame) -> str:
     Raises:
         Exit: with code 1 when it does not answer within 10 s.
     """
+    from http.client import HTTPException
+    from urllib.request import urlopen
+
     begun = time.monotonic()
     while time.monotonic() - begun < 10:
         try:

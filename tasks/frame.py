@@ -1,6 +1,5 @@
 """The task `frame`: the third layer."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -127,6 +126,8 @@ def exported(c: Context, shared: Stack, chosen: Frame) -> Iterator[Path]:
     if c.config.run.dry:
         yield target
         return
+    import shutil
+
     shutil.rmtree(target, ignore_errors=True)  # a killed build may have left one
     try:
         source = shared.settings.path(shared.settings.source)

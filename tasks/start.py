@@ -2,14 +2,18 @@
 
 import shlex
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from invoke import Context, Exit, task
+from msgspec import Struct
 
-from .shared import commands, datadir, engine, git, prompt, recommended, recovery, service, stamp, switch
+from .shared import commands, datadir, engine, git, prompt, recovery, service, stamp, switch
 from .shared.context import built, load_settings
 from .shared.engine import Engine, Image
-from .shared.recommended import Recommended
 from .shared.settings import Frame, Settings
+
+if TYPE_CHECKING:
+    from .shared.recommended import Recommended
 
 NAME_HELP = "Which frame, a key under stack.frames; needed only when there are several."
 SWITCH_HELP = {
@@ -49,10 +53,7 @@ def start(
         image = pick(docker, frame, ours.tag if ours else tag, latest)
     if not force and switch.runs_already(c, docker, settings, frame, image):
         return
-    words = command(c, docker, settings, frame, image, from_settings, trust, yes)
-    datadir.prepare(c, docker, settings, words)
-    rehearse = rehearsal and settings.start.rehearse
-    switch.perform(c, docker, switch.Order(settings, frame, image, words, rehearse, force, wait))
+    switch_to(c, docker, settings, frame, image, Wishes(wait, rehearsal, trust, yes, force, from_settings))
 
 
 @task(help=SWITCH_HELP)
@@ -71,10 +72,7 @@ def rollback(
             break
     else:
         raise Exit(f"There is no earlier version of {frame.service} to return to. Type: inv start", code=2)
-    words = command(c, docker, settings, frame, image, False, trust, yes)
-    datadir.prepare(c, docker, settings, words)
-    rehearse = rehearsal and settings.start.rehearse
-    switch.perform(c, docker, switch.Order(settings, frame, image, words, rehearse, wait=wait))
+    switch_to(c, docker, settings, frame, image, Wishes(wait, rehearsal, trust, yes))
 
 
 @task(help={"name": NAME_HELP})
@@ -129,25 +127,41 @@ def pick(docker: Engine, frame: Frame, tag: str, latest: bool) -> Image:
     ]
 
 
+class Wishes(Struct, frozen=True):
+    """What the flags of `start` and `rollback` ask for."""
+
+    wait: int
+    rehearsal: bool
+    trust: bool
+    yes: bool
+    force: bool = False
+    from_settings: bool = False
+
+
+def switch_to(
+    c: Context, docker: Engine, settings: Settings, frame: Frame, image: Image, wishes: Wishes
+) -> None:  # fmt: skip
+    """Switch to a version, once its recommended command is found to be safe."""
+    words = command(c, docker, settings, frame, image, wishes)
+    datadir.prepare(c, docker, settings, words)
+    rehearse = wishes.rehearsal and settings.start.rehearse
+    switch.perform(c, docker, switch.Order(settings, frame, image, words, rehearse, wishes.force, wishes.wait))
+
+
 def command(
-    c: Context,
-    docker: Engine,
-    settings: Settings,
-    frame: Frame,
-    image: Image,
-    from_settings: bool,
-    trust: bool,
-    yes: bool,
-) -> Recommended:
+    c: Context, docker: Engine, settings: Settings, frame: Frame, image: Image, wishes: Wishes
+) -> "Recommended":
     """The image's recommended command, or that of the settings, checked.
 
     Raises:
         Exit: with code 1 when it is refused, 2 when somebody would have to be asked and nobody is there.
     """
+    from .shared import recommended
+
     version = image.tag if image.reference.startswith(f"{frame.image}:") else service.version_of(image.labels, image.id)
     reference = f"{frame.image}:{version}"
     settled = shlex.join(stamp.recommended_command(frame, version))
-    if from_settings or not image.id:  # without an id: --dry, and the image is not built yet
+    if wishes.from_settings or not image.id:  # without an id: --dry, and the image is not built yet
         text = settled
     else:
         text = image.labels.get(stamp.COMMAND, "")
@@ -157,12 +171,12 @@ def command(
                 code=1,
             )
     allow, local = settings.start.allow, docker.endpoint.local
-    if not trust:
+    if not wishes.trust:
         words = recommended.check(text, reference, allow, settings.data, local)
     else:
         words = recommended.parse(text, reference)
         if unusual := recommended.unusual(words, allow, settings.data, local):
-            agree(text, unusual, yes)
+            agree(text, unusual, wishes.yes)
     if words.name != frame.service:
         print(f"Its label calls the service {service.printable(words.name)}; here it is {frame.service}.")
     return words

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Event
 from typing import NamedTuple
 
@@ -180,6 +179,8 @@ def moved(vendor: Path, name: str, to: str, force: bool) -> dict[str, Git]:
     state = seal.look(vendor, name)
     if state.edited and not force:
         raise Exit(f"vendor/{name} {edits(state)}: move your edits away, or add --force to lose them.", code=1)
+    from tempfile import TemporaryDirectory
+
     with TemporaryDirectory() as desk:
         try:
             rev = repository.newest(pin, to, sources.Job(Path(desk), "", lambda *_: None, Event()))

@@ -1,17 +1,20 @@
 """The shared directory that survives restarts: its standard folders, and the volumes' sources."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from invoke import Context, Exit
 
 from .engine import Engine
-from .recommended import Recommended
 from .settings import Settings
+
+if TYPE_CHECKING:
+    from .recommended import Recommended
 
 FOLDERS = ("checkpoints", "datasets", "pretrained_models", "projects")
 
 
-def prepare(c: Context, docker: Engine, settings: Settings, words: Recommended) -> None:
+def prepare(c: Context, docker: Engine, settings: Settings, words: "Recommended") -> None:
     """Make the missing standard folders if the service uses the data directory, and check its volumes' sources.
 
     What exists is not touched. On another host nothing can be looked at.

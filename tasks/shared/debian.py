@@ -1,9 +1,7 @@
 """Bringing programs that a machine lacks, on Debian and Ubuntu as root; elsewhere saying what to type."""
 
 import os
-import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +18,9 @@ ANSWERS_WITHIN = 60  # seconds
 
 def program(name: str) -> str | None:
     """The path of a program, if it is installed."""
-    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:{PATH}")
+    from shutil import which
+
+    return which(name, path=f"{os.environ.get('PATH', '')}:{PATH}")
 
 
 def install(c: Context, packages: Sequence[str], purpose: str) -> None:
@@ -81,8 +81,10 @@ def root_file_system(c: Context) -> Path:
         return archive
     if program("mmdebstrap") is None:
         install(c, ["mmdebstrap"], "to make a first layer")
+    from tempfile import TemporaryDirectory
+
     cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache) as part:
+    with TemporaryDirectory(dir=cache) as part:
         include = "python3,python3-pip,python3-setuptools,python3-wheel,python-is-python3,ca-certificates"
         run(
             c,

@@ -1,11 +1,8 @@
 """What git says of the source: a `Release`, and the exact content that a frame is built from."""
 
-import hashlib
 import json
 import os
 import re
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
@@ -147,11 +144,10 @@ def without_credentials(url: str) -> str:
 @contextmanager
 def scratch() -> Iterator[Path]:
     """A folder for git's temporary indexes and objects, so that nothing is written into the source's own."""
-    folder = Path(tempfile.mkdtemp(prefix="inv-git-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory(prefix="inv-git-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 def contents(c: Context, where: Path, revision: str, folder: Path, target: Path | None = None) -> tuple[str, bool]:
@@ -192,18 +188,23 @@ def contents(c: Context, where: Path, revision: str, folder: Path, target: Path 
         if not stands:
             clean = False
             hashes.append(f"{path}\0{found}")
-    return (tree if len(hashes) == 1 else hashlib.sha1("\0".join(hashes).encode()).hexdigest()), clean
+    if len(hashes) == 1:
+        return tree, clean
+    import hashlib
+
+    return hashlib.sha1("\0".join(hashes).encode()).hexdigest(), clean
 
 
 def own_index(c: Context, where: Path, folder: Path) -> dict[str, str]:
     """An environment in which git reads this repository and writes index and objects elsewhere."""
     paths = git(c, where, "rev-parse", "--absolute-git-dir", "--git-path", "objects", "--git-path", "index") or ""
     gitdir, objects, index = [*paths.split("\n"), "", ""][:3]
-    own = Path(tempfile.mkdtemp(dir=folder))
+    own = folder / str(len(list(folder.iterdir())))
+    own.mkdir()
     quoted = json.dumps(str((where / objects).resolve()), ensure_ascii=False)  # a ":" in it would divide it
     (own / "objects").mkdir()
     if (where / index).exists():
-        shutil.copyfile(where / index, own / "index")
+        (own / "index").write_bytes((where / index).read_bytes())
     return {
         "GIT_DIR": gitdir,
         "GIT_INDEX_FILE": str(own / "index"),

@@ -19,11 +19,11 @@ from invoke import Context, Exit
 
 from . import commands, health, progress, service, signals, ticket
 from .engine import Container, Engine, Unreachable, moment
+from .service import NEXT, RECOVERY, REHEARSAL
 from .settings import Frame, Settings, Start
 from .shell import Failed, run
 from .ticket import Held, Ticket
 
-NEXT, REHEARSAL, RECOVERY = ".next", ".rehearsal", ".recovery"
 Door = Callable[[Sequence[str], str], object]  # takes a command and the sentence for its failure
 Way = Callable[[Context, Engine, Start, str, Ticket], str]  # one that ends a switch, and says how
 POLL = 0.2  # seconds between two looks at a lock that another run holds

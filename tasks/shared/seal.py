@@ -4,7 +4,6 @@ The seal lies inside the folder and comes into place by the same rename, so that
 stands without it. It holds nothing of this machine or this hour: the same pin gives the same bytes everywhere.
 """
 
-import hashlib
 import os
 import stat
 import time
@@ -135,8 +134,10 @@ def mark(path: Path, mode: int) -> str:
         return f"link {printable(os.fspath(path.readlink()))}"
     if not stat.S_ISREG(mode):
         return "neither file nor link"
+    from hashlib import file_digest
+
     with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = file_digest(file, "sha256").hexdigest()
     return f"{'program' if mode & stat.S_IXUSR else 'file'} {digest}"
 
 

@@ -8,6 +8,13 @@ from . import stamp
 from .engine import Container, Engine, Image
 from .settings import Frame
 
+NEXT, REHEARSAL, RECOVERY = ".next", ".rehearsal", ".recovery"  # behind the service's name: a switch's own containers
+
+
+def passing(frame: Frame) -> set[str]:
+    """The names of the containers that are there only while a switch is under way, or was cut off."""
+    return {frame.service + end for end in (NEXT, REHEARSAL, RECOVERY)}
+
 
 def running(docker: Engine, frame: Frame) -> list[Container]:
     """The containers that run a version of this frame, whatever their names."""
@@ -15,14 +22,15 @@ def running(docker: Engine, frame: Frame) -> list[Container]:
     return [container for container in found if container.running]
 
 
-def versions(docker: Engine, frame: Frame, containers: Iterable[Container]) -> list[Container]:
-    """Those of the containers that were made from a version of this frame.
+def versions(docker: Engine, frame: Frame, containers: Iterable[Container], known: str = "") -> list[Container]:
+    """Those of the containers that were made from a version of this frame. `known`: the id of an image that is one.
 
     A container's labels are those of its image, and a child image inherits them; so the image decides. Either it has a
     tag of the frame's, or it lost its tag (the tag was built anew), and then it must not be a version's nameless child.
     """
     labelled = [container for container in containers if container.labels.get(stamp.NAME) == frame.image]
-    verdicts = {image: is_version(docker, frame, image) for image in {container.image for container in labelled}}
+    images = {container.image for container in labelled}
+    verdicts = {image: image == known or is_version(docker, frame, image) for image in images}
     return [container for container in labelled if verdicts[container.image]]
 
 
@@ -60,7 +68,7 @@ def kept_name(service: str, container: Container, taken: Collection[str]) -> str
 
 def kept(docker: Engine, frame: Frame) -> list[Container]:
     """The stopped containers of earlier versions, `<service>.…`, the last that ran first."""
-    special = {f"{frame.service}.{end}" for end in ("next", "rehearsal", "recovery")}
+    special = passing(frame)
     found = [
         container
         for container in versions(docker, frame, docker.containers())

@@ -3,8 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -129,12 +128,17 @@ def load(c: Context) -> Settings:
     known = set(variables("INVOKE_STACK", raw))
     for name in os.environ:
         if name.startswith("INVOKE_STACK_") and name not in known:
-            near = get_close_matches(name, known, 1)
-            hint = (
-                f"Did you mean {near[0]}?" if near else "Its name is made of a setting's: INVOKE_STACK_START_TIMEOUT."
-            )
+            hint = meant(name, known) or "Its name is made of a setting's: INVOKE_STACK_START_TIMEOUT."
             raise Exit(f"The variable {name} names no setting. {hint}", code=2)
     return found
+
+
+def meant(name: str, known: Collection[str]) -> str:
+    """A question about the name that was probably meant; "" when none is near."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, known, 1)
+    return f"Did you mean {near[0]}?" if near else ""
 
 
 def variables(prefix: str, raw: Any) -> Iterator[str]:
@@ -156,8 +160,7 @@ def complaint(c: Context, raw: dict[str, Any], said: str) -> str:
     steps, value = follow(raw, where.rpartition("$")[2].rstrip("`"))
     if field := re.search("unknown field `(.*)`", what):
         section = ".".join(["stack", *steps])
-        near = get_close_matches(field[1], known_keys(steps), 1)
-        hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(known_keys(steps))}."
+        hint = meant(field[1], known_keys(steps)) or f"There are: {', '.join(known_keys(steps))}."
         return f"There is no setting {section}.{field[1]}, which stands in {origin(c, [*steps, field[1]])}. {hint}"
     if field := re.search("required field `(.*)`", what):
         return f"Setting {'.'.join(['stack', *steps, field[1]])} is missing in {origin(c, steps)}."

@@ -1,6 +1,5 @@
 """The labels: their names, what goes into them, and what they say of an image."""
 
-import hashlib
 import json
 import shlex
 from collections.abc import Mapping
@@ -124,6 +123,8 @@ def frame_inputs(
 
 def digest(value: object) -> str:
     """A short hash of anything that JSON can hold."""
+    import hashlib
+
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -6,6 +6,7 @@ the lock too), rehearse it, stop the old version, start the candidate and wait f
 
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from invoke import Context, Exit
@@ -13,10 +14,13 @@ from msgspec import Struct
 
 from . import commands, health, port, progress, recovery, service, shell, stamp, ticket
 from .engine import Container, Engine, Image, Unreachable
-from .recommended import Recommended
-from .recovery import NEXT, REHEARSAL, Door
+from .recovery import Door
+from .service import NEXT, REHEARSAL
 from .settings import Frame, Settings
 from .ticket import Ticket
+
+if TYPE_CHECKING:
+    from .recommended import Recommended
 
 SLACK = 120.0  # seconds for all that a switch does besides waiting
 LOG_LINES = 30
@@ -28,7 +32,7 @@ class Order(Struct, frozen=True):
     settings: Settings
     frame: Frame
     image: Image
-    recommended: Recommended
+    recommended: "Recommended"
     rehearse: bool = True
     force: bool = False
     wait: float = 0.0
@@ -66,9 +70,25 @@ def look(docker: Engine, frame: Frame) -> Situation:
         Exit: with code 1 when a container that is no version of this frame holds the service's name, or one that
             would be deleted by stopping it runs.
     """
-    containers = docker.containers()
-    special = {frame.service + end for end in (NEXT, REHEARSAL, recovery.RECOVERY)}
-    ours = [found for found in service.versions(docker, frame, containers) if found.name not in special]
+    situation = seen(docker, frame, docker.containers())
+    for container in situation.running:
+        if docker.container(container.id).get("HostConfig", {}).get("AutoRemove"):
+            raise Exit(
+                f"{container.name} was started with --rm: stopping it would delete it, and it could not come back. "
+                f"Type: docker stop {container.name}, then the same again.",
+                code=1,
+            )
+    return situation
+
+
+def seen(docker: Engine, frame: Frame, containers: Sequence[Container], known: str = "") -> Situation:
+    """The situation that these containers are, which are all on the engine. `known`: as in `service.versions`.
+
+    Raises:
+        Exit: with code 1 when a container that is no version of this frame holds the service's name.
+    """
+    special = service.passing(frame)
+    ours = [found for found in service.versions(docker, frame, containers, known) if found.name not in special]
     holder = next((found for found in containers if found.name == frame.service), None)
     if holder and holder not in ours:
         raise Exit(
@@ -77,13 +97,6 @@ def look(docker: Engine, frame: Frame) -> Situation:
             code=1,
         )
     running = tuple(container for container in ours if container.running)
-    for container in running:
-        if docker.container(container.id).get("HostConfig", {}).get("AutoRemove"):
-            raise Exit(
-                f"{container.name} was started with --rm: stopping it would delete it, and it could not come back. "
-                f"Type: docker stop {container.name}, then the same again.",
-                code=1,
-            )
     return Situation(running, holder if holder and not holder.running else None)
 
 
@@ -91,10 +104,15 @@ def runs_already(c: Context, docker: Engine, settings: Settings, frame: Frame, i
     """Whether the service runs this very image alone, and no switch is under way; then says so. Recovers first.
 
     Raises:
-        Exit: as `look` and `recovery.recover` do.
+        Exit: as `seen` and `recovery.recover` do.
     """
-    recovery.recover(c, docker, settings, frame)
-    return not recovery.unfinished(docker, frame) and says_current(look(docker, frame), image)
+    containers = docker.containers()
+    if service.passing(frame) & {container.name for container in containers}:
+        recovery.recover(c, docker, settings, frame)
+        if recovery.unfinished(docker, frame):
+            return False
+        containers = docker.containers()
+    return says_current(seen(docker, frame, containers, image.id), image)
 
 
 def says_current(situation: Situation, image: Image) -> bool:
