@@ -17,9 +17,9 @@ from . import unix
 
 if TYPE_CHECKING:
     from docker import APIClient
-    from requests import Response
 
 DEFAULT = "unix:///var/run/docker.sock"
+NO_JSON = "what it says is not JSON"  # cut off, or no engine
 
 
 class Endpoint(Struct, frozen=True):
@@ -156,16 +156,32 @@ class Engine:
         target = "/".join(("", *(quote(part, safe="/:@") for part in path)))
         if values:
             target += "?" + urlencode(values)
-        if not self.endpoint.socket:
-            return self.ask(lambda client: answer(client.get(client.base_url + target, timeout=client.timeout)))
+        status, body = self.fetch(target)
+        if status == 404 or 300 <= status < 400:  # a redirect: to a name that holds `..`
+            return None
         try:
-            status, body = unix.get(self.endpoint.socket, target)
             said = json.loads(body)
-        except (OSError, ValueError) as error:
-            raise Unreachable(self.endpoint, first_line(error)) from None
-        if status >= 400 and status != 404:
-            raise Unreachable(self.endpoint, str(said.get("message")), refusal=True)
-        return None if status == 404 else said
+        except ValueError:
+            raise Unreachable(self.endpoint, "what it says is not JSON") from None  # cut off, or no engine
+        if status >= 400:
+            reason = said.get("message") if isinstance(said, dict) else ""
+            raise Unreachable(self.endpoint, first_line(reason or f"HTTP status {status}"), refusal=True)
+        return said
+
+    def fetch(self, target: str) -> tuple[int, bytes]:
+        """One question over HTTP, and no redirect followed: the status and the body of the answer."""
+        if self.endpoint.socket:
+            try:
+                return unix.get(self.endpoint.socket, target)
+            except OSError as error:
+                raise Unreachable(self.endpoint, first_line(error)) from None
+
+        def through_sdk(client: "APIClient") -> tuple[int, bytes]:
+            answer = client.get(client.base_url + target, timeout=client.timeout, allow_redirects=False)
+            return answer.status_code, answer.content
+
+        found: tuple[int, bytes] = self.ask(through_sdk)
+        return found
 
     def ask(self, question: Callable[["APIClient"], Any]) -> Any:
         """Ask the engine through the docker SDK; None when it has no such thing.
@@ -309,22 +325,6 @@ def connect(endpoint: Endpoint) -> "APIClient":
         return ssh.client(endpoint.host)
     tls = kwargs_from_env().get("tls", False) if endpoint.host.startswith("tcp://") else False
     return APIClient(base_url=endpoint.host, tls=tls, version="auto")
-
-
-def answer(response: "Response") -> Any:
-    """What the engine's JSON says; None when it has no such thing.
-
-    Raises:
-        APIError: when it refuses.
-    """
-    from docker.errors import create_api_error_from_http_exception
-    from requests import HTTPError
-
-    try:
-        response.raise_for_status()
-    except HTTPError as error:
-        create_api_error_from_http_exception(error)
-    return response.json()
 
 
 def engine() -> Engine:
