@@ -430,6 +430,14 @@ def test_looking_at_the_tasks_imports_nothing_slow_and_asks_nobody(typed: list[s
     assert not (tmp_path / "called").exists()
 
 
+@pytest.mark.parametrize("typed", ["--list", "--help start", "--version"])
+def test_nobody_who_reads_on_is_no_traceback(typed: str) -> None:
+    command = f"{sys.executable} -I {PROGRAM_FILE} {typed} | true"
+    for _ in range(5):
+        done = subprocess.run(["bash", "-c", f"{command}; exit ${{PIPESTATUS[0]}}"], capture_output=True, text=True)
+        assert (done.returncode, done.stderr) in ((1, ""), (0, ""))
+
+
 def test_what_was_spared_is_there_for_whoever_asks_for_it() -> None:
     code = f"""if True:
         import runpy

@@ -1,5 +1,7 @@
 """The settings: what is wrong in them is said in a sentence that names the setting, its file, and what was expected."""
 
+import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ from ruamel.yaml import YAML
 from sites import ROOT
 from test_inv import inv
 
-from tasks.shared import settings
+from tasks.shared import program, settings
 from tasks.shared.settings import Settings
 
 GONE = object()
@@ -194,3 +196,60 @@ def test_several_frames_need_a_name(tmp_path: Path) -> None:
         with pytest.raises(Exit) as caught:
             found.frame(name)
         assert caught.value.message == f"{sentence} Type --name with one of: visdom, second." and caught.value.code == 2
+
+
+@pytest.fixture
+def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where files are remembered that were read."""
+    monkeypatch.setattr(program, "MEMORY", tmp_path / "settings.json")
+    return tmp_path / "settings.json"
+
+
+def test_what_is_remembered_of_a_file_is_what_stands_in_it(memory: Path) -> None:
+    text = (ROOT / "invoke.yaml").read_text()
+    first = program.remembered(text)
+    assert first == YAML(typ="safe").load(text) and json.loads(memory.read_text()) == [[text, first]]
+    assert program.remembered(text) == first and program.remembered(text + "x: 1\n") == {**first, "x": 1}
+    assert program.remembered(text) == first
+    for number in range(20):
+        assert program.remembered(f"number: {number}\n") == {"number": number}
+    assert [value for _, value in json.loads(memory.read_text())] == [
+        {"number": number} for number in range(19, 11, -1)
+    ]
+    assert [path.name for path in memory.parent.iterdir()] == [memory.name]
+
+
+@pytest.mark.parametrize("text", ["1: x", "day: 2019-08-30", "a: .nan", "a: !!set {b}", "a: !!binary eA=="])
+def test_what_json_cannot_hold_is_read_each_time(memory: Path, text: str) -> None:
+    assert repr(program.remembered(text)) == repr(program.remembered(text))
+    assert not memory.exists()
+
+
+@pytest.mark.parametrize("text", ["a: [", "\t", "a: \x00", "? [1]\n: x"])
+def test_what_is_not_yaml_is_refused_each_time(memory: Path, text: str) -> None:
+    for _ in range(2):
+        with pytest.raises(Exception, match=r"(?s).") as refused:
+            program.remembered(text)
+        assert type(refused.value).__module__.startswith("invoke.vendor.yaml")
+    assert not memory.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff", b"{}", b"[1]", b"[[1]]", b"[[1, 2, 3]]", b"null", b'[["a: 1", '])
+def test_a_memory_that_is_broken_is_made_anew(memory: Path, content: bytes) -> None:
+    memory.write_bytes(content)
+    assert program.remembered("a: 1") == {"a": 1}
+    assert json.loads(memory.read_bytes()) == [["a: 1", {"a": 1}]]
+
+
+def test_a_memory_that_cannot_be_written_is_done_without(memory: Path) -> None:
+    memory.mkdir()
+    assert program.remembered("a: 1") == program.remembered("a: 1") == {"a": 1}
+
+
+def test_files_are_remembered_where_the_packages_are(tmp_path: Path) -> None:
+    file = write(tmp_path / "site.yaml", nested("stack.start.keep", "mine"))
+    for said in ('found "mine"', 'found "mine"'):
+        assert said in inv("-f", file, "start", code=2).stderr
+    assert file.read_text() in dict(json.loads((Path(sys.prefix) / "settings.json").read_text()))
+    write(file, nested("stack.start.keep", "other"))
+    assert 'found "other"' in inv("-f", file, "start", code=2).stderr

@@ -1,12 +1,13 @@
 """The `inv` command: Invoke, with this project's order of tasks, exit codes and error messages."""
 
 import gc
+import json
 import os
 import re
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from os import PathLike
 from pathlib import Path
@@ -15,9 +16,11 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 HELP = "Type inv --list for the tasks, inv --help TASK for its flags."
+MEMORY = Path(sys.prefix) / "settings.json"  # pairs of YAML text and what it holds, the last one first
+KEPT = 8  # such pairs
 
-
-gc.disable()  # until the tasks run: nothing is thrown away before
+if __name__ == "__main__":
+    gc.disable()  # until the tasks run: nothing is thrown away before
 
 
 class Postponed(ModuleType):
@@ -37,14 +40,15 @@ def version(package: str) -> str:
 
 @contextmanager
 def spared() -> Iterator[None]:
-    """Inside the `with`, importing Invoke leaves out a third of what it imports, which no task uses.
+    """Inside the `with`, importing Invoke leaves out nearly half of what it imports, which most tasks do not use.
 
-    That is `unittest.mock` (and with it asyncio) for its MockContext, and `importlib.metadata` (and with it email)
-    for its version number.
+    That is `unittest.mock` (and with it asyncio) for its MockContext, `importlib.metadata` (and with it email) for its
+    version number, and its reader of YAML, which `remembered` calls only for what it has not seen.
     """
-    mock, metadata = Postponed("unittest.mock"), ModuleType("importlib.metadata")
+    metadata = ModuleType("importlib.metadata")
     metadata.version = version  # type: ignore[attr-defined]
-    added = [module for module in (mock, metadata) if module.__name__ not in sys.modules]
+    modules = (Postponed("unittest.mock"), Postponed("invoke.vendor.yaml"), metadata)
+    added = [module for module in modules if module.__name__ not in sys.modules]
     sys.modules.update((module.__name__, module) for module in added)
     try:
         yield
@@ -58,9 +62,32 @@ try:
         from invoke import Config, Exit, Program, __version__
     from invoke.config import AmbiguousMergeError
     from invoke.exceptions import AmbiguousEnvVar, CollectionNotFound, ParseError, UncastableEnvVar, UnknownFileType
-    from invoke.vendor.yaml import YAMLError
 except ImportError as reason:  # after an upgrade of the system's Python, say
     sys.exit(f"What is in .venv does not fit this Python ({reason}). Type: rm -r {ROOT}/.venv")
+
+
+def remembered(text: str) -> Any:
+    """What YAML text holds. Kept beside the packages: reading it takes as long as all else before a task begins.
+
+    Raises:
+        YAMLError: when it is not YAML.
+    """
+    try:
+        known = list(json.loads(MEMORY.read_bytes()))
+        return next(value for former, value in known if former == text)
+    except (OSError, ValueError, TypeError):
+        known = []
+    except StopIteration:
+        pass
+    from invoke.vendor.yaml import safe_load
+
+    value = safe_load(text)  # type: ignore[no-untyped-call]
+    with suppress(OSError, ValueError, TypeError):  # not everything can be kept; nothing has to
+        if json.loads(json.dumps(value)) == value:
+            part = MEMORY.with_name(f"{MEMORY.name}.{os.getpid()}")
+            part.write_text(json.dumps([[text, value], *known[: KEPT - 1]]))
+            part.replace(MEMORY)
+    return value
 
 
 class StackConfig(Config):
@@ -75,11 +102,15 @@ class StackConfig(Config):
     def _load_yaml(self, path: PathLike[Any]) -> Any:
         """Read a settings file; Invoke itself stumbles over one that holds anything but `key: value` lines."""
         try:
-            loaded = super()._load_yaml(path)
+            loaded = remembered(Path(path).read_text(encoding="utf-8"))
         except UnicodeDecodeError:
             raise Exit(f"{path}: not valid YAML (it is not UTF-8).", code=2) from None
         except IsADirectoryError:
             raise Exit(f"{path} is a folder, and no settings file.", code=2) from None
+        except Exception as error:
+            if type(error).__module__.startswith("invoke.vendor.yaml"):
+                raise not_yaml(path, error) from None
+            raise
         if not isinstance(loaded, dict | None):
             raise Exit(
                 f"{path}: expected settings, as `key: value` lines, and found a {type(loaded).__name__}.", code=2
@@ -183,6 +214,13 @@ def interrupt(number: int, frame: object) -> None:
     raise KeyboardInterrupt(number)
 
 
+def not_yaml(path: PathLike[Any], error: Exception) -> Exit:
+    """The sentence about a settings file that Invoke's reader of YAML refuses."""
+    where = getattr(error, "problem_mark", None)
+    line = f", line {where.line + 1}" if where else ""
+    return Exit(f"{path}{line}: not valid YAML ({getattr(error, 'problem', error)}).", code=2)
+
+
 def wrong_arguments(step: Any, *args: Any) -> None:
     """Do one of Invoke's steps before the tasks; what it says of wrong input becomes a sentence and exit code 2.
 
@@ -199,10 +237,6 @@ def wrong_arguments(step: Any, *args: Any) -> None:
         raise Exit(f"{said} {HELP}", code=2) from None
     except CollectionNotFound as error:
         raise Exit(f"There is no {error.name}.py in or above {error.start}.", code=2) from None
-    except YAMLError as error:
-        where = getattr(error, "problem_mark", None)
-        place = f"{where.name}, line {where.line + 1}" if where else "A settings file"
-        raise Exit(f"{place}: not valid YAML ({getattr(error, 'problem', error)}).", code=2) from None
     except UnknownFileType as error:
         raise Exit(f"A settings file ends in .yaml: {error}", code=2) from None
     except AmbiguousEnvVar as error:
@@ -228,7 +262,16 @@ def wrong_value(error: Exception) -> str:
 def main() -> None:
     for stream in (sys.stdout, sys.stderr):  # in a pipe too, a command is shown before what it says
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    StackProgram(__version__, name="inv", binary="inv", binary_names=["inv", "invoke"], config_class=StackConfig).run()
+    program = StackProgram(
+        __version__, name="inv", binary="inv", binary_names=["inv", "invoke"], config_class=StackConfig
+    )
+    try:
+        program.run()
+    except BrokenPipeError:  # nobody reads on, as with `inv --list | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(1)
+    finally:
+        gc.freeze()  # so that Python does not go through everything once more before it ends
 
 
 if __name__ == "__main__":

@@ -4,11 +4,13 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from invoke import Exit
-from invoke.vendor.yaml import MappingNode, Node, ScalarNode, YAMLError, compose
 from msgspec import Struct
+
+if TYPE_CHECKING:
+    from invoke.vendor.yaml import Node
 
 
 class Pypi(Struct, frozen=True):
@@ -89,7 +91,7 @@ def read(path: Path) -> dict[str, Pin]:
         Exit: with code 2 and one sentence that names the file, the line, the library, the key and what was expected.
     """
     root = parse(path, text(path))
-    if root is None or (isinstance(root, ScalarNode) and not root.value):
+    if root is None or (scalar(root) and not root.value):
         return {}
     return {key: pin(path, key, node) for key, node in entries(path, root, "").items()}
 
@@ -111,8 +113,10 @@ def text(path: Path) -> str:
         raise Exit(f"{path} is not valid YAML: it is no UTF-8 text.", code=2) from None
 
 
-def parse(path: Path, content: str) -> Node | None:
+def parse(path: Path, content: str) -> "Node | None":
     """The file as YAML nodes: they know their places, and a value stays text (a commit id may look like a number)."""
+    from invoke.vendor.yaml import YAMLError, compose
+
     try:
         found: Node | None = compose(content)  # type: ignore[no-untyped-call]
         return found
@@ -125,13 +129,22 @@ def parse(path: Path, content: str) -> Node | None:
         raise Exit(f"{path}: not valid YAML (it cannot be read).", code=2) from None
 
 
-def entries(path: Path, node: Node, owner: str) -> dict[str, Node]:
+def scalar(node: "Node") -> bool:
+    """Whether a node is a single value."""
+    from invoke.vendor.yaml import ScalarNode
+
+    return isinstance(node, ScalarNode)
+
+
+def entries(path: Path, node: "Node", owner: str) -> "dict[str, Node]":
     """The keys of a mapping, each once."""
+    from invoke.vendor.yaml import MappingNode
+
     if not isinstance(node, MappingNode):
         raise wrong(path, node, owner, "expected keys and values, such as {pypi: …, sha256: …}")
     found: dict[str, Node] = {}
     for key, value in node.value:
-        if not isinstance(key, ScalarNode):
+        if not scalar(key):
             raise wrong(path, key, owner, "expected a name in front of the colon")
         if key.value in found:
             raise wrong(path, key, owner, f"{shown(key.value)} stands here twice; keep one")
@@ -139,7 +152,7 @@ def entries(path: Path, node: Node, owner: str) -> dict[str, Node]:
     return found
 
 
-def pin(path: Path, name: str, node: Node) -> Pin:
+def pin(path: Path, name: str, node: "Node") -> Pin:
     """One library's pin, checked."""
     if not re.fullmatch(NAME.pattern, name):
         raise wrong(path, node, "", f'"{shown(name)}" cannot name a library: expected {NAME.expected}')
@@ -155,15 +168,13 @@ def pin(path: Path, name: str, node: Node) -> Pin:
     for key, grammar in grammars.items():
         if key not in values and key not in OPTIONAL:
             raise wrong(path, node, name, f"the key {key} is missing; expected {grammar.expected}")
-        if key in values and not (
-            isinstance(values[key], ScalarNode) and re.fullmatch(grammar.pattern, values[key].value)
-        ):
+        if key in values and not (scalar(values[key]) and re.fullmatch(grammar.pattern, values[key].value)):
             raise wrong(path, values[key], name, f"{key} is not usable; expected {grammar.expected}")
     plain = {key: value.value.lower() if key in ("sha256", "rev") else value.value for key, value in values.items()}
     return MAKERS[kinds[0]](**plain)
 
 
-def wrong(path: Path, node: Node, name: str, what: str) -> Exit:
+def wrong(path: Path, node: "Node", name: str, what: str) -> Exit:
     """The sentence about one place in the file."""
     owner = f" {name}:" if name else ""
     return Exit(f"{path}, line {node.start_mark.line + 1}:{owner} {what}.", code=2)
