@@ -206,6 +206,12 @@ def test_a_source_that_is_no_usable_checkout_is_refused_with_the_way_out(
     assert asked(tmp_path / "shallow").tag == "0.2.2"
 
 
+def test_a_path_with_a_line_break_is_refused(tmp_path: Path, asked: Callable[[Path], Release]) -> None:
+    source = Repository(tmp_path / "two\nlines")
+    source.commit()
+    assert refusal(asked, source.top).endswith("holds a line break, which git cannot spell. Move it.")
+
+
 def test_a_checkout_that_git_cannot_read_is_not_taken_for_clean(
     source: Repository, asked: Callable[[Path], Release]
 ) -> None:

@@ -164,10 +164,14 @@ def contents(c: Context, where: Path, revision: str, folder: Path, target: Path 
     Raises:
         Exit: with code 1 for a submodule that is not checked out, or a merge that is not finished.
     """
-    env = own_index(c, where, folder)
-    tree = git(c, where, "rev-parse", "--verify", "--quiet", f"{revision or 'HEAD'}:./")
-    if tree is None:
+    places = ("--absolute-git-dir", "--git-path", "objects", "--git-path", "index")
+    said = git(c, where, "rev-parse", *places, f"{revision or 'HEAD'}:./")
+    if said is None:
         raise Exit(f"git tracks nothing in {where} at HEAD. Commit the framework's files there.", code=1)
+    if said.count("\n") != 3:  # between four answers
+        raise Exit(f"The path {str(where)!r} holds a line break, which git cannot spell. Move it.", code=1)
+    gitdir, objects, index, tree = said.split("\n")
+    env = own_index(where, folder, gitdir, objects, index)
     head = tree
     if not revision:
         tree = working_tree(c, where, env)
@@ -195,10 +199,12 @@ def contents(c: Context, where: Path, revision: str, folder: Path, target: Path 
     return hashlib.sha1("\0".join(hashes).encode()).hexdigest(), clean
 
 
-def own_index(c: Context, where: Path, folder: Path) -> dict[str, str]:
-    """An environment in which git reads this repository and writes index and objects elsewhere."""
-    paths = git(c, where, "rev-parse", "--absolute-git-dir", "--git-path", "objects", "--git-path", "index") or ""
-    gitdir, objects, index = [*paths.split("\n"), "", ""][:3]
+def own_index(where: Path, folder: Path, gitdir: str, objects: str, index: str) -> dict[str, str]:
+    """An environment in which git reads this repository and writes index and objects elsewhere, below `folder`.
+
+    Args:
+        gitdir, objects, index: their paths, as git says them in `where`.
+    """
     own = folder / str(len(list(folder.iterdir())))
     own.mkdir()
     quoted = json.dumps(str((where / objects).resolve()), ensure_ascii=False)  # a ":" in it would divide it

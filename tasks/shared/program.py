@@ -262,11 +262,9 @@ def wrong_value(error: Exception) -> str:
 def main() -> None:
     for stream in (sys.stdout, sys.stderr):  # in a pipe too, a command is shown before what it says
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    program = StackProgram(
-        __version__, name="inv", binary="inv", binary_names=["inv", "invoke"], config_class=StackConfig
-    )
+    names = ["inv", "invoke"]
     try:
-        program.run()
+        StackProgram(__version__, name="inv", binary="inv", binary_names=names, config_class=StackConfig).run()
     except BrokenPipeError:  # nobody reads on, as with `inv --list | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(1)

@@ -4,6 +4,7 @@ import os
 import select
 import shlex
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -34,6 +35,13 @@ class Runner(Local):
         by_signal = bool(interrupt.args)  # see `interrupt` in program.py
         if by_signal or not os.isatty(0):  # the Ctrl-C of a terminal has reached the command already
             self.process.terminate()
+
+    def wait(self) -> None:
+        """Wait for the command's end. Invoke looks every 10 ms; most questions are answered within five."""
+        pause = 0.0005
+        while not (self.process_is_finished or self.has_dead_threads):
+            time.sleep(pause)
+            pause = min(2 * pause, self.input_sleep)
 
     def run(self, command: str, **kwargs: Any) -> Result:
         try:

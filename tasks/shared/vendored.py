@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -90,7 +91,13 @@ def read(path: Path) -> dict[str, Pin]:
     Raises:
         Exit: with code 2 and one sentence that names the file, the line, the library, the key and what was expected.
     """
-    root = parse(path, text(path))
+    return dict(pins(path, text(path)))
+
+
+@lru_cache(maxsize=1)
+def pins(path: Path, content: str) -> Mapping[str, Pin]:
+    """The pins in this content of the file; `fetch-vendor` and `base` ask one after the other."""
+    root = parse(path, content)
     if root is None or (scalar(root) and not root.value):
         return {}
     return {key: pin(path, key, node) for key, node in entries(path, root, "").items()}

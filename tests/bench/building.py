@@ -1,16 +1,18 @@
 """The rows of `frame` after a one-line commit: against the old order of steps, and against a bare `docker build`."""
 
+import json
 import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 
 from engines import PrivateEngine
 from invoke import Context
 from sites import Site
 
-from tasks.shared import debian
+from tasks.shared import building, debian
 from tasks.shared.settings import ROOT
 
 from .measuring import Row, interleaved, timed
@@ -40,7 +42,7 @@ def rows(names: set[str]) -> Iterator[Row]:
         if NAMES[1] in names:
             old, new = interleaved(team.bare, team.frame, RUNS[NAMES[1]])
             size = sum(file.stat().st_size for file in team.context.rglob("*") if file.is_file())
-            what = f"docker build, same arguments, no labels added; context of {size / 1e3:.0f} kB"
+            what = f"docker build, same arguments and labels; context of {size / 1e3:.0f} kB"
             yield Row(NAMES[1], what, "inv frame, likewise", old, new, goal=1.3)
 
 
@@ -93,7 +95,7 @@ class Team:
         tag = next(word for word in args if word.startswith("TAG=")).removeprefix("TAG=")
         self.check_out()
         command = [
-            "docker", "build", "--tag", f"{IMAGE}:{tag}", "--file", str(self.site.dockerfile), *args,
+            "docker", "build", "--tag", f"{IMAGE}:{tag}", "--file", str(self.stamped), *args,
             "--network", "host", str(self.context),
         ]  # fmt: skip
         return timed(command, "Successfully tagged", self.site.folder, self.environment)
@@ -103,6 +105,17 @@ class Team:
         shutil.rmtree(self.context, ignore_errors=True)
         self.site.git("clone", "--quiet", ".", str(self.context))
         shutil.rmtree(self.context / ".git")
+
+    @cached_property
+    def stamped(self) -> Path:
+        """The Dockerfile with the labels that `inv frame` adds, as it adds them; with the values of the first build."""
+        image = self.site.docker("images", "--quiet", IMAGE).split()[-1]
+        found = json.loads(self.site.docker("image", "inspect", "--format", "{{json .Config.Labels}}", image))
+        own = self.site.dockerfile.read_text()
+        added = {key: value for key, value in found.items() if f"{key}=" not in own}
+        file = self.site.folder / "Dockerfile.stamped"
+        file.write_bytes(building.stamped(own.encode(), added, []))
+        return file
 
     def inv(self, *arguments: str) -> list[str]:
         """What people type, with the settings of this site."""
