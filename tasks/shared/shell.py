@@ -37,11 +37,13 @@ class Runner(Local):
             self.process.terminate()
 
     def wait(self) -> None:
-        """Wait for the command's end. Invoke looks every 10 ms; most questions are answered within five."""
-        pause = 0.0005
+        """Wait for the command's end. Invoke looks every 10 ms; most questions are answered within five.
+
+        So the pauses begin short, and are a fiftieth of the time that has passed: that much later it is seen at most.
+        """
+        begun = time.monotonic()
         while not (self.process_is_finished or self.has_dead_threads):
-            time.sleep(pause)
-            pause = min(2 * pause, self.input_sleep)
+            time.sleep(min(max(0.0005, (time.monotonic() - begun) / 50), self.input_sleep))
 
     def run(self, command: str, **kwargs: Any) -> Result:
         try:
