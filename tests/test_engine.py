@@ -59,9 +59,11 @@ def serve(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
         (http(500, '{"message": "disk on fire\\nsee the log"}'), "answers with an error: disk on fire"),
         (http(403, "{}"), "answers with an error: HTTP status 403"),
         (http(400, "[1]"), "answers with an error: HTTP status 400"),
-        (http(502, "<html>Bad Gateway</html>"), "does not answer: what it says is not JSON. Type: inv engine"),
-        (http(200, '[{"Id": "sha'), "does not answer: what it says is not JSON. Type: inv engine"),
-        (http(200, ""), "does not answer: what it says is not JSON. Type: inv engine"),
+        (http(502, "<html>Bad Gateway</html>"), "answers with an error: HTTP status 502"),
+        *(
+            (http(200, body), "does not answer: what it says is not what an engine says. Type: inv engine")
+            for body in ('[{"Id": "sha', "", "[" * 100_000, '"x"', "5", "null", "[1]")
+        ),
     ],
 )
 def test_a_bad_answer_is_one_sentence_over_every_way(serve: Serve, said: bytes, sentence: str) -> None:

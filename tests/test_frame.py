@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from invoke import Config, Context
 from sites import DOCKERFILE, Site
 
 from tasks.shared import building
+from tasks.shared.engine import Endpoint, Engine
 
 LOCKS = {"tests+base.lock", "tests+visdom.lock"}
 HOSTILE = "feature/it's-\"$(touch${IFS}pwned)`;&|é"  # git takes it for the name of a branch or a tag
@@ -242,11 +244,16 @@ STAMPED: dict[
     "no line end": (PLAIN.strip(), []),
     "Windows line ends": (PLAIN.replace("\n", "\r\n"), []),
     "stages": (f"FROM tests/base:latest AS one\nLABEL org.opencontainers.image.title=one\n{PLAIN}", []),
+    "byte order mark": (f"\ufeff{PLAIN}", []),
+    "a comment with a backslash": (f"{PLAIN}# the end \\\n", []),
     "labels of its own": (f"{PLAIN}LABEL org.opencontainers.image.title=another own=1\nONBUILD RUN exit 3\n", []),
 }
 FLAGGED: dict[str, tuple[str, list[str]]] = {  # and those with which each label has to be a flag
     "escape": (f"# escape=`\n{PLAIN}", []),
     "goes on": (f"{PLAIN}LABEL last=1 \\\n", []),
+    "escape after a byte order mark": (f"\ufeff# escape=`\n{PLAIN}RUN true `\n && true\n", []),
+    "goes on behind a comment": (f"{PLAIN}LABEL last=1 \\\n  # a comment\n\n", []),
+    "another file, quietly": (PLAIN, ["-qfother"]),
     "target": ("FROM tests/base:latest AS one\nCOPY . /srv\nFROM one\nRUN exit 3\n", ["--target", "one"]),
     "another file": (PLAIN, ["-fother"]),
     "a value of two lines": (PLAIN, []),
@@ -270,10 +277,23 @@ def test_labels_say_the_same_however_they_get_into_the_image(site: Site, kind: s
     labels = details(site, "tests/visdom:0.2.1")["Config"]["Labels"]
     given = {key.rpartition(".")[2]: value for key, value in labels.items() if key.startswith("org.opencontainers")}
     assert (given["vendor"], given["description"], given["url"], given["title"]) == ("\\", description, "$", "visdom")
-    assert len(labels) == 18 + (kind == "labels of its own") + (kind == "goes on")
+    assert len(labels) == 18 + ("last" in labels) + ("own" in labels)
     assert json.loads(labels["com.colorai.stack.inputs"])["content"] == site.git("rev-parse", "HEAD^{tree}")
     assert left(site) == LOCKS
     assert "is already built" in site.inv("frame").stdout
+
+
+def test_labels_that_do_not_get_into_the_image_at_the_end_of_its_dockerfile_are_flags(
+    site: Site, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    site.inv("base")
+    monkeypatch.setattr(building, "stamped", lambda dockerfile, labels, options: dockerfile)
+    monkeypatch.setattr(building, "BUILDS", site.folder)
+    c = Context(Config(overrides={"run": {"in_stream": False}}))
+    engine = Engine(Endpoint(site.engine.host))
+    building.build(c, engine, "tests/visdom:1", site.dockerfile, site.source, {}, {"a": "b"}, ["--network", "host"])
+    assert site.label("tests/visdom:1", "a") == "b"
+    assert f"{site.dockerfile} swallowed the labels at its end; building again with flags." in capfd.readouterr().out
 
 
 def test_what_a_dockerfile_ignores_is_ignored(site: Site) -> None:

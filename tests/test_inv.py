@@ -438,6 +438,22 @@ def test_nobody_who_reads_on_is_no_traceback(typed: str) -> None:
         assert (done.returncode, done.stderr) in ((1, ""), (0, ""))
 
 
+def test_without_any_output_a_task_still_works() -> None:
+    for closed in (">&-", "2>&-", ">&- 2>&-"):
+        done = subprocess.run(
+            ["bash", "-c", f"{sys.executable} -I {PROGRAM_FILE} --list {closed}"], capture_output=True
+        )
+        assert done.returncode == 0 and b"Traceback" not in done.stdout + done.stderr
+    refused = f"{sys.executable} -I {PROGRAM_FILE} no-such-task 2>&1 | true; exit ${{PIPESTATUS[0]}}"
+    assert subprocess.run(["bash", "-c", refused], capture_output=True).returncode in (1, 2)
+
+
+def test_packages_that_are_half_there_are_told(tmp_path: Path) -> None:
+    gone = "import sys; from pathlib import Path; Path.glob = lambda *_: iter(())\n"
+    done = run([sys.executable, "-I", "-c", f"{gone}import runpy; runpy.run_path({str(PROGRAM_FILE)!r})"], code=1)
+    assert done.stderr.startswith("What is in .venv does not fit this Python (invoke is only half there). Type: rm -r ")
+
+
 def test_what_was_spared_is_there_for_whoever_asks_for_it() -> None:
     code = f"""if True:
         import runpy

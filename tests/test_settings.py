@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -201,49 +202,63 @@ def test_several_frames_need_a_name(tmp_path: Path) -> None:
 @pytest.fixture
 def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where files are remembered that were read."""
-    monkeypatch.setattr(program, "MEMORY", tmp_path / "settings.json")
-    return tmp_path / "settings.json"
+    (tmp_path / "venv").mkdir()
+    monkeypatch.setattr(program, "MEMORY", tmp_path / "venv/settings.json")
+    return tmp_path / "venv/settings.json"
 
 
-def test_what_is_remembered_of_a_file_is_what_stands_in_it(memory: Path) -> None:
+@pytest.fixture
+def remembered(memory: Path) -> Callable[[str], Any]:
+    """Reads text as a settings file, which everybody may read."""
+
+    def read(text: str) -> Any:
+        file = memory.parent.parent / "some.yaml"
+        file.write_text(text)
+        file.chmod(0o644)
+        return program.remembered(file)
+
+    return read
+
+
+def test_what_is_remembered_of_a_file_is_what_stands_in_it(memory: Path, remembered: Callable[[str], Any]) -> None:
     text = (ROOT / "invoke.yaml").read_text()
-    first = program.remembered(text)
+    first = remembered(text)
     assert first == YAML(typ="safe").load(text) and json.loads(memory.read_text()) == [[text, first]]
-    assert program.remembered(text) == first and program.remembered(text + "x: 1\n") == {**first, "x": 1}
-    assert program.remembered(text) == first
+    assert remembered(text) == first and remembered(text + "  x: 1\n")["stack"] == {**first["stack"], "x": 1}
+    assert remembered(text) == first
     for number in range(20):
-        assert program.remembered(f"number: {number}\n") == {"number": number}
-    assert [value for _, value in json.loads(memory.read_text())] == [
-        {"number": number} for number in range(19, 11, -1)
-    ]
+        assert remembered(f"stack: {number}\n") == {"stack": number}
+    assert [value["stack"] for _, value in json.loads(memory.read_text())] == [*range(19, 11, -1)]
     assert [path.name for path in memory.parent.iterdir()] == [memory.name]
+    assert memory.stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("text", ["1: x", "day: 2019-08-30", "a: .nan", "a: !!set {b}", "a: !!binary eA=="])
-def test_what_json_cannot_hold_is_read_each_time(memory: Path, text: str) -> None:
-    assert repr(program.remembered(text)) == repr(program.remembered(text))
+def test_what_may_be_secret_is_not_remembered(memory: Path, remembered: Callable[[str], Any], tmp_path: Path) -> None:
+    assert remembered("stack: {}\nsudo: {password: secret}\n")["sudo"] == {"password": "secret"}
+    secret = tmp_path / "secret.yaml"
+    secret.write_text("stack: {frames: {visdom: {build_args: {TOKEN: secret}}}}\n")
+    secret.chmod(0o640)
+    assert program.remembered(secret)["stack"]["frames"]["visdom"]["build_args"] == {"TOKEN": "secret"}
     assert not memory.exists()
 
 
-@pytest.mark.parametrize("text", ["a: [", "\t", "a: \x00", "? [1]\n: x"])
-def test_what_is_not_yaml_is_refused_each_time(memory: Path, text: str) -> None:
-    for _ in range(2):
-        with pytest.raises(Exception, match=r"(?s).") as refused:
-            program.remembered(text)
-        assert type(refused.value).__module__.startswith("invoke.vendor.yaml")
+@pytest.mark.parametrize("value", ["{1: x}", "2019-08-30", ".nan", "!!set {b}", "!!binary eA=="])
+def test_what_json_cannot_hold_is_read_each_time(memory: Path, remembered: Callable[[str], Any], value: str) -> None:
+    assert repr(remembered(f"stack: {value}")) == repr(remembered(f"stack: {value}"))
     assert not memory.exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff", b"{}", b"[1]", b"[[1]]", b"[[1, 2, 3]]", b"null", b'[["a: 1", '])
-def test_a_memory_that_is_broken_is_made_anew(memory: Path, content: bytes) -> None:
+@pytest.mark.parametrize("content", [b"", b"\xff", b"{}", b"[1]", b"[[1]]", b"[[1, 2, 3]]", b"null", b"[" * 200_000])
+def test_a_memory_that_is_broken_is_made_anew(memory: Path, remembered: Callable[[str], Any], content: bytes) -> None:
     memory.write_bytes(content)
-    assert program.remembered("a: 1") == {"a": 1}
-    assert json.loads(memory.read_bytes()) == [["a: 1", {"a": 1}]]
+    assert remembered("stack: 1") == {"stack": 1}
+    assert json.loads(memory.read_bytes()) == [["stack: 1", {"stack": 1}]]
 
 
-def test_a_memory_that_cannot_be_written_is_done_without(memory: Path) -> None:
+def test_a_memory_that_cannot_be_written_is_done_without(memory: Path, remembered: Callable[[str], Any]) -> None:
     memory.mkdir()
-    assert program.remembered("a: 1") == program.remembered("a: 1") == {"a": 1}
+    assert remembered("stack: 1") == remembered("stack: 1") == {"stack": 1}
+    assert [path.name for path in memory.parent.iterdir()] == [memory.name]
 
 
 def test_files_are_remembered_where_the_packages_are(tmp_path: Path) -> None:
@@ -253,3 +268,31 @@ def test_files_are_remembered_where_the_packages_are(tmp_path: Path) -> None:
     assert file.read_text() in dict(json.loads((Path(sys.prefix) / "settings.json").read_text()))
     write(file, nested("stack.start.keep", "other"))
     assert 'found "other"' in inv("-f", file, "start", code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: [", "line 1: not valid YAML (expected the node content, but found '<stream end>')."),
+        ("\t", "line 1: not valid YAML (found character '\\t' that cannot start any token)."),
+        ("a: \x00", "not valid YAML (unacceptable character #x0000: special characters are not allowed"),
+        ("? [1]\n: x", "line 1: not valid YAML (found unhashable key)."),
+        ("a: &x {b: *x}", "nested too deeply."),
+        (f"a: {'[' * 3000}", "nested too deeply."),
+        ('a: !!int "x"', "not valid YAML (invalid literal for int() with base 10: 'x')."),
+        ("a: 2001-99-99", "not valid YAML (month must be in 1..12)."),
+    ],
+    ids=range(8),
+)
+def test_a_file_that_is_not_yaml_is_refused_in_one_sentence_each_time(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "site.yaml"
+    file.write_text(text)
+    for _ in range(2):
+        refusal = inv("-f", file, "labels", code=2).stderr
+        assert refusal.startswith(str(file)) and said in refusal and "Traceback" not in refusal
+
+
+def test_a_settings_file_in_python_that_is_none_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "site.py"
+    file.write_text("x = (\n")
+    assert inv("-f", file, "labels", code=2).stderr == f"{file}, line 1: '(' was never closed.\n"

@@ -1,9 +1,10 @@
 """What `base` and `frame` have in common: a build that may fail without losing the former image."""
 
+import codecs
 import fcntl
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 
 from invoke import Context, Exit
@@ -47,15 +48,17 @@ def build(
     file = Path(f"{place(reference.rpartition(':')[0])}.Dockerfile")
     # In a context, .dockerignore would leave it out.
     text = b"" if context in file.parents else stamped(path.read_bytes(), labels, options)
-    with written(c, file, text, path) if text else nullcontext():
-        run(
-            c,
-            commands.build(reference, file if text else path, context, args, {} if text else labels, options),
-            failed=f"The build of {reference} failed; the lines above say why. An earlier image of that name stays.",
-            # An attestation would make the image an index, with another id
-            # (https://docs.docker.com/build/metadata/attestations/).
-            env={**engine.environment, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"},
-        )
+    failed = f"The build of {reference} failed; the lines above say why. An earlier image of that name stays."
+    # An attestation would make the image an index, with another id
+    # (https://docs.docker.com/build/metadata/attestations/).
+    env = {**engine.environment, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
+    if text:
+        with written(c, file, text, path):
+            run(c, commands.build(reference, file, context, args, {}, options), failed, env)
+        if c.config.run.dry or not (made := engine.image(reference)) or labels.items() <= made.labels.items():
+            return
+        print(f"{path} swallowed the labels at its end; building again with flags.", flush=True)
+    run(c, commands.build(reference, path, context, args, labels, options), failed, env)
 
 
 @contextmanager
@@ -85,14 +88,16 @@ def stamped(dockerfile: bytes, labels: Mapping[str, str], options: Sequence[str]
         The new text; b"" where the labels have to be flags: one cannot be written down so, or the last line of the file
         is not the last of what is built.
     """
-    odd = rb"^[ \t]*#[ \t]*escape[ \t]*=|\\\s*\Z"  # another escape character, or a last line that would go on
-    elsewhere = any(re.match("--(file|target)(=|$)|-f", option) for option in options)
+    lines = [line.strip() for line in dockerfile.removeprefix(codecs.BOM_UTF8).splitlines()]
+    escaped = any(re.match(rb"#[ \t]*escape[ \t]*=", line, re.IGNORECASE) for line in lines)
+    goes_on = [line for line in lines if line and not line.startswith(b"#")][-1:]  # comments do not end a line
+    elsewhere = any(re.match("--(file|target)(=|$)|-[A-Za-z]*f", option) for option in options)
     unwritten = any(not f"{key}{value}".isprintable() for key, value in labels.items())
-    if not labels or elsewhere or unwritten or re.search(odd, dockerfile, re.MULTILINE | re.IGNORECASE):
+    if not labels or escaped or elsewhere or unwritten or (goes_on and goes_on[0].endswith(b"\\")):
         return b""
     values = {key: re.sub(r'([\\"$])', r"\\\1", value) for key, value in labels.items()}
-    lines = " \\\n      ".join(f'{key}="{value}"' for key, value in values.items())
-    return dockerfile + f"\n\n# Added by inv.\nLABEL {lines}\n".encode()
+    added = " \\\n      ".join(f'{key}="{value}"' for key, value in values.items())
+    return dockerfile + f"\n\n# Added by inv.\nLABEL {added}\n".encode()
 
 
 def place(image: str) -> Path:

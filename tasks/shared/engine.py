@@ -161,11 +161,14 @@ class Engine:
             return None
         try:
             said = json.loads(body)
-        except ValueError:
-            raise Unreachable(self.endpoint, "what it says is not JSON") from None  # cut off, or no engine
+        except (ValueError, RecursionError):
+            said = None  # cut off, or no engine
         if status >= 400:
             reason = said.get("message") if isinstance(said, dict) else ""
             raise Unreachable(self.endpoint, first_line(reason or f"HTTP status {status}"), refusal=True)
+        rows = said if isinstance(said, list) else [said]
+        if not all(isinstance(row, dict) for row in rows):
+            raise Unreachable(self.endpoint, "what it says is not what an engine says")
         return said
 
     def fetch(self, target: str) -> tuple[int, bytes]:

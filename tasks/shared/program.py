@@ -35,7 +35,9 @@ class Postponed(ModuleType):
 def version(package: str) -> str:
     """The version of a package, by the folder that pip keeps beside it; what `importlib.metadata` reads in it."""
     folders = (folder for path in reversed(sys.path) for folder in Path(path).glob(f"{package}-*.dist-info"))
-    return next(folders).name.removeprefix(f"{package}-").removesuffix(".dist-info")
+    for folder in folders:
+        return folder.name.removeprefix(f"{package}-").removesuffix(".dist-info")
+    raise ImportError(f"{package} is only half there")
 
 
 @contextmanager
@@ -66,28 +68,42 @@ except ImportError as reason:  # after an upgrade of the system's Python, say
     sys.exit(f"What is in .venv does not fit this Python ({reason}). Type: rm -r {ROOT}/.venv")
 
 
-def remembered(text: str) -> Any:
-    """What YAML text holds. Kept beside the packages: reading it takes as long as all else before a task begins.
+def remembered(path: Path) -> Any:
+    """What a settings file holds. Kept beside the packages: reading YAML takes as long as all else before a task.
+
+    Only what has nothing but this project's settings is kept, and only of a file that everybody may read: Invoke's own
+    may hold a password.
 
     Raises:
-        YAMLError: when it is not YAML.
+        UnicodeDecodeError, RecursionError: when it cannot be read as YAML.
+        ValueError, YAMLError: when it is not YAML.
     """
+    text = path.read_text(encoding="utf-8")
     try:
         known = list(json.loads(MEMORY.read_bytes()))
         return next(value for former, value in known if former == text)
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         known = []
     except StopIteration:
         pass
     from invoke.vendor.yaml import safe_load
 
     value = safe_load(text)  # type: ignore[no-untyped-call]
-    with suppress(OSError, ValueError, TypeError):  # not everything can be kept; nothing has to
-        if json.loads(json.dumps(value)) == value:
-            part = MEMORY.with_name(f"{MEMORY.name}.{os.getpid()}")
-            part.write_text(json.dumps([[text, value], *known[: KEPT - 1]]))
-            part.replace(MEMORY)
+    with suppress(OSError, ValueError, TypeError, RecursionError):  # not everything can be kept; nothing has to
+        if list(value) == ["stack"] and path.stat().st_mode & 0o004 and json.loads(json.dumps(value)) == value:
+            keep([[text, value], *known[: KEPT - 1]])
     return value
+
+
+def keep(known: list[Any]) -> None:
+    """Write down what is remembered, for this user alone."""
+    part = MEMORY.with_name(f"{MEMORY.name}.{os.getpid()}")
+    try:
+        with open(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
+            json.dump(known, file)
+        part.replace(MEMORY)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 class StackConfig(Config):
@@ -102,9 +118,14 @@ class StackConfig(Config):
     def _load_yaml(self, path: PathLike[Any]) -> Any:
         """Read a settings file; Invoke itself stumbles over one that holds anything but `key: value` lines."""
         try:
-            loaded = remembered(Path(path).read_text(encoding="utf-8"))
+            loaded = remembered(Path(path))
+            odd = list(odd_keys(loaded)) if isinstance(loaded, dict) else []
         except UnicodeDecodeError:
             raise Exit(f"{path}: not valid YAML (it is not UTF-8).", code=2) from None
+        except RecursionError:
+            raise Exit(f"{path}: nested too deeply.", code=2) from None
+        except ValueError as error:
+            raise Exit(f"{path}: not valid YAML ({error}).", code=2) from None
         except IsADirectoryError:
             raise Exit(f"{path} is a folder, and no settings file.", code=2) from None
         except Exception as error:
@@ -115,7 +136,7 @@ class StackConfig(Config):
             raise Exit(
                 f"{path}: expected settings, as `key: value` lines, and found a {type(loaded).__name__}.", code=2
             )
-        for section, key in odd_keys(loaded or {}):
+        for section, key in odd:
             raise Exit(
                 f'{path}: {key} in {section or "it"} stands where a name is expected. Write it in quotes: "{key}"',
                 code=2,
@@ -235,6 +256,8 @@ def wrong_arguments(step: Any, *args: Any) -> None:
     except ParseError as error:
         said = re.sub(r"<Argument: (\S+).*?>", r"--\1", str(error))
         raise Exit(f"{said} {HELP}", code=2) from None
+    except SyntaxError as error:  # of a settings file in Python
+        raise Exit(f"{error.filename}, line {error.lineno}: {error.msg}.", code=2) from None
     except CollectionNotFound as error:
         raise Exit(f"There is no {error.name}.py in or above {error.start}.", code=2) from None
     except UnknownFileType as error:
@@ -261,12 +284,14 @@ def wrong_value(error: Exception) -> str:
 
 def main() -> None:
     for stream in (sys.stdout, sys.stderr):  # in a pipe too, a command is shown before what it says
-        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+        if stream:  # not with >&-
+            stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     names = ["inv", "invoke"]
     try:
         StackProgram(__version__, name="inv", binary="inv", binary_names=names, config_class=StackConfig).run()
     except BrokenPipeError:  # nobody reads on, as with `inv --list | head -1`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        for number in (1, 2):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)
         sys.exit(1)
     finally:
         gc.freeze()  # so that Python does not go through everything once more before it ends
