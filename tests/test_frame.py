@@ -237,9 +237,8 @@ def test_a_teams_own_dockerfile_gets_the_arguments_it_declares_and_the_stamp(sit
 
 
 PLAIN = "FROM tests/base:latest\nCOPY . /srv\n"
-STAMPED: dict[
-    str, tuple[str, list[str]]
-] = {  # Dockerfiles and build options with which one instruction can set the labels, at the end of the file
+# Dockerfiles and build options with which one instruction can set the labels, at the end of the file,
+STAMPED: dict[str, tuple[str, list[str]]] = {
     "plain": (PLAIN, []),
     "no line end": (PLAIN.strip(), []),
     "Windows line ends": (PLAIN.replace("\n", "\r\n"), []),
@@ -248,7 +247,8 @@ STAMPED: dict[
     "a comment with a backslash": (f"{PLAIN}# the end \\\n", []),
     "labels of its own": (f"{PLAIN}LABEL org.opencontainers.image.title=another own=1\nONBUILD RUN exit 3\n", []),
 }
-FLAGGED: dict[str, tuple[str, list[str]]] = {  # and those with which each label has to be a flag
+# and those with which each label has to be a flag.
+FLAGGED: dict[str, tuple[str, list[str]]] = {
     "escape": (f"# escape=`\n{PLAIN}", []),
     "goes on": (f"{PLAIN}LABEL last=1 \\\n", []),
     "escape after a byte order mark": (f"\ufeff# escape=`\n{PLAIN}RUN true `\n && true\n", []),
@@ -260,8 +260,10 @@ FLAGGED: dict[str, tuple[str, list[str]]] = {  # and those with which each label
 }
 
 
-@pytest.mark.parametrize("builder", ["legacy builder", "BuildKit"])
-@pytest.mark.parametrize("kind", [*STAMPED, *FLAGGED])
+@pytest.mark.parametrize(
+    ("kind", "builder"),
+    [*((kind, "BuildKit") for kind in (*STAMPED, *FLAGGED)), *((kind, "legacy builder") for kind in STAMPED)],
+)
 def test_labels_say_the_same_however_they_get_into_the_image(site: Site, kind: str, builder: str) -> None:
     text, options = (STAMPED | FLAGGED)[kind]
     hostile = r"""C:\new \\server "a" 'b' $HOME ${X} \$Y `id` $$ # x {"a": "\"b\""} é"""
@@ -280,7 +282,6 @@ def test_labels_say_the_same_however_they_get_into_the_image(site: Site, kind: s
     assert len(labels) == 18 + ("last" in labels) + ("own" in labels)
     assert json.loads(labels["com.colorai.stack.inputs"])["content"] == site.git("rev-parse", "HEAD^{tree}")
     assert left(site) == LOCKS
-    assert "is already built" in site.inv("frame").stdout
 
 
 def test_labels_that_do_not_get_into_the_image_at_the_end_of_its_dockerfile_are_flags(

@@ -126,6 +126,8 @@ class StackConfig(Config):
             raise Exit(f"{path}: nested too deeply.", code=2) from None
         except ValueError as error:
             raise Exit(f"{path}: not valid YAML ({error}).", code=2) from None
+        except PermissionError:
+            raise Exit(f"{path} cannot be read: permission denied.", code=2) from None
         except IsADirectoryError:
             raise Exit(f"{path} is a folder, and no settings file.", code=2) from None
         except Exception as error:
