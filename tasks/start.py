@@ -138,9 +138,7 @@ class Wishes(Struct, frozen=True):
     from_settings: bool = False
 
 
-def switch_to(
-    c: Context, docker: Engine, settings: Settings, frame: Frame, image: Image, wishes: Wishes
-) -> None:  # fmt: skip
+def switch_to(c: Context, docker: Engine, settings: Settings, frame: Frame, image: Image, wishes: Wishes) -> None:
     """Switch to a version, once its recommended command is found to be safe."""
     words = command(c, docker, settings, frame, image, wishes)
     datadir.prepare(c, docker, settings, words)

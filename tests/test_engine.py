@@ -21,7 +21,7 @@ Serve = Callable[[bytes], Engine]
 
 
 @pytest.fixture(params=["its own socket", "TCP"])
-def serve(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
+def serve(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
     """Starts a server with one answer to all questions but that of the SDK about its version; returns its engine."""
     monkeypatch.delenv("DOCKER_TLS_VERIFY", raising=False)
     if request.param == "TCP":
@@ -88,9 +88,7 @@ def test_what_is_not_there_is_none(serve: Serve, said: bytes) -> None:
     assert engine.container("x") == {} and engine.image("x") is None and engine.layers("x") == []
 
 
-def test_an_answer_that_never_comes_is_not_waited_for_without_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_answer_that_never_comes_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unix, "TIMEOUT", 0.2)
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(path := f"/tmp/inv-t-{os.getpid()}-silent")

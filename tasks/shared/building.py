@@ -90,10 +90,10 @@ def stamped(dockerfile: bytes, labels: Mapping[str, str], options: Sequence[str]
     """
     lines = [line.strip() for line in dockerfile.removeprefix(codecs.BOM_UTF8).splitlines()]
     escaped = any(re.match(rb"#[ \t]*escape[ \t]*=", line, re.IGNORECASE) for line in lines)
-    goes_on = [line for line in lines if line and not line.startswith(b"#")][-1:]  # comments do not end a line
+    last = next((line for line in reversed(lines) if line and not line.startswith(b"#")), b"")  # comments end nothing
     elsewhere = any(re.match("--(file|target)(=|$)|-[A-Za-z]*f", option) for option in options)
     unwritten = any(not f"{key}{value}".isprintable() for key, value in labels.items())
-    if not labels or escaped or elsewhere or unwritten or (goes_on and goes_on[0].endswith(b"\\")):
+    if not labels or escaped or elsewhere or unwritten or last.endswith(b"\\"):
         return b""
     values = {key: re.sub(r'([\\"$])', r"\\\1", value) for key, value in labels.items()}
     added = " \\\n      ".join(f'{key}="{value}"' for key, value in values.items())

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from docker import APIClient
 
 DEFAULT = "unix:///var/run/docker.sock"
-NO_JSON = "what it says is not JSON"  # cut off, or no engine
 
 
 class Endpoint(Struct, frozen=True):

@@ -205,8 +205,9 @@ def own_index(where: Path, folder: Path, gitdir: str, objects: str, index: str) 
     Args:
         gitdir, objects, index: their paths, as git says them in `where`.
     """
-    own = folder / str(len(list(folder.iterdir())))
-    own.mkdir()
+    from tempfile import mkdtemp
+
+    own = Path(mkdtemp(dir=folder))
     quoted = json.dumps(str((where / objects).resolve()), ensure_ascii=False)  # a ":" in it would divide it
     (own / "objects").mkdir()
     if (where / index).exists():

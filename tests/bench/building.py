@@ -12,7 +12,7 @@ from engines import PrivateEngine
 from invoke import Context
 from sites import Site
 
-from tasks.shared import building, debian
+from tasks.shared import building, commands, debian
 from tasks.shared.settings import ROOT
 
 from .measuring import Row, interleaved, timed
@@ -39,14 +39,12 @@ def rows(names: set[str]) -> Iterator[Row]:
             old, new = interleaved(team.script, team.frame, RUNS[NAMES[0]], warm_up=False)
             what = f"build_docker.sh; apt-get installs {IN_FRAME}"
             yield Row(NAMES[0], what, "inv frame, likewise", old, new, goal=0.1)
-        if NAMES[1] in names:
-            old, new = interleaved(team.bare, team.frame, RUNS[NAMES[1]])
-            what = f"docker build, same arguments, same labels as flags; context of {team.size} kB"
-            yield Row(NAMES[1], what, "inv frame, likewise", old, new, goal=1.3)
-        if NAMES[2] in names:
-            old, new = interleaved(team.bare_of_stamped, team.frame, RUNS[NAMES[2]])
-            what = f"docker build, same arguments, same labels in the Dockerfile; context of {team.size} kB"
-            yield Row(NAMES[2], what, "inv frame, likewise", old, new, goal=1.3)
+        sides = ((NAMES[1], team.bare, "as flags"), (NAMES[2], team.bare_of_stamped, "in the Dockerfile"))
+        for name, bare, where in sides:
+            if name in names:
+                old, new = interleaved(bare, team.frame, RUNS[name])
+                what = f"docker build, same arguments, same labels {where}; context of {team.size} kB"
+                yield Row(name, what, "inv frame, likewise", old, new, goal=1.3)
 
 
 class Team:
@@ -96,8 +94,7 @@ class Team:
 
     def bare(self) -> float:
         """The `docker build` that somebody would type for the same image after a one-line commit, in seconds."""
-        flags = [word for key, value in self.labels.items() for word in ("--label", f"{key}={value}")]
-        return self.build(self.site.dockerfile, flags)
+        return self.build(self.site.dockerfile, commands.pairs("--label", self.labels))
 
     def bare_of_stamped(self) -> float:
         """The `docker build` that `inv frame` itself runs after a one-line commit, in seconds: the rest is its own."""
