@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from tasks.shared.debian import program
+from tasks.shared.engine import Endpoint, Engine
 
 # Takes runc's arguments under the name nvidia. Where the engine may not raise limits (many sandboxes),
 # `--ulimit memlock=-1` would fail at start; so this drops the limits from the container's configuration.
@@ -72,6 +73,7 @@ class PrivateEngine:
             raise RuntimeError("A private Docker Engine needs root. Type: sudo ./inv test")
         self.folder = Path(tempfile.mkdtemp(prefix="inv-e-", dir="/tmp"))  # short: a socket's path has 108 characters
         self.host = f"unix://{self.folder}/s"
+        self.api = Engine(Endpoint(self.host))  # looks without the client, which takes five times as long
         self.arguments = arguments
         self.alone = alone
         self.shared = self.folder / "shared"
@@ -177,17 +179,18 @@ class PrivateEngine:
         subprocess.run(command, input=archive.getvalue(), check=True, capture_output=True)
         return "tiny:1"
 
+    def remove_containers(self) -> None:
+        """Remove every container."""
+        if names := [container.id for container in self.api.containers()]:
+            self.docker("rm", "--force", "--volumes", *names)
+
     def clean(self) -> None:
         """Remove every container, and every image that a test stamped; the base may stay, for speed."""
-        names = self.docker("ps", "--all", "--quiet").stdout.split()
-        if names:
-            self.docker("rm", "--force", "--volumes", *names)
-        rows = self.docker(
-            "images", "--filter", "label=org.label-schema.name", "--format", "{{.ID}} {{.Repository}}"
-        ).stdout
-        stamped = {row.split()[0] for row in rows.splitlines() if row.split()[1] != "tests/base"}
+        self.remove_containers()
+        rows = self.api.get("images", "json", filters={"label": ["org.label-schema.name"]})
+        stamped = {row["Id"] for row in rows if not (row["RepoTags"] or ["<none>"])[0].startswith("tests/base:")}
         for _ in range(3):  # children go first, and docker names them only by refusing
-            if stamped and self.docker("image", "rm", "--force", *stamped, check=False).returncode == 0:
+            if not stamped or self.docker("image", "rm", "--force", *stamped, check=False).returncode == 0:
                 return
 
     def close(self) -> None:

@@ -69,7 +69,7 @@ class Site:
             "start": {"timeout": 10, "settle": 0.3},
         }  # fmt: skip
         self.save()
-        self.git("init", "--quiet", "--initial-branch", "main", str(self.source), where=folder)
+        self.git("init", "--quiet", "--template=", "--initial-branch", "main", str(self.source), where=folder)
         self.commit("index.html", "version one\n")
 
     @property

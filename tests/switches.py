@@ -51,12 +51,6 @@ class Run:
         return self.said
 
 
-def clear(site: Site) -> None:
-    """Remove every container."""
-    if names := site.docker("ps", "--all", "--quiet").split():
-        site.docker("rm", "--force", *names)
-
-
 def leftovers(site: Site) -> list[str]:
     """The names of containers that only an unfinished switch has."""
     names = site.docker("ps", "--all", "--format", "{{.Names}}").split()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from engines import PrivateEngine
 from sites import Site
-from switches import clear, leftovers, old, only
+from switches import leftovers, old, only
 from versions import NO_CHECK, SERVE, make
 
 # The header of a program for a 64-bit ARM: Linux on another processor answers "exec format error".
@@ -70,10 +70,10 @@ def made(private_engine: PrivateEngine, tiny: str, tmp_path_factory: pytest.Temp
 @pytest.fixture
 def site(made: Site) -> Iterator[Site]:
     """The site without containers, before and after, and without a version that a test made."""
-    clear(made)
+    made.engine.remove_containers()
     made.set(settle=0.1, timeout=3)
     yield made
-    clear(made)
+    made.engine.remove_containers()
     made.docker("image", "rm", "--force", "tests/visdom:bad", "tests/visdom:good", check=False)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from engines import PrivateEngine
 from sites import Site
-from switches import Run, carry, clear, leftovers, only
+from switches import Run, carry, leftovers, only
 from versions import SERVE, make
 
 # In front of the real client: ends the engine before or after one of the commands that change something.
@@ -46,7 +46,7 @@ def lost(made: Site) -> Iterator[Site]:
     if made.engine.docker("version", check=False).returncode:  # a failed test may leave it dead
         made.engine.kill()
         made.engine.start()
-    clear(made)
+    made.engine.remove_containers()
     yield made
 
 

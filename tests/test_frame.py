@@ -66,6 +66,7 @@ def test_a_frame_holds_the_commit_and_says_where_it_came_from(site: Site, builde
     site.git("tag", f"v-{HOSTILE}")
     site.git("remote", "add", "origin", "https://user:secret@example.com/team/framework.git?token=secret")
     (site.source / "forgotten.txt").write_text("not added\n")
+    (site.source / ".git/info").mkdir()
     (site.source / ".git/info/exclude").write_text("ignored.txt\n")
     (site.source / "ignored.txt").write_text("ignored\n")
 

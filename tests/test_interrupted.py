@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from engines import PrivateEngine
 from sites import Site
-from switches import Run, clear, eventually, leftovers, old, only
+from switches import Run, eventually, leftovers, old, only
 from terminals import Terminal
 from versions import SERVE, make
 
@@ -48,10 +48,10 @@ def made(private_engine: PrivateEngine, tiny: str, tmp_path_factory: pytest.Temp
 @pytest.fixture
 def site(made: Site) -> Iterator[Site]:
     """The site without containers, before and after."""
-    clear(made)
+    made.engine.remove_containers()
     made.set(settle=0.1, timeout=10)
     yield made
-    clear(made)
+    made.engine.remove_containers()
 
 
 @pytest.fixture

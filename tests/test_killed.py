@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from engines import PrivateEngine
 from sites import Site
-from switches import clear
 from versions import make
 
 # In front of the real client: counts the commands that change something, and kills the process group at one of them.
@@ -64,7 +63,7 @@ def client(tmp_path: Path, versions: Site) -> Iterator[dict[str, Any]]:
     count = tmp_path / "count"
     count.touch()
     yield {"PATH": f"{tmp_path}:{os.environ['PATH']}", "COUNT": str(count), "POINT": "0", "WHEN": "before"}
-    clear(versions)
+    versions.engine.remove_containers()
 
 
 def prepare(site: Site, kind: str, client: dict[str, Any]) -> list[str]:
@@ -77,7 +76,7 @@ def prepare(site: Site, kind: str, client: dict[str, Any]) -> list[str]:
             verb, *detach, "--name", name, "--network", "host", "--init", f"tests/visdom:{tag}", "sh", "-c", script
         )
 
-    clear(site)
+    site.engine.remove_containers()
     site.set(keep=5 if kind == "rollback" else 1)
     if kind == "rollback":
         container("run", "tests_service.2.0", "2.0")

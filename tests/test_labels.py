@@ -6,6 +6,7 @@ import pty
 import subprocess
 
 import pytest
+from images import like, load
 from sites import Site
 
 from tasks.shared import stamp
@@ -15,8 +16,7 @@ EVIL = "\x1b]0;owned\x07\x1b[31mred\u202e[bold]x[/bold]"
 
 def image(site: Site, reference: str, **labels: str) -> None:
     """Make an image with labels."""
-    pairs = [word for key, value in labels.items() for word in ("--label", f"{key}={value}")]
-    site.engine.docker("build", "--tag", reference, *pairs, "-", input="FROM tiny:1\n")
+    load(site.engine, {reference: like(site.engine, "tiny:1", Labels=labels)})
 
 
 def child(site: Site, reference: str, parent: str) -> None:

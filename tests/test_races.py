@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from engines import PrivateEngine
 from sites import ROOT, Site
-from switches import LABEL, Run, clear, held, leave, old, only
+from switches import LABEL, Run, held, leave, old, only
 from versions import SERVE, make
 
 from tasks.shared import ticket
@@ -32,10 +32,10 @@ def made(private_engine: PrivateEngine, tiny: str, tmp_path_factory: pytest.Temp
 @pytest.fixture
 def versions(made: Site) -> Iterator[Site]:
     """The site without containers, before and after."""
-    clear(made)
+    made.engine.remove_containers()
     made.set(settle=0.1, timeout=10)
     yield made
-    clear(made)
+    made.engine.remove_containers()
 
 
 @pytest.fixture

@@ -13,8 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 from engines import PrivateEngine
+from projects import without
 from sites import Site, free_port
-from switches import Run, carry, clear, eventually, only
+from switches import Run, carry, eventually, only
 from versions import SERVE, make
 
 from tasks.shared.debian import program
@@ -42,12 +43,12 @@ def made(second: PrivateEngine, tiny: str, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture
 def remote(made: Site, private_engine: PrivateEngine, tmp_path: Path) -> Iterator[Site]:
     """The site without containers, where nothing yet says which engine is meant. Docker's own folder is empty."""
-    clear(made)
+    made.engine.remove_containers()
     made.set(settle=0.1, timeout=10)
     made.environment.pop("DOCKER_HOST", None)
     made.environment["DOCKER_CONFIG"] = str(tmp_path / "docker")
     yield made
-    clear(made)
+    made.engine.remove_containers()
     assert private_engine.docker("ps", "--all", "--quiet").stdout == ""
 
 
@@ -141,7 +142,9 @@ class Sshd:
         self.start()
 
     def start(self) -> None:
-        words = [program("sshd") or "sshd", "-D", "-e", "-f", str(self.folder / "sshd.conf")]
+        bashrc = Path("~root/.bashrc").expanduser()  # bash reads it for each command, and it may take long or talk
+        alone = without(str(bashrc) if bashrc.exists() else None)
+        words = [*alone, program("sshd") or "sshd", "-D", "-e", "-f", str(self.folder / "sshd.conf")]
         with open(self.folder / "log", "ab") as log:
             self.process = subprocess.Popen(
                 words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
@@ -216,7 +219,12 @@ def test_the_connection_is_lost_during_the_wait(remote: Site, ssh: Sshd, rehears
 
 def test_a_signal_during_the_wait_undoes_the_switch_over_ssh(remote: Site, ssh: Sshd) -> None:
     remote.inv("start", "--tag", "1.0")
-    Run(remote, "start", "--tag", "mute", "--no-rehearsal").until("starting").signal(signal.SIGINT).end(130)
+    run = Run(remote, "start", "--tag", "mute", "--no-rehearsal").until("starting")
+    # It may come while a connection is used, and ends whatever is in the terminal's foreground.
+    inv = psutil.Process(run.process.pid)
+    children = {child.name(): os.getsid(child.pid) for child in inv.children(recursive=True)}
+    assert "ssh" in children and children["ssh"] != run.process.pid
+    run.signal(signal.SIGINT).end(130)
     only(remote, "1.0")
 
 

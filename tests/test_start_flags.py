@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from engines import PrivateEngine
 from sites import Site
-from switches import clear, leftovers, old, only
+from switches import leftovers, old, only
 from terminals import ENTER, Terminal
 from versions import SERVE, make
 
@@ -19,7 +19,8 @@ def made(private_engine: PrivateEngine, tiny: str, tmp_path_factory: pytest.Temp
     site = Site(private_engine, tiny, tmp_path_factory.mktemp("flags"))
     for tag in ("1.0", "2.0"):
         make(site, tag)
-    make(site, "bold", options=("--network", "host", "--init", "--cap-add", "SYS_NICE", "--env", "COLOUR=\x1b[31mred"))
+    make(site, "bold", options=("--network", "host", "--init", "--cap-add", "SYS_NICE"))
+    make(site, "steering", options=("--network", "host", "--cap-add", "SYS_NICE", "--env", "COLOUR=\x1b[31mred"))
     make(site, "bare", label="")
     make(site, "mute", script="exec sleep 1000")
     site.frame["command"] = ["sh", "-c", SERVE.format(port=site.port)]
@@ -30,12 +31,12 @@ def made(private_engine: PrivateEngine, tiny: str, tmp_path_factory: pytest.Temp
 @pytest.fixture
 def site(made: Site, tmp_path: Path) -> Iterator[Site]:
     """The site without containers, before and after, with a data directory that does not exist yet."""
-    clear(made)
+    made.engine.remove_containers()
     before = {"data": made.settings["data"], "run_options": made.frame["run_options"], "service": made.frame["service"]}
     made.settings["data"] = str(tmp_path / "data")
     made.set(settle=0.1, timeout=10, rehearse=True)
     yield made
-    clear(made)
+    made.engine.remove_containers()
     made.settings["data"] = before["data"]
     made.frame.update(run_options=before["run_options"], service=before["service"])
     made.save()
@@ -88,7 +89,13 @@ def test_trust_without_a_terminal_shows_all_and_needs_yes(service: Site) -> None
     done = service.inv("start", "--tag", "bold", "--trust", code=2)
     assert "docker run -d --name tests_service --network host" in done.stdout
     assert "--cap-add SYS_NICE is not on the list start.allow" in done.stdout
-    assert "--yes" in done.stderr and "\x1b" not in done.stdout
+    assert "--yes" in done.stderr
+    untouched(service)
+
+
+def test_trust_does_not_go_as_far_as_what_steers_a_terminal(service: Site) -> None:
+    done = service.inv("start", "--tag", "steering", "--trust", "--yes", code=1)
+    assert "holds control characters" in done.stderr and "\x1b" not in done.stdout + done.stderr
     untouched(service)
 
 
@@ -247,5 +254,5 @@ def test_a_tag_built_anew_is_switched_to_and_rolled_back_from(site: Site) -> Non
     assert "moved runs as tests_service" in site.inv("rollback").stdout
     assert site.docker("inspect", "--format", "{{.Image}}", "tests_service") == first
     assert site.answer() == "moved" and len(site.running()) == 1 and not leftovers(site)
-    clear(site)
+    site.engine.remove_containers()
     site.docker("image", "rm", "--force", "tests/visdom:moved")

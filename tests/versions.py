@@ -1,9 +1,9 @@
 """Versions of the tests' service, good and bad, made in a moment: an image that differs by its configuration alone."""
 
-import json
 import shlex
 from collections.abc import Sequence
 
+from images import like, load
 from sites import Site
 
 SERVE = 'echo "$VERSION" > /tmp/index.html; exec httpd -f -p {port} -h /tmp'
@@ -16,14 +16,14 @@ def make(
     options: Sequence[str] = ("--network", "host", "--init"), label: str | None = None, extra: str = "",
     image: str | None = None,
 ) -> str:  # fmt: skip
-    """Build a version of the site's frame.
+    """Make a version of the site's frame.
 
     Args:
         script: what its process does, for `sh -c`; `{port}` is the site's port.
         check: its health check, for `sh -c`; "" for none.
         options: the docker run options of its recommended command.
         label: the recommended command's text instead of the usual one.
-        extra: more lines for its Dockerfile.
+        extra: lines of a Dockerfile that is built on top of it, under the same name.
 
     Returns:
         Its reference, `tests/visdom:TAG`.
@@ -38,12 +38,11 @@ def make(
         "org.opencontainers.image.version": tag,
         "org.opencontainers.image.revision": tag.encode().hex().ljust(40, "0")[:40],
     }
-    lines = [
-        "FROM tiny:1",
-        f"ENV VERSION={json.dumps(tag)}",
-        "LABEL " + " ".join(f"{key}={json.dumps(value).replace('$', chr(92) + '$')}" for key, value in labels.items()),
-        f"HEALTHCHECK --interval=2s CMD {check.format(port=site.port)}" if check else "",
-        extra,
-    ]
-    site.engine.docker("build", "--quiet", "--tag", reference, "-", input="\n".join(lines) + "\n")
+    config: dict[str, object] = {"Env": [f"VERSION={tag}"], "Labels": labels}
+    if check:
+        test = ["CMD-SHELL", check.format(port=site.port)]
+        config["Healthcheck"] = {"Test": test, "Interval": 2_000_000_000}  # nanoseconds
+    load(site.engine, {reference: like(site.engine, "tiny:1", **config)})
+    if extra:
+        site.engine.docker("build", "--quiet", "--tag", reference, "-", input=f"FROM {reference}\n{extra}\n")
     return reference

@@ -5,7 +5,6 @@ after the first command in a container it uses a dead connection. Here each conn
 ssh holds the other.
 """
 
-import signal
 import socket
 import subprocess
 from typing import TYPE_CHECKING, Any
@@ -71,13 +70,14 @@ class Connection(UnixHTTPConnection):  # type: ignore[misc]
         self.command = command
 
     def connect(self) -> None:
-        """Start ssh. It ends when this end is closed, and not with Ctrl-C: undoing needs the engine."""
+        """Start ssh, in a session of its own, as the CLI does: Ctrl-C must not end it, because undoing needs the engine.
+
+        To ignore the signal is not enough: on a shared connection, ssh sets a handler of its own. It ends when this end
+        is closed.
+        """
         here, there = socket.socketpair()
         with there:
-            subprocess.Popen(self.command, stdin=there.fileno(), stdout=there.fileno(), preexec_fn=ignore_interrupts)
+            subprocess.Popen(self.command, stdin=there.fileno(), stdout=there.fileno(), start_new_session=True)
         here.settimeout(self.timeout)
         self.sock = here
 
-
-def ignore_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
