@@ -244,6 +244,12 @@ def test_packages_of_another_python_get_a_sentence(tmp_path: Path) -> None:
     )
 
 
+def test_a_task_module_that_is_no_python_gets_a_sentence(tmp_path: Path) -> None:
+    project = copy(tmp_path / "project")
+    (project / "tasks/base.py").write_text("def base(:\n")
+    assert run([project / "inv", "--list"], code=1).stderr == f"{project}/tasks/base.py, line 1: invalid syntax.\n"
+
+
 def test_it_works_from_any_folder_and_through_symlinks(untouched: Small, tmp_path: Path) -> None:
     small = untouched
     here = tmp_path / "here"
@@ -450,7 +456,8 @@ def test_without_any_output_a_task_still_works() -> None:
 
 def test_packages_that_are_half_there_are_told(tmp_path: Path) -> None:
     gone = "import sys; from pathlib import Path; Path.glob = lambda *_: iter(())\n"
-    done = run([sys.executable, "-I", "-c", f"{gone}import runpy; runpy.run_path({str(PROGRAM_FILE)!r})"], code=1)
+    started = f"import runpy; runpy.run_path({str(PROGRAM_FILE)!r}, run_name='__main__')"
+    done = run([sys.executable, "-I", "-c", f"{gone}{started}"], code=1)
     assert done.stderr.startswith("What is in .venv does not fit this Python (invoke is only half there). Type: rm -r ")
 
 
@@ -458,7 +465,9 @@ def test_what_was_spared_is_there_for_whoever_asks_for_it() -> None:
     code = f"""if True:
         import runpy
         shared = runpy.run_path({str(PROGRAM_FILE)!r})
-        import asyncio, invoke, sys, unittest.mock, importlib.metadata
+        with shared["spared"]():
+            import invoke
+        import asyncio, unittest.mock, importlib.metadata
         made = invoke.MockContext(run=invoke.Result("done"), repeat=True)
         print(made.run("x").stdout, isinstance(made.run, unittest.mock.Mock), invoke.__version__)
         print(shared["version"]("msgspec") == importlib.metadata.version("msgspec"))

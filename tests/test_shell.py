@@ -107,6 +107,16 @@ def test_a_failure_ends_with_its_sentence_and_1(capfd: pytest.CaptureFixture[str
         run(context(), ["no-such-program"], "It failed.")
 
 
+@pytest.mark.parametrize("known", [True, False], ids=["the kernel tells", "nobody tells"])
+def test_the_end_of_a_command_is_seen_at_once(known: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not known:
+        monkeypatch.delattr(os, "pidfd_open")
+    assert ask(context(), ["sh", "-c", "sleep 0.3; echo over; exit 3"]).exited == 3
+    quiet = ["sh", "-c", "sleep 0.3 >&- 2>&-; exec sleep 0.3 >&- 2>&-"]  # its end is all that it says
+    begun = time.monotonic()
+    assert ask(context(), quiet).ok and 0.6 <= time.monotonic() - begun < 0.9
+
+
 def test_an_environment_adds_and_removes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STAYS", "1")
     monkeypatch.setenv("GOES", "1")
@@ -119,7 +129,7 @@ def test_an_environment_adds_and_removes(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize("how", ["Ctrl-C in a terminal", "kill"])
 def test_an_interrupt_ends_the_command_and_is_not_swallowed(door: str, how: str) -> None:
     body = "import signal, sys; sys.path.insert(0, sys.argv[1])\n"
-    body += "from invoke import Config, Context; from tasks.shared.program import interrupt\n"
+    body += "from invoke import Config, Context; from tasks.shared.invoking import interrupt\n"
     body += "from tasks.shared.shell import Runner, ask, run\n"
     body += "signal.signal(signal.SIGTERM, interrupt)\n"
     body += "c = Context(Config(overrides={'runners': {'local': Runner}}))\nargv = ['sleep', '60']\n"

@@ -60,7 +60,7 @@ def release(c: Context, source: Path, series: str) -> Release:
     Raises:
         Exit: with code 1 when the source is no git checkout, is shallow, lacks a commit or submodule, or has conflicts.
     """
-    revision = usable(c, source)
+    revision, branch = head(c, source)
     states = status(c, source)
     dirty = any(state not in ("??", "!!") for state in states)
     commits = git(c, source, "rev-list", "--count", "HEAD")
@@ -71,7 +71,7 @@ def release(c: Context, source: Path, series: str) -> Release:
         version=git(c, source, "describe", "--tags", "--always") or revision[:7],
         url=without_credentials(git(c, source, "config", "--get", "remote.origin.url") or ""),
         commit=revision[:7],
-        branch=git(c, source, "rev-parse", "--abbrev-ref", "HEAD") or "HEAD",
+        branch=branch,
         tag=f"{series}.{commits}",
         revision=revision,
         tree=tree,
@@ -97,12 +97,16 @@ def status(c: Context, source: Path) -> list[str]:
     return states
 
 
-def usable(c: Context, source: Path) -> str:
-    """HEAD's full commit id, once it is certain that the source's number of commits means something."""
+def head(c: Context, source: Path) -> tuple[str, str]:
+    """HEAD's full commit id and its branch (`HEAD` if it is detached).
+
+    Raises:
+        Exit: with code 1 when there is none, or the number of commits below it would mean nothing.
+    """
     setting = "It is the setting stack.source."
     if not source.is_dir():
         raise Exit(f"There is no folder {source}. {setting} Clone the framework there, or change it.", code=1)
-    questions = ("--is-inside-work-tree", "--is-shallow-repository")
+    questions = ("--is-inside-work-tree", "--is-shallow-repository", "HEAD^{commit}", "--abbrev-ref", "HEAD")
     probe = ask(c, ["git", "-C", str(source), "rev-parse", *questions], env=PLAIN)
     if probe.exited == 127:
         raise Exit("git is not installed. Type: apt-get install git", code=1)
@@ -112,11 +116,10 @@ def usable(c: Context, source: Path) -> str:
             f"Type: git config --global --add safe.directory {source}",
             code=1,
         )
-    inside, shallow, *_ = [*probe.stdout.split(), "", ""]
-    if not probe.ok or inside != "true":
+    inside, shallow, revision, branch, *_ = [*probe.stdout.splitlines(), "", "", "", ""]  # as far as it came
+    if inside != "true":
         raise Exit(f"{source} is not a git checkout. {setting} Clone the framework there, or change it.", code=1)
-    revision = git(c, source, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
-    if not revision:
+    if not probe.ok:
         raise Exit(f"{source} has no commit yet. Commit something, then type the same again.", code=1)
     if shallow == "true":
         raise Exit(
@@ -124,7 +127,7 @@ def usable(c: Context, source: Path) -> str:
             f"Type: git -C {source} fetch --unshallow",
             code=1,
         )
-    return revision
+    return revision, branch
 
 
 def without_credentials(url: str) -> str:

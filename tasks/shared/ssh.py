@@ -70,14 +70,13 @@ class Connection(UnixHTTPConnection):  # type: ignore[misc]
         self.command = command
 
     def connect(self) -> None:
-        """Start ssh, in a session of its own, as the CLI does: Ctrl-C must not end it, because undoing needs the engine.
+        """Start ssh. It ends when this end is closed.
 
-        To ignore the signal is not enough: on a shared connection, ssh sets a handler of its own. It ends when this end
-        is closed.
+        It has a session of its own, as with the CLI: Ctrl-C must not end it, because undoing needs the engine. Ignoring
+        the signal would not do: on a shared connection, ssh sets a handler of its own.
         """
         here, there = socket.socketpair()
         with there:
             subprocess.Popen(self.command, stdin=there.fileno(), stdout=there.fileno(), start_new_session=True)
         here.settimeout(self.timeout)
         self.sock = here
-

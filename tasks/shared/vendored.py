@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from invoke import Exit
 from msgspec import Struct
 
+from . import memory
+
 if TYPE_CHECKING:
     from invoke.vendor.yaml import Node
 
@@ -97,6 +99,13 @@ def read(path: Path) -> dict[str, Pin]:
 @lru_cache(maxsize=1)
 def pins(path: Path, content: str) -> Mapping[str, Pin]:
     """The pins in this content of the file; `fetch-vendor` and `base` ask one after the other."""
+    kind = f"pins {GRAMMARS}"  # one that other rules let through is not remembered
+    found = memory.recall(path, content, kind, lambda text: checked(path, text), bool)
+    return {name: MAKERS[next(kind for kind in GRAMMARS if kind in values)](**values) for name, values in found.items()}
+
+
+def checked(path: Path, content: str) -> dict[str, dict[str, str]]:
+    """The keys and values of each pin in this content of the file."""
     root = parse(path, content)
     if root is None or (scalar(root) and not root.value):
         return {}
@@ -159,8 +168,8 @@ def entries(path: Path, node: "Node", owner: str) -> "dict[str, Node]":
     return found
 
 
-def pin(path: Path, name: str, node: "Node") -> Pin:
-    """One library's pin, checked."""
+def pin(path: Path, name: str, node: "Node") -> dict[str, str]:
+    """The keys and values of one library's pin, checked."""
     if not re.fullmatch(NAME.pattern, name):
         raise wrong(path, node, "", f'"{shown(name)}" cannot name a library: expected {NAME.expected}')
     values = entries(path, node, name)
@@ -177,8 +186,7 @@ def pin(path: Path, name: str, node: "Node") -> Pin:
             raise wrong(path, node, name, f"the key {key} is missing; expected {grammar.expected}")
         if key in values and not (scalar(values[key]) and re.fullmatch(grammar.pattern, values[key].value)):
             raise wrong(path, values[key], name, f"{key} is not usable; expected {grammar.expected}")
-    plain = {key: value.value.lower() if key in ("sha256", "rev") else value.value for key, value in values.items()}
-    return MAKERS[kinds[0]](**plain)
+    return {key: value.value.lower() if key in ("sha256", "rev") else value.value for key, value in values.items()}
 
 
 def wrong(path: Path, node: "Node", name: str, what: str) -> Exit:
