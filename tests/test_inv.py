@@ -444,6 +444,16 @@ def test_nobody_who_reads_on_is_no_traceback(typed: str) -> None:
         assert (done.returncode, done.stderr) in ((1, ""), (0, ""))
 
 
+@pytest.mark.parametrize("typed", ["--list", "--help start", "fetch-vendor --check"])
+def test_a_full_disk_is_no_traceback(typed: str) -> None:
+    with open("/dev/full", "w") as full:
+        words = [sys.executable, "-I", str(PROGRAM_FILE), *typed.split()]
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True)
+        assert done.returncode == 1 and len(done.stderr.splitlines()) == 1, done.stderr
+        assert "disk is full" in done.stderr or "No space left on device" in done.stderr
+        assert subprocess.run(words, stdout=full, stderr=full).returncode != 0  # Python itself has the last word
+
+
 def test_without_any_output_a_task_still_works() -> None:
     for closed in (">&-", "2>&-", ">&- 2>&-"):
         done = subprocess.run(

@@ -310,6 +310,23 @@ def test_a_file_that_is_not_yaml_is_refused_in_one_sentence_each_time(tmp_path: 
         assert refusal.startswith(str(file)) and said in refusal and "Traceback" not in refusal
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[]", "expected settings, as `key: value` lines, and found a list."),
+        ("3", "expected settings, as `key: value` lines, and found a int."),
+        ('{"stack": ', "not valid JSON (Expecting value: line 1 column 11 (char 10))."),
+        ("[" * 5000, "nested too deeply."),
+        ('{"a": "\udcff"}', "not valid JSON (it is not UTF-8)."),
+    ],
+    ids=range(5),
+)
+def test_a_file_that_is_not_json_is_refused_in_one_sentence(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "site.json"
+    file.write_bytes(text.encode(errors="surrogateescape"))
+    assert inv("-f", file, "labels", code=2).stderr == f"{file}: {said}\n"
+
+
 def test_a_settings_file_in_python_that_is_none_is_refused_in_one_sentence(tmp_path: Path) -> None:
     file = tmp_path / "site.py"
     file.write_text("x = (\n")

@@ -1,11 +1,12 @@
 """Invoke as this project uses it: its order of tasks, its exit codes, and sentences for what is wrong in settings."""
 
 import gc
+import json
 import os
 import re
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,41 @@ def ours(value: Any) -> bool:
     return isinstance(value, dict) and list(value) == ["stack"]
 
 
+def checked(path: PathLike[Any], kind: str, read: Callable[[Path], Any]) -> Any:
+    """What a settings file holds; Invoke itself stumbles over one that holds anything but `key: value` lines.
+
+    Args:
+        kind: what it is to be, for people.
+
+    Raises:
+        Exit: with code 2 and a sentence that names the file.
+    """
+    try:
+        loaded = read(Path(path))
+        odd = list(odd_keys(loaded)) if isinstance(loaded, dict) else []
+    except UnicodeDecodeError:
+        raise Exit(f"{path}: not valid {kind} (it is not UTF-8).", code=2) from None
+    except RecursionError:
+        raise Exit(f"{path}: nested too deeply.", code=2) from None
+    except ValueError as error:
+        raise Exit(f"{path}: not valid {kind} ({error}).", code=2) from None
+    except PermissionError:
+        raise Exit(f"{path} cannot be read: permission denied.", code=2) from None
+    except IsADirectoryError:
+        raise Exit(f"{path} is a folder, and no settings file.", code=2) from None
+    except Exception as error:
+        if type(error).__module__.startswith("invoke.vendor.yaml"):
+            raise not_yaml(path, error) from None
+        raise
+    if loaded is not None and not isinstance(loaded, dict):
+        found = type(loaded).__name__
+        raise Exit(f"{path}: expected settings, as `key: value` lines, and found a {found}.", code=2)
+    for section, key in odd:
+        place = section or "it"
+        raise Exit(f'{path}: {key} in {place} stands where a name is expected. Write it in quotes: "{key}"', code=2)
+    return loaded
+
+
 class StackConfig(Config):
     """Invoke's configuration, which finds this project's tasks from any folder."""
 
@@ -51,36 +87,12 @@ class StackConfig(Config):
         return defaults
 
     def _load_yaml(self, path: PathLike[Any]) -> Any:
-        """Read a settings file; Invoke itself stumbles over one that holds anything but `key: value` lines."""
-        try:
-            loaded = settings_file(Path(path))
-            odd = list(odd_keys(loaded)) if isinstance(loaded, dict) else []
-        except UnicodeDecodeError:
-            raise Exit(f"{path}: not valid YAML (it is not UTF-8).", code=2) from None
-        except RecursionError:
-            raise Exit(f"{path}: nested too deeply.", code=2) from None
-        except ValueError as error:
-            raise Exit(f"{path}: not valid YAML ({error}).", code=2) from None
-        except PermissionError:
-            raise Exit(f"{path} cannot be read: permission denied.", code=2) from None
-        except IsADirectoryError:
-            raise Exit(f"{path} is a folder, and no settings file.", code=2) from None
-        except Exception as error:
-            if type(error).__module__.startswith("invoke.vendor.yaml"):
-                raise not_yaml(path, error) from None
-            raise
-        if not isinstance(loaded, dict | None):
-            raise Exit(
-                f"{path}: expected settings, as `key: value` lines, and found a {type(loaded).__name__}.", code=2
-            )
-        for section, key in odd:
-            raise Exit(
-                f'{path}: {key} in {section or "it"} stands where a name is expected. Write it in quotes: "{key}"',
-                code=2,
-            )
-        return loaded
+        return checked(path, "YAML", settings_file)
 
     _load_yml = _load_yaml
+
+    def _load_json(self, path: PathLike[Any]) -> Any:
+        return checked(path, "JSON", lambda file: json.loads(file.read_text(encoding="utf-8")))
 
     def merge(self) -> None:
         """Merge the levels; Invoke has no sentence for a section in one file that is a value in another."""

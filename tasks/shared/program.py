@@ -3,6 +3,7 @@
 Run as a script, which Python compiles at every start; so the rest of it stands in invoking.py.
 """
 
+import errno
 import gc
 import os
 import sys
@@ -79,10 +80,18 @@ def main() -> None:
     try:
         program()()
     except BrokenPipeError:  # nobody reads on, as with `inv --list | head -1`
-        for number in (1, 2):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), number)
         sys.exit(1)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        sys.exit(f"Cannot write{f' {error.filename}' if error.filename else ''}: the disk is full.")
     finally:
+        for number, stream in ((1, sys.stdout), (2, sys.stderr)):
+            try:
+                if stream:
+                    stream.flush()
+            except OSError:  # what cannot be written goes nowhere, or Python would complain of it at the very end
+                os.dup2(os.open(os.devnull, os.O_WRONLY), number)
         gc.freeze()  # so that Python does not go through everything once more before it ends
 
 
