@@ -27,9 +27,7 @@ def frame(c: Context, name: str = "", force: bool = False, dirty: bool = False, 
 
     The image holds the files that git tracks at HEAD, submodules included, and nothing else that lies about.
     """
-    shared = stack(c)
-    chosen = shared.settings.frame(name)
-    tag = version_tag(shared, dirty, suffix)
+    shared, chosen, tag = asked_for(c, name, dirty, suffix)
     reference = f"{chosen.image}:{tag}"
     docker = engine.engine()
     with building.one_at_a_time(c, chosen.image):
@@ -48,6 +46,22 @@ def frame(c: Context, name: str = "", force: bool = False, dirty: bool = False, 
         else:
             print(f"{reference} is already built from commit {shared.release.commit}.")
     remember_built(c, name or next(iter(shared.settings.frames)), tag)
+
+
+def asked_for(c: Context, name: str, dirty: bool, suffix: str, **others: bool) -> tuple[Stack, Frame, str]:
+    """The shared context, the chosen frame, and the tag that it is built under.
+
+    Args:
+        others: those of the task's arguments that do not matter here.
+
+    Raises:
+        Exit: when there is nothing to build, or it must not be built so.
+    """
+    shared = stack(c)
+    return shared, shared.settings.frame(name), version_tag(shared, dirty, suffix)
+
+
+frame.first = asked_for  # before the base is built for nothing
 
 
 def version_tag(shared: Stack, dirty: bool, suffix: str) -> str:

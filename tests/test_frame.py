@@ -151,8 +151,8 @@ def test_a_tag_names_one_content(site: Site) -> None:
         "Type --suffix NAME for a tag of its own, or --force to replace it."
     )
     assert image_id(site, "tests/visdom:0.2.2") == first
-    wrong = site.inv("frame", "--suffix", "a/b", code=2)
-    assert wrong.stderr.startswith("0.2.2-a/b cannot be a tag")
+    wrong = site.inv("base", "frame", "--suffix", "a/b", "start", code=2)
+    assert wrong.stderr.startswith("0.2.2-a/b cannot be a tag") and wrong.stdout == ""
     site.inv("frame", "--suffix", "ours")
     assert site.label("tests/visdom:0.2.2-ours", "org.opencontainers.image.revision") == ours
     site.inv("frame", "--force")
@@ -161,6 +161,7 @@ def test_a_tag_names_one_content(site: Site) -> None:
     (site.source / "index.html").write_text("not committed\n")
     dirty = site.inv("frame", code=2)
     assert "uncommitted changes" in dirty.stderr and dirty.stderr.strip().endswith("inv frame --dirty")
+    assert dirty.stdout == "", "the base was looked at first"
     built = site.inv("frame", "--dirty", "--suffix", "mine").stdout
     site.git("commit", "--quiet", "--all", "--message", "committed")
     tree = site.git("rev-parse", "HEAD^{tree}")

@@ -11,7 +11,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from invoke import Config, Exit, Program
+from invoke import Config, Context, Exit, Program
 from invoke.config import AmbiguousMergeError
 from invoke.exceptions import AmbiguousEnvVar, CollectionNotFound, ParseError, UncastableEnvVar, UnknownFileType
 
@@ -111,8 +111,9 @@ class StackConfig(Config):
 
 
 class StackProgram(Program):
-    """Invoke's program with three changes.
+    """Invoke's program with four changes.
 
+    - What a task would refuse is refused before its pre-tasks run.
     - Tasks are listed in the order of the work, not of the alphabet.
     - A wrong argument ends with 2, an interrupt with 130; a broken settings file gets a sentence, not a traceback.
     - Compiled modules are kept (Invoke turns that off), so that every later start is faster.
@@ -148,9 +149,20 @@ class StackProgram(Program):
         gc.freeze()  # so that it never looks at what is here already
         gc.enable()
         try:
+            self.look_ahead()
             super().execute()
         except KeyboardInterrupt:
             raise Exit("Stopped.", code=130) from None
+
+    def look_ahead(self) -> None:
+        """Let each typed task that has a function `first` refuse, before a task in front of it takes its time.
+
+        It gets the task's context and arguments.
+        """
+        self.config.load_collection(self.collection.configuration())  # as Invoke does before each task
+        for typed in self.tasks:
+            if first := getattr(self.collection[typed.name], "first", None):
+                first(Context(self.config), **typed.as_kwargs)
 
     def _make_pairs(self, coll: Any, ancestors: list[str] | None = None) -> list[tuple[str, str | None]]:
         pairs: list[tuple[str, str | None]] = super()._make_pairs(coll, ancestors)
