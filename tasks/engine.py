@@ -17,7 +17,9 @@ def engine(c: Context) -> None:
     answer = asked(c, endpoint)
     if not answer and endpoint.host != engines.DEFAULT:
         if debian.program("docker") is None:
-            raise Exit("There is no docker client here. Type: apt-get install docker.io", code=1)
+            raise Exit(
+                "There is no docker client here. Type: apt-get install docker.io (on Debian 13: docker-cli)", code=1
+            )
         raise Exit(
             f"No Docker Engine answers at {endpoint.host}, which DOCKER_HOST or the docker context names. "
             "Start it there, or type: docker context use default",

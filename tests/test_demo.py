@@ -205,6 +205,17 @@ def test_installing_is_shown_and_only_shown_under_dry() -> None:
     assert "apt-get install -y -qq --no-install-recommends docker.io" in done.stdout
 
 
+@pytest.mark.parametrize("known", [(), ("docker-cli",), ("docker-cli", "docker-buildx")])
+def test_what_newer_debians_split_off_is_installed_too(known: tuple[str, ...], tmp_path: Path) -> None:
+    names = "|".join(known) or "none"
+    (tmp_path / "apt-cache").write_text(f"#!/bin/sh\ncase $2 in {names}) exit 0 ;; *) exit 100 ;; esac\n")
+    (tmp_path / "apt-cache").chmod(0o755)
+    env = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = run([*machine_without_an_engine(), *without(program("dockerd")), *INV, "--dry", "engine"], env=env)
+    line = next(line for line in done.stdout.splitlines() if line.startswith("apt-get install"))
+    assert line.split()[5:] == ["docker.io", *known]
+
+
 # test
 
 

@@ -14,6 +14,8 @@ from .shell import ask, run
 PATH = "/usr/local/sbin:/usr/sbin:/sbin"  # where dockerd lies; not always on a user's PATH
 LOG = Path("/var/log/dockerd.log")
 ANSWERS_WITHIN = 60  # seconds
+# What docker.io itself holds, or does not need, before Debian 13.
+SPLIT_OFF = {"docker.io": ("docker-cli", "docker-buildx")}
 
 
 def program(name: str) -> str | None:
@@ -41,7 +43,8 @@ def install(c: Context, packages: Sequence[str], purpose: str) -> None:
     quiet: dict[str, str | None] = {"DEBIAN_FRONTEND": "noninteractive"}
     failed = f"apt-get could not install {wanted}; its last lines say why. Check the network, then type the same again."
     run(c, ["apt-get", "update", "-qq"], failed, env=quiet)
-    run(c, ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages], failed, env=quiet)
+    parts = [part for name in packages for part in SPLIT_OFF.get(name, ()) if ask(c, ["apt-cache", "show", part]).ok]
+    run(c, ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages, *parts], failed, env=quiet)
 
 
 def start_engine(c: Context) -> None:
