@@ -6,13 +6,13 @@ from invoke import Context, Exit, task
 
 from . import vendor
 from .shared import building, commands, engine, recovery, stamp, vendored
-from .shared.context import load_settings
+from .shared.context import load_settings, remember_base
 from .shared.engine import Engine
 from .shared.settings import ROOT, Settings
 from .shared.shell import run
 
 
-@task(pre=[vendor.fetch_vendor], help={"force": "Build it even if nothing changed."})
+@task(pre=[vendor.fetch_vendor], help={"force": "Build it anew, and take no step from docker's cache."})
 def base(c: Context, force: bool = False) -> None:
     """Build the second layer, if missing or its inputs changed.
 
@@ -36,9 +36,11 @@ def base(c: Context, force: bool = False) -> None:
         print(f"Building {reference}: {reason}.", flush=True)
         labels = stamp.base_labels(settings, parent, pins, inputs)
         args = building.declared(dockerfile, {"PARENT": settings.base.parent})
-        building.build(c, docker, reference, dockerfile, ROOT, args, labels, settings.base.build_options)
-        if not c.config.run.dry:
-            remove_former(c, docker, settings, former.id if former else "")
+        options = [*settings.base.build_options, *(["--no-cache"] if force else [])]
+        building.build(c, docker, reference, dockerfile, ROOT, args, labels, options)
+        if c.config.run.dry:
+            remember_base(c)
+        remove_former(c, docker, settings, former.id if former else "")
 
 
 def why(labels: dict[str, str] | None, inputs: dict[str, str], force: bool) -> str:
@@ -82,7 +84,9 @@ def remove_former(c: Context, docker: Engine, settings: Settings, former: str) -
     if former and former not in layers and (details := docker.image_details(former)):
         rows.append({"Id": former, "RepoTags": details["RepoTags"], "Labels": {}})
         layers[former] = details["RootFS"]["Layers"]
-    orphans = [row for row in rows if row.get("RepoTags") in (None, [], ["<none>:<none>"])]
+    # Under --dry, the former one still has the tag that it would have lost.
+    lost = former if c.config.run.dry else ""
+    orphans = [row for row in rows if row["Id"] == lost or row.get("RepoTags") in (None, [], ["<none>:<none>"])]
     if not orphans:
         return
     used = {container.image for container in docker.containers()}

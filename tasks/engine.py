@@ -35,6 +35,7 @@ def engine(c: Context) -> None:
 
 def asked(c: Context, endpoint: engines.Endpoint) -> str:
     """The engine's version and storage, asked with the docker CLI; "" when none answers."""
-    question = ["docker", "info", "--format", "{{.ServerVersion}} ({{.Driver}})"]
+    # Without an engine, a client since 25 ends with 0 all the same, and prints what is not there as nothing.
+    question = ["docker", "info", "--format", "{{if .ServerVersion}}{{.ServerVersion}} ({{.Driver}}){{end}}"]
     result = ask(c, question, env=endpoint.environment())
     return result.stdout.strip() if result.ok else ""

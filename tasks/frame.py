@@ -8,7 +8,7 @@ from invoke import Context, Exit, task
 
 from . import base
 from .shared import building, engine, git, stamp
-from .shared.context import Stack, remember_built, stack
+from .shared.context import Stack, base_pending, remember_built, stack
 from .shared.engine import Engine, Image
 from .shared.settings import Frame
 
@@ -94,7 +94,7 @@ def describe_base(c: Context, docker: Engine, shared: Stack) -> dict[str, str]:
         Exit: with code 1 when there is none.
     """
     reference = f"{shared.settings.base.image}:latest"
-    details = docker.image_details(reference)
+    details = {} if base_pending(c) else docker.image_details(reference)
     if not details and not c.config.run.dry:  # under --dry, `base` has only said that it would build it
         raise Exit(f"There is no base image {reference}. Type: inv base", code=1)
     labels = details.get("Config", {}).get("Labels") or {}

@@ -12,6 +12,8 @@ from .shared.engine import Engine, Image
 from .shared.service import printable
 from .shared.settings import REFERENCE, Frame
 
+WIDE = 100_000  # columns of a pipe or a file
+
 
 @task(
     help={
@@ -105,7 +107,8 @@ def show_table(image: Image) -> None:
     table.add_column("value", overflow="fold")
     for name, value in sorted(image.labels.items()):
         table.add_row(Text(printable(name)), Text(readable(value)))  # Text: an image's labels are nobody's markup
-    Console().print(table if image.labels else f"{image.reference} has no labels.")
+    console = Console(width=None if sys.stdout.isatty() else WIDE)
+    console.print(table if image.labels else f"{image.reference} has no labels.")
 
 
 def readable(text: str) -> str:

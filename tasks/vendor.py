@@ -25,11 +25,11 @@ class Plan(NamedTuple):
 
 @task(
     help={
-        "only": "fetch or check only this library",
-        "update": "move the git pin of this library to the newest commit of its branch, and fetch it",
-        "to": "with --update: the commit id, branch or tag to move to",
-        "check": "say what is missing or altered, without network; exit 1 if anything is",
-        "force": "fetch again, and overwrite edits made by hand",
+        "only": "Fetch or check only this library.",
+        "update": "Move the git pin of this library to the newest commit of its branch, and fetch it.",
+        "to": "With --update: the full commit id, branch or tag to move to.",
+        "check": "Say what is missing or altered, without network; exit 1 if anything is.",
+        "force": "Fetch again, and overwrite edits made by hand.",
     }
 )
 def fetch_vendor(
@@ -59,7 +59,7 @@ def bring(
         changed = moved(vendor, update, to, force) if update else {}
         only = update or only
         pins = chosen(vendor, only, changed)
-        todo = plan(vendor, pins, only, force)
+        todo = plan(vendor, pins, only, force, keep=not dry)
         if check:
             report(vendor, todo, len(pins))
             return
@@ -85,18 +85,18 @@ def chosen(vendor: Path, only: str, changed: Mapping[str, Pin]) -> dict[str, Pin
     return {only: pins[only]} if only else pins
 
 
-def plan(vendor: Path, pins: Mapping[str, Pin], only: str, force: bool) -> Plan:
-    """Compare what is there with the pins; no network, and nothing is changed."""
+def plan(vendor: Path, pins: Mapping[str, Pin], only: str, force: bool, keep: bool = True) -> Plan:
+    """Compare what is there with the pins; no network, and nothing is changed. `keep`: as in `seal.look`."""
     result = Plan({}, [], [])
     for name, wanted in vendored.describe(pins).items():
-        state = seal.look(vendor, name, wanted)
+        state = seal.look(vendor, name, wanted, keep)
         if state.edited and not force:
             again = f"inv fetch-vendor --force --only {name}"
             result.problems.append(f"vendor/{name} {edits(state)}; kept as it is. To throw that away: {again}")
         elif force or state.kind is not Kind.READY:
             result.fetch[name] = "forced" if state.kind is Kind.READY else state.kind.value
     for name in [] if only else seal.strays(vendor, pins):
-        state = seal.look(vendor, name)
+        state = seal.look(vendor, name, keep=keep)
         if state.kind is Kind.FOREIGN or (state.edited and not force):
             result.problems.append(
                 f"vendor/{shown(name)} {edits(state)}, and is not in vendor.yaml: the base would take it in. "

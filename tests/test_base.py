@@ -57,6 +57,7 @@ def test_the_base_is_built_when_it_is_missing_or_an_input_changed_and_says_which
     change(site, "RUN touch /tmp/changed")
     foretold = site.inv("--dry", "base").stdout
     assert image_id(site) == first
+    assert f"docker image rm {first}" in foretold
     done = site.inv("base").stdout
     assert "Building tests/base:latest: changed since the last build: Dockerfile." in done
     assert build_line(done) == build_line(foretold) != ""
@@ -71,7 +72,8 @@ def test_the_base_is_built_when_it_is_missing_or_an_input_changed_and_says_which
     site.engine.docker("build", "--tag", "tiny:2", "-", input="FROM tiny:1\nENV OTHER=1\n")
     assert "changed since the last build: parent." in site.inv("base").stdout
     assert "OTHER=1" in site.docker("image", "inspect", "--format", "{{.Config.Env}}", BASE)
-    assert "Building tests/base:latest: --force was given." in site.inv("base", "--force").stdout
+    forced = site.inv("base", "--force").stdout
+    assert "Building tests/base:latest: --force was given." in forced and " --no-cache " in build_line(forced)
     assert (
         len(site.docker("images", "--all", "--quiet", "--filter", "label=org.label-schema.name=tests/base").split())
         == 1

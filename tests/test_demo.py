@@ -149,6 +149,14 @@ def test_an_engine_elsewhere_that_does_not_answer_is_not_replaced(tmp_path: Path
         assert nowhere in said and len(said.splitlines()) == 1
 
 
+def test_a_client_that_prints_nothing_and_calls_it_success_is_no_engine(tmp_path: Path) -> None:
+    """As Debian 13's client does (26.1), of which this machine may have another version."""
+    (tmp_path / "docker").write_text("#!/bin/sh\necho\n")
+    (tmp_path / "docker").chmod(0o755)
+    env = {"DOCKER_HOST": f"unix://{tmp_path}/none", "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    assert run([*INV, "engine"], code=1, env=env).stderr.startswith("No Docker Engine answers at unix://")
+
+
 ENGINE_LESS = f"""mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /var/lib && mount -t tmpfs tmpfs /var/log
 {sys.executable} -c "{LOOPBACK_UP}"
 unset DOCKER_HOST DOCKER_CONTEXT

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -214,8 +215,10 @@ def test_an_image_of_the_old_script_is_taken_over_only_for_its_own_commit(site: 
 
 
 def test_a_teams_own_dockerfile_gets_the_arguments_it_declares_and_the_stamp(site: Site) -> None:
-    names = "REPOSITORY TAG DATE VERSION URL COMMIT BRANCH VENDOR PROJECT PORT"
-    pairs = " ".join(f'team.{name}="${{{name}}}"' for name in names.split())
+    names = (
+        "REPOSITORY TAG DATE VERSION \\ \n  # a comment, and the line goes on\n URL COMMIT BRANCH VENDOR PROJECT PORT"
+    )
+    pairs = " ".join(f'team.{name}="${{{name}}}"' for name in names.split() if name.isupper())
     bare = site.dockerfile.read_text()
     site.dockerfile.write_text(f"{bare}ARG {names} \\\n  EXTRA\nLABEL {pairs} extra=$EXTRA\n")
     site.frame["build_args"] = {"EXTRA": "a b $c", "HTTP_PROXY": "http://proxy.example.com"}
@@ -238,6 +241,35 @@ def test_a_teams_own_dockerfile_gets_the_arguments_it_declares_and_the_stamp(sit
     assert (found["org.label-schema.name"], found["org.opencontainers.image.revision"]) == ("tests/visdom", head)
 
 
+def test_dry_knows_that_another_base_means_another_frame(site: Site) -> None:
+    site.inv("frame")
+    former = image_id(site, "tests/base:latest")
+    base = site.folder / "Dockerfile.base"
+    base.write_text(base.read_text() + "ENV ANOTHER=1\n")
+    foretold = site.inv("--dry", "frame").stdout
+    assert "Building tests/visdom:0.2.1: changed since the last build: base; the tag moves" in foretold
+    assert f"docker image rm {former}" not in foretold  # the former frame stands on it
+    acts = [line.split(" --file ")[0] for line in foretold.splitlines() if line.startswith("docker ")]
+    done = site.inv("frame").stdout
+    assert [line.split(" --file ")[0] for line in done.splitlines() if line.startswith("docker ")] == acts != []
+
+
+def test_without_a_docker_client_it_is_the_client_that_is_named(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "few").mkdir()
+    for name in ("git", "sh", "bash"):
+        (tmp_path / "few" / name).symlink_to(shutil.which(name) or name)
+    site.inv("base")
+    refused = site.inv("frame", code=1, PATH=str(tmp_path / "few"))
+    assert refused.stderr.endswith("There is no docker client on this machine. Type: inv engine, which brings one.\n")
+
+
+def test_a_build_that_takes_longer_than_invoke_is_told_to_allow_is_a_sentence(site: Site) -> None:
+    site.inv("base")
+    site.dockerfile.write_text(f"{PLAIN}RUN sleep 20\n")
+    refused = site.inv("-T", "1", "frame", code=1)
+    assert "The build of tests/visdom:0.2.1 failed" in refused.stderr and "longer than 1 s" in refused.stderr
+
+
 PLAIN = "FROM tests/base:latest\nCOPY . /srv\n"
 # Dockerfiles and build options with which one instruction can set the labels, at the end of the file,
 STAMPED: dict[str, tuple[str, list[str]]] = {
@@ -245,7 +277,7 @@ STAMPED: dict[str, tuple[str, list[str]]] = {
     "no line end": (PLAIN.strip(), []),
     "Windows line ends": (PLAIN.replace("\n", "\r\n"), []),
     "stages": (f"FROM tests/base:latest AS one\nLABEL org.opencontainers.image.title=one\n{PLAIN}", []),
-    "byte order mark": (f"\ufeff{PLAIN}", []),
+    "byte order mark": ("\ufeffARG BASE\nFROM $BASE\nCOPY . /srv\n", []),
     "a comment with a backslash": (f"{PLAIN}# the end \\\n", []),
     "labels of its own": (f"{PLAIN}LABEL org.opencontainers.image.title=another own=1\nONBUILD RUN exit 3\n", []),
 }
@@ -284,6 +316,13 @@ def test_labels_say_the_same_however_they_get_into_the_image(site: Site, kind: s
     assert len(labels) == 18 + ("last" in labels) + ("own" in labels)
     assert json.loads(labels["com.colorai.stack.inputs"])["content"] == site.git("rev-parse", "HEAD^{tree}")
     assert left(site) == LOCKS
+
+
+def test_a_label_as_a_build_option_has_the_last_word_and_takes_no_second_build(site: Site) -> None:
+    site.frame["build_options"] += ["--label", "org.opencontainers.image.vendor=another"]
+    site.save()
+    assert site.inv("frame").stdout.count("docker build --tag tests/visdom") == 1
+    assert site.label("tests/visdom:0.2.1", "org.opencontainers.image.vendor") == "another"
 
 
 def test_labels_that_do_not_get_into_the_image_at_the_end_of_its_dockerfile_are_flags(

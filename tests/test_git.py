@@ -135,6 +135,22 @@ def test_a_sub_folder_of_a_bigger_repository_is_a_source(
     assert asked(folder).tree == changed.tree
 
 
+def test_attributes_above_a_sub_folder_count_in_it_as_in_a_checkout(
+    source: Repository, c: Context, asked: Callable[[Path], Release], tmp_path: Path
+) -> None:
+    source.git("config", "filter.fake.clean", "sed s/CONTENT/POINTER/")
+    source.git("config", "filter.fake.smudge", "sed s/POINTER/CONTENT/")
+    source.write({".gitattributes": "*.bat text eol=crlf\n", "a/.gitattributes": "*.bin filter=fake\n"})
+    source.commit({"a/b c/x.bin": "CONTENT\n", "a/b c/x.bat": "one\n", "a/other": "not in it\n"})
+    assert "POINTER" in source.git("show", "HEAD:a/b c/x.bin")
+    for revision, content in (("HEAD", b"CONTENT\n"), ("", b"CONTENT, changed\n")):
+        source.write({"a/b c/x.bin": content.decode()})
+        assert asked(source.top / "a/b c").dirty == (not revision)
+        found = exported(c, source.top / "a/b c", tmp_path / f"out{revision}", revision)
+        assert {name: text for name, (_, text) in found.items()} == {"x.bin": content, "x.bat": b"one\r\n"}
+    assert not [*tmp_path.glob("*.whole")]
+
+
 def test_a_worktree_is_a_source(
     source: Repository, c: Context, asked: Callable[[Path], Release], tmp_path: Path
 ) -> None:

@@ -553,6 +553,12 @@ def test_a_variable_that_cannot_become_its_setting_ends_with_2() -> None:
     done = inv("labels", code=2, INVOKE_STACK_START_KEEP="many")
     assert done.stderr.startswith("The variable INVOKE_STACK_START_KEEP needs a whole number, and 'many' is none.")
     assert len(done.stderr.splitlines()) == 1
+    done = inv("labels", code=2, INVOKE_STACK_START_REHEARSE="never")
+    assert done.stderr.startswith(
+        "The variable INVOKE_STACK_START_REHEARSE needs true or false, and 'never' is neither."
+    )
+    done = inv("frame", code=1, INVOKE_RUN_SHELL="/nope")
+    assert done.stderr == "There is no shell /nope. Name one: INVOKE_RUN_SHELL=/bin/sh inv …\n"
     done = inv("labels", code=2, INVOKE_STACK_START_ALLOW="env,volume")
     assert "INVOKE_STACK_START_ALLOW" in done.stderr and len(done.stderr.splitlines()) == 1
 

@@ -63,6 +63,11 @@ def test_labels_are_those_of_the_version_that_runs_or_is_named(running: Site) ->
     assert site.inv("labels", "--image", "tiny:1", "--json").stdout == "{}\n"
 
 
+def test_in_a_pipe_no_value_is_wrapped(site: Site) -> None:
+    version(site, "0.2.1", long="word " * 100 + "end")
+    assert [line for line in site.inv("labels", "--tag", "0.2.1").stdout.splitlines() if "word word word end" in line]
+
+
 def test_what_is_missing_is_answered_with_what_there_is(running: Site) -> None:
     site = running
 

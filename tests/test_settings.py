@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from invoke import Config, Context, Exit
+from invoke import Context, Exit
 from projects import copy, run
 from ruamel.yaml import YAML
 from sites import ROOT
@@ -34,7 +34,7 @@ def nested(key: str, value: Any) -> dict[str, Any]:
 
 def load(file: Path | None = None) -> Settings:
     """The settings as a task gets them: invoke.yaml, then a file named with -f, then the environment."""
-    config = Config(project_location=ROOT, runtime_path=file)
+    config = invoking.StackConfig(project_location=ROOT, runtime_path=file)
     config.load_project(merge=False)
     config.load_runtime()
     config.load_shell_env()
@@ -92,7 +92,7 @@ def test_a_wrong_value_is_named_with_its_file_and_what_was_expected(key: str, tm
     value, sentence = WRONG[key]
     project = write(tmp_path / "project.yaml", {"stack": own()})
     file = write(tmp_path / "site.yaml", nested(f"stack.{key}", value))
-    config = Config(runtime_path=file)
+    config = invoking.StackConfig(runtime_path=file)
     config._set(_project=YAML(typ="safe").load(project.read_text()), _project_path=str(project), _project_found=True)
     if value == {}:
         config._project["stack"].pop(key)  # Invoke merges sections: an empty one takes nothing away
@@ -189,13 +189,35 @@ def test_a_variable_overrides_one_value_and_is_named_when_it_is_wrong(
 
 
 def test_several_frames_need_a_name(tmp_path: Path) -> None:
-    second = {**own()["frames"]["visdom"], "image": "tests/second"}
+    second = {**own()["frames"]["visdom"], "image": "tests/second", "service": "second"}
     found = load(write(tmp_path / "site.yaml", nested("stack.frames.second", second)))
     assert found.frame("second").image == "tests/second"
     for name, sentence in (("", "There are several frames."), ("third", "There is no frame third.")):
         with pytest.raises(Exit) as caught:
             found.frame(name)
         assert caught.value.message == f"{sentence} Type --name with one of: visdom, second." and caught.value.code == 2
+
+
+@pytest.mark.parametrize("said", ["false", "False", "no", "off", "0", ""])
+def test_a_variable_that_says_no_means_no(said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INVOKE_STACK_START_REHEARSE", said)
+    assert load().start.rehearse is False
+
+
+@pytest.mark.parametrize("text", ["stack:\n#  series: x\n", "stack: {base: null, start: }\n", "run:\n", ""])
+def test_a_section_without_lines_says_nothing(text: str, tmp_path: Path) -> None:
+    (tmp_path / "site.yaml").write_text(text)
+    assert load(tmp_path / "site.yaml") == load()
+
+
+def test_two_settings_must_not_name_one_image_or_service(tmp_path: Path) -> None:
+    visdom = own()["frames"]["visdom"]
+    for other, said in (
+        ({**visdom, "service": "second"}, "stack.frames.visdom.image and stack.frames.second.image are both"),
+        ({**visdom, "image": "tests/second"}, "stack.frames.visdom.service and stack.frames.second.service are both"),
+        ({**visdom, "image": own()["base"]["image"], "service": "second"}, "stack.base.image and stack.frames.second"),
+    ):
+        assert said in refused(write(tmp_path / "site.yaml", nested("stack.frames.second", other)))
 
 
 @pytest.fixture
@@ -316,7 +338,7 @@ def test_a_file_that_is_not_yaml_is_refused_in_one_sentence_each_time(tmp_path: 
         ("[]", "expected settings, as `key: value` lines, and found a list."),
         ("3", "expected settings, as `key: value` lines, and found a int."),
         ('{"stack": ', "not valid JSON (Expecting value: line 1 column 11 (char 10))."),
-        ("[" * 5000, "nested too deeply."),
+        ("[" * 200_000, "nested too deeply."),
         ('{"a": "\udcff"}', "not valid JSON (it is not UTF-8)."),
     ],
     ids=range(5),

@@ -800,6 +800,8 @@ def test_a_library_that_is_no_longer_pinned_goes_unless_it_was_edited(
     said = fails(1, fetched, force=True)
     assert "vendor/mine was not made by fetch-vendor, and is not in vendor.yaml" in said
     assert visible(fetched) == ["mine", "vendor.yaml"], "what was fetched is gone, what was not stays even with force"
+    (fetched / "bottle.py").write_text("a module that would be found first")
+    assert "vendor/bottle.py was not made by fetch-vendor, and is not in vendor.yaml" in fails(1, fetched, check=True)
     assert "apex: removed" in capsys.readouterr().out
 
 

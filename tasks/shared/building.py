@@ -13,6 +13,7 @@ from . import commands
 from .engine import Engine
 from .settings import ROOT
 from .shell import run
+from .stamp import INPUTS
 
 BUILDS = ROOT / ".build"  # exported contexts and locks; never committed
 
@@ -30,7 +31,9 @@ def dockerfile(path: Path) -> Path:
 
 def declared(path: Path, args: Mapping[str, str]) -> dict[str, str]:
     """The arguments that a Dockerfile declares with `ARG`: docker warns of every other."""
-    text = path.read_text(encoding="utf-8", errors="replace").replace("\\\n", " ")
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
+    text = re.sub(r"^[ \t]*#.*\n", "", text, flags=re.MULTILINE)  # a comment does not end a line that goes on
+    text = re.sub(r"\\[ \t]*\n", " ", text)
     lines = re.findall(r"^[ \t]*ARG[ \t]+(.+)$", text, re.MULTILINE | re.IGNORECASE)
     names = {word.partition("=")[0] for line in lines for word in line.split()}
     return {name: value for name, value in args.items() if name in names}
@@ -55,10 +58,15 @@ def build(
     if text:
         with written(c, file, text, path):
             run(c, commands.build(reference, file, context, args, {}, options), failed, env)
-        if c.config.run.dry or not (made := engine.image(reference)) or labels.items() <= made.labels.items():
+        if c.config.run.dry or not (made := engine.image(reference)) or bears(made.labels, labels):
             return
         print(f"{path} swallowed the labels at its end; building again with flags.", flush=True)
     run(c, commands.build(reference, path, context, args, labels, options), failed, env)
+
+
+def bears(made: Mapping[str, str], labels: Mapping[str, str]) -> bool:
+    """Whether an image has these labels; a build option may have given one another value, but not the inputs."""
+    return labels.keys() <= made.keys() and made.get(INPUTS) == labels.get(INPUTS)
 
 
 @contextmanager
@@ -119,8 +127,8 @@ def one_at_a_time(c: Context, image: str) -> Iterator[None]:
         BUILDS.mkdir(exist_ok=True)
         file = Path(f"{place(image)}.lock").open("w")  # noqa: SIM115
     except OSError as error:
-        way = "Build as the user who owns it, or remove it."
-        raise Exit(f"{BUILDS} cannot be used: {error.strerror}. {way}", code=1) from None
+        way = " Build as the user who owns it, or remove it." if isinstance(error, PermissionError) else ""
+        raise Exit(f"{BUILDS} cannot be used: {error.strerror}.{way}", code=1) from None
     with file as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -43,6 +43,16 @@ def stack(c: Context) -> Stack:
     return cast(Stack, kept(c)["stack_context"])
 
 
+def remember_base(c: Context) -> None:
+    """Tell the tasks after this one, under `--dry`, that `base` would have built another base."""
+    kept(c)["stack_base_pending"] = True
+
+
+def base_pending(c: Context) -> bool:
+    """Whether the base that is here would be another one, had this run not been `--dry`."""
+    return bool(c.config.get("stack_base_pending"))
+
+
 def remember_built(c: Context, name: str, tag: str) -> None:
     """Tell the tasks after this one which version of which frame `frame` brought."""
     kept(c)["stack_built"] = (*c.config.get("stack_built", ()), Built(name, tag))

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
@@ -111,9 +112,11 @@ def head(c: Context, source: Path) -> tuple[str, str]:
     if probe.exited == 127:
         raise Exit("git is not installed. Type: apt-get install git", code=1)
     if "dubious ownership" in probe.stderr:
+        named = re.search("dubious ownership in repository at '(.*)'", probe.stderr)  # its top may lie above
+        top = named[1] if named else str(source)
         raise Exit(
-            f"git refuses {source}, which belongs to another user. "
-            f"Type: git config --global --add safe.directory {source}",
+            f"git refuses {top}, which belongs to another user. "
+            f"Type: {shlex.join(['git', 'config', '--global', '--add', 'safe.directory', top])}",
             code=1,
         )
     inside, shallow, revision, branch, *_ = [*probe.stdout.splitlines(), "", "", "", ""]  # as far as it came
@@ -167,21 +170,21 @@ def contents(c: Context, where: Path, revision: str, folder: Path, target: Path 
     Raises:
         Exit: with code 1 for a submodule that is not checked out, or a merge that is not finished.
     """
-    places = ("--absolute-git-dir", "--git-path", "objects", "--git-path", "index")
+    places = ("--show-prefix", "--absolute-git-dir", "--git-path", "objects", "--git-path", "index")
     said = git(c, where, "rev-parse", *places, f"{revision or 'HEAD'}:./")
     if said is None:
         raise Exit(f"git tracks nothing in {where} at HEAD. Commit the framework's files there.", code=1)
-    if said.count("\n") != 3:  # between four answers
+    if said.count("\n") != 4:  # between five answers
         raise Exit(f"The path {str(where)!r} holds a line break, which git cannot spell. Move it.", code=1)
-    gitdir, objects, index, tree = said.split("\n")
+    prefix, gitdir, objects, index, tree = said.split("\n")
     env = own_index(where, folder, gitdir, objects, index)
     head = tree
     if not revision:
-        tree = working_tree(c, where, env)
+        tree = working_tree(c, where, prefix, env)
     hashes = [tree]
     clean = tree == head
     if target:
-        write(c, where, tree, env, target)
+        write(c, where, revision or "HEAD", prefix, tree, env, target)
     for path, commit in submodules(c, where, tree, env):
         inner = where / path
         checked_out = git(c, inner, "rev-parse", "--show-prefix") == ""
@@ -223,10 +226,9 @@ def own_index(where: Path, folder: Path, gitdir: str, objects: str, index: str) 
     }
 
 
-def working_tree(c: Context, where: Path, env: dict[str, str]) -> str:
+def working_tree(c: Context, where: Path, prefix: str, env: dict[str, str]) -> str:
     """The tree id of what git tracks below `where`, as it stands in the working tree."""
     top = git(c, where, "rev-parse", "--show-toplevel") or str(where)
-    prefix = git(c, where, "rev-parse", "--show-prefix") or ""
     inside = {**env, "GIT_WORK_TREE": top, "GIT_LITERAL_PATHSPECS": "1"}
     added = git(c, Path(top), "add", "--update", "--", prefix or ".", env=inside)
     tree = git(c, Path(top), "write-tree", *([f"--prefix={prefix}"] if prefix else []), env=inside)
@@ -242,17 +244,48 @@ def submodules(c: Context, where: Path, tree: str, env: dict[str, str]) -> list[
     return [(path, details.split()[2]) for details, _, path in entries]
 
 
-def write(c: Context, where: Path, tree: str, env: dict[str, str], target: Path) -> None:
-    """Write all files of a tree into `target`, as a checkout does (line endings, LFS) and `git archive` does not."""
-    inside = {**env, "GIT_WORK_TREE": str(target), "GIT_INDEX_FILE": env["GIT_INDEX_FILE"] + ".out"}
+def write(
+    c: Context, where: Path, revision: str, prefix: str, tree: str, env: dict[str, str], target: Path
+) -> None:  # fmt: skip
+    """Write all files of a tree into `target`, as a checkout does (line endings, LFS) and `git archive` does not.
+
+    Args:
+        revision: the commit whose .gitattributes count that stand above the tree.
+        prefix: where the tree stands in the repository: "", or a path that ends with a slash.
+    """
+    whole = target.with_name(f"{target.name}.whole") if prefix else target  # attributes go by paths from the top
+    inside = {**env, "GIT_WORK_TREE": str(whole), "GIT_INDEX_FILE": env["GIT_INDEX_FILE"] + ".out"}
+    above = attributes_above(c, where, revision, prefix)
+    steps = [["read-tree", *([f"--prefix={prefix}"] if prefix else []), tree]]
+    steps += [["update-index", "--add", "--cacheinfo", entry] for entry in above]
+    steps += [["checkout-index", "--all", "--force"]]
     former = os.umask(0o022)  # the modes go into the image: they must not depend on who builds
     try:
-        target.mkdir(parents=True, exist_ok=True)
-        for step in (["read-tree", tree], ["checkout-index", "--all", "--force"]):
-            if git(c, target, *step, env=inside) is None:
-                raise Exit(f"git could not write the files of {where}. See: git -C {where} fsck", code=1)
+        (whole / prefix).mkdir(parents=True, exist_ok=True)
+        for step in steps:
+            done = ask(c, ["git", "-C", str(whole), *step], env={**PLAIN, **inside})
+            if not done.ok:
+                reason = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+                raise Exit(f"git could not write the files of {where}: {reason}", code=1)
+        if prefix:
+            (whole / prefix).replace(target)
     finally:
         os.umask(former)
+        if prefix:
+            import shutil
+
+            shutil.rmtree(whole, ignore_errors=True)
+
+
+def attributes_above(c: Context, where: Path, revision: str, prefix: str) -> list[str]:
+    """The .gitattributes of the folders above a prefix, each as `git update-index --cacheinfo` takes it."""
+    folders = prefix.split("/")[:-1]
+    paths = ["/".join([*folders[:depth], ".gitattributes"]) for depth in range(len(folders))]
+    if not paths:
+        return []
+    listing = git(c, where, "ls-tree", "--full-tree", "-z", revision, "--", *paths) or ""
+    entries = (entry.partition("\t") for entry in listing.split("\0") if entry)
+    return [f"{mode},{blob},{path}" for details, _, path in entries for mode, _, blob in [details.split()]]
 
 
 def valid_tag(tag: str) -> bool:

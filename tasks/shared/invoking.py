@@ -96,18 +96,31 @@ class StackConfig(Config):
 
     def merge(self) -> None:
         """Merge the levels; Invoke has no sentence for a section in one file that is a value in another."""
+        levels = (
+            (self._runtime, self._runtime_path),
+            (self._user, self._user_path),
+            (self._system, self._system_path),
+            (self._project, self._project_path),
+        )
+        for level, _ in levels:
+            for below in (self._defaults, self._project):
+                drop_empty(level or {}, below or {})
         try:
             super().merge()
-        except AmbiguousMergeError as error:
-            for level, path in (
-                (self._runtime, self._runtime_path),
-                (self._user, self._user_path),
-                (self._system, self._system_path),
-            ):
-                if name := conflict(self._project, level):
-                    expected = "expected `key: value` lines where invoke.yaml has them, and only there"
-                    raise Exit(f"Setting {name} in {path}: {expected}.", code=2) from None
-            raise Exit(f"The settings files contradict each other: {error}.", code=2) from None
+        except AmbiguousMergeError:
+            places = ((self._project, "invoke.yaml"), (self._defaults, "Invoke"))
+            for level, path in levels:
+                for below, place in places:
+                    if name := conflict(below, level):
+                        expected = f"expected `key: value` lines where {place} has them, and only there"
+                        raise Exit(f"Setting {name} in {path}: {expected}.", code=2) from None
+            raise Exit("In the settings files, a section of one is a value of another.", code=2) from None
+
+    def load_shell_env(self) -> None:
+        """Read the `INVOKE_…` variables; Invoke takes every word but "0" and "" for true, "false" too."""
+        super().load_shell_env()
+        read_truths(self._env, "INVOKE")
+        self.merge()
 
 
 class StackProgram(Program):
@@ -177,6 +190,39 @@ def odd_keys(settings: dict[Any, Any], section: str = "") -> Iterator[tuple[str,
             yield section, key
         elif isinstance(value, dict):
             yield from odd_keys(value, f"{section}.{key}".lstrip("."))
+
+
+def drop_empty(settings: dict[str, Any], below: dict[str, Any]) -> None:
+    """Take away each section without a line, as when all are commented out: it says nothing. `below` has it filled."""
+    for key, value in [*settings.items()]:
+        if isinstance(below.get(key), dict):
+            if value is None:
+                del settings[key]
+            elif isinstance(value, dict):
+                drop_empty(value, below[key])
+
+
+TRUTHS = {
+    **dict.fromkeys(("1", "true", "yes", "on"), True),
+    **dict.fromkeys(("0", "false", "no", "off", ""), False),
+}
+
+
+def read_truths(values: dict[str, Any], name: str) -> None:
+    """Set each true or false value of the environment to what its variable says. `name`: how the variables begin.
+
+    Raises:
+        Exit: with code 2 for a variable that says neither.
+    """
+    for key, value in values.items():
+        variable = f"{name}_{key.upper()}"
+        if isinstance(value, dict):
+            read_truths(value, variable)
+        elif isinstance(value, bool):
+            said = os.environ[variable]
+            if said.lower() not in TRUTHS:
+                raise Exit(f"The variable {variable} needs true or false, and {said!r} is neither. {HELP}", code=2)
+            values[key] = TRUTHS[said.lower()]
 
 
 def conflict(one: Any, other: Any, section: str = "") -> str:

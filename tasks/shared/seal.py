@@ -65,8 +65,12 @@ def write(folder: Path, pin: str) -> None:
     (folder / NAME).write_bytes(msgspec.json.format(msgspec.json.encode(Seal(pin, dict(sorted(marks.items()))))))
 
 
-def look(vendor: Path, name: str, pin: str = "") -> State:
-    """How `vendor/name` stands to a pin (its line; "" if it has none). Reads only what changed since last time."""
+def look(vendor: Path, name: str, pin: str = "", keep: bool = True) -> State:
+    """How `vendor/name` stands to a pin (its line; "" if it has none). Reads only what changed since last time.
+
+    Args:
+        keep: whether what is read now is remembered for the next time.
+    """
     folder = vendor / name
     if not os.path.lexists(folder):
         return State(Kind.MISSING)
@@ -80,7 +84,7 @@ def look(vendor: Path, name: str, pin: str = "") -> State:
         return State(Kind.FOREIGN)
     known = recall(vendor, name)
     marks, fresh = scan(folder, known)
-    if fresh != known:
+    if keep and fresh != known:
         remember(vendor, name, fresh)
     if marks != seal.files:
         every = sorted(marks.keys() | seal.files.keys())
@@ -161,7 +165,6 @@ def remember(vendor: Path, name: str, fresh: Mapping[str, Known]) -> None:
 
 
 def strays(vendor: Path, pins: Container[str]) -> list[str]:
-    """Folders that no pin speaks of. The base would take them in."""
-    with os.scandir(vendor) as found:
-        folders = [entry.name for entry in found if entry.is_dir() or entry.is_symlink()]
-    return sorted(name for name in folders if not name.startswith(".") and name not in pins)
+    """What lies in vendor/ and no pin speaks of. The base would take it in; .dockerignore leaves out what has a dot."""
+    names = (path.name for path in vendor.iterdir())
+    return sorted(name for name in names if not name.startswith(".") and name != "vendor.yaml" and name not in pins)

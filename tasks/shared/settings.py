@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -96,7 +97,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
 
     def path(self, relative: str) -> Path:
         """A path from the settings, made absolute: relative ones start at the project's top folder."""
-        return ROOT / Path(relative).expanduser()
+        try:
+            return ROOT / Path(relative).expanduser()
+        except RuntimeError:
+            raise Exit(f"{relative}, which the settings name, is the home folder of nobody here.", code=2) from None
 
     def frame(self, name: str = "") -> Frame:
         """The frame called `name`, or the only one.
@@ -125,12 +129,25 @@ def load(c: Context) -> Settings:
         found = convert(raw, Settings)
     except ValidationError as error:
         raise Exit(complaint(c, raw, str(error)), code=2) from None
+    for twice in same(found):
+        raise Exit(f"{twice} Give each a name of its own.", code=2)
     known = set(variables("INVOKE_STACK", raw))
     for name in os.environ:
         if name.startswith("INVOKE_STACK_") and name not in known:
             hint = meant(name, known) or "Its name is made of a setting's: INVOKE_STACK_START_TIMEOUT."
             raise Exit(f"The variable {name} names no setting. {hint}", code=2)
     return found
+
+
+def same(settings: Settings) -> Iterator[str]:
+    """A sentence for each image or service that two settings name: one would take the other's place."""
+    images = {"stack.base.image": settings.base.image}
+    images |= {f"stack.frames.{name}.image": frame.image for name, frame in settings.frames.items()}
+    services = {f"stack.frames.{name}.service": frame.service for name, frame in settings.frames.items()}
+    for named in (images, services):
+        for (one, value), (other, again) in combinations(named.items(), 2):
+            if value == again:
+                yield f"Settings {one} and {other} are both {value}."
 
 
 def meant(name: str, known: Collection[str]) -> str:

@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from invoke import Context, Exit, Local, Result
+from invoke.exceptions import CommandTimedOut
 
+UNKNOWN = 127  # a shell's exit code for a program that is not there
 SHORT, LONG = 0.002, 0.1  # seconds between two looks at a command, without and with word of its end
 BOLD = "\033[1m{command}\033[0m"
 
@@ -83,11 +85,7 @@ def ask(c: Context, argv: Sequence[str], env: Mapping[str, str | None] | None = 
         Invoke's result: `stdout`, `stderr` (text, UTF-8) and `exited` (the exit code, 127 for an unknown program).
         A failure is an answer as well: nothing is raised for it.
     """
-    result: Result = c.run(
-        shlex.join(argv), hide=True, warn=True, in_stream=False, encoding="utf-8", dry=False, echo=False, pty=False,
-        **environment(env),
-    )  # fmt: skip
-    return result
+    return through(c, argv, env, hide=True, dry=False, echo=False, timeout=None)
 
 
 def run(c: Context, argv: Sequence[str], failed: str, env: Mapping[str, str | None] | None = None) -> Result:
@@ -101,12 +99,32 @@ def run(c: Context, argv: Sequence[str], failed: str, env: Mapping[str, str | No
     Raises:
         Failed: with code 1, the sentence `failed`, and what the command said on standard error.
     """
-    result: Result = c.run(
-        shlex.join(argv), echo=True, echo_format=BOLD if sys.stdout.isatty() else "{command}", warn=True,
-        in_stream=False, encoding="utf-8", pty=False, hide=False, **environment(env),
-    )  # fmt: skip
+    echo_format = BOLD if sys.stdout.isatty() else "{command}"
+    try:
+        result = through(c, argv, env, hide=False, echo=True, echo_format=echo_format)
+    except CommandTimedOut as error:
+        raise Failed(f"{failed} It took longer than {error.timeout} s, the time that -T allows.", "") from None
+    if result.exited == UNKNOWN and argv[0] == "docker":
+        raise Failed("There is no docker client on this machine. Type: inv engine, which brings one.", result.stderr)
     if result.exited:
         raise Failed(failed, result.stderr)
+    return result
+
+
+def through(c: Context, argv: Sequence[str], env: Mapping[str, str | None] | None, **options: Any) -> Result:
+    """Invoke's `run`, with what holds for questions and acts whatever a settings file says of Invoke's own options.
+
+    Raises:
+        Exit: with code 1 when Invoke's shell is not here.
+    """
+    try:
+        result: Result = c.run(
+            shlex.join(argv), warn=True, in_stream=False, encoding="utf-8", pty=False, asynchronous=False, disown=False,
+            **options, **environment(env),
+        )  # fmt: skip
+    except FileNotFoundError:
+        way = "Name one: INVOKE_RUN_SHELL=/bin/sh inv …"
+        raise Exit(f"There is no shell {c.config.run.shell}. {way}", code=1) from None
     return result
 
 
