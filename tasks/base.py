@@ -24,7 +24,7 @@ def base(c: Context, force: bool = False) -> None:
         recovery.recover(c, docker, settings, frame)
     reference = f"{settings.base.image}:latest"
     with building.one_at_a_time(c, settings.base.image):
-        dockerfile = building.dockerfile(settings.path(settings.base.dockerfile))
+        dockerfile = building.dockerfile(settings.path(settings.base.dockerfile), "stack.base.dockerfile")
         pins = vendored.describe(vendored.read(ROOT / "vendor/vendor.yaml"))
         parent = ensure_parent(c, docker, settings)
         inputs = stamp.base_inputs(settings, dockerfile, pins, parent["id"])

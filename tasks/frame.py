@@ -28,10 +28,11 @@ def frame(c: Context, name: str = "", force: bool = False, dirty: bool = False, 
     The image holds the files that git tracks at HEAD, submodules included, and nothing else that lies about.
     """
     shared, chosen, tag = asked_for(c, name, dirty, suffix)
+    key = name or next(iter(shared.settings.frames))
     reference = f"{chosen.image}:{tag}"
     docker = engine.engine()
     with building.one_at_a_time(c, chosen.image):
-        dockerfile = building.dockerfile(shared.settings.path(chosen.dockerfile))
+        dockerfile = building.dockerfile(shared.settings.path(chosen.dockerfile), f"stack.frames.{key}.dockerfile")
         ours = stamp.build_args(shared.settings, chosen, shared.release, tag)
         args = {**building.declared(dockerfile, ours), **chosen.build_args}
         under = describe_base(c, docker, shared)
@@ -45,7 +46,7 @@ def frame(c: Context, name: str = "", force: bool = False, dirty: bool = False, 
                 building.build(c, docker, reference, dockerfile, context, args, labels, chosen.build_options)
         else:
             print(f"{reference} is already built from commit {shared.release.commit}.")
-    remember_built(c, name or next(iter(shared.settings.frames)), tag)
+    remember_built(c, key, tag)
 
 
 def asked_for(c: Context, name: str, dirty: bool, suffix: str, **others: bool) -> tuple[Stack, Frame, str]:

@@ -502,6 +502,7 @@ def test_what_was_spared_is_there_for_whoever_asks_for_it() -> None:
         (["-f", "/no/such.yaml", "labels"], "There is no settings file /no/such.yaml. Check the path after -f."),
         (["--command-timeout", "long", "labels"], "A flag needs a whole number, and 'long' is none."),
         (["-f", "/tmp", "labels"], "There is no settings file /tmp."),
+        (["-f", "/etc/hosts", "labels"], "/etc/hosts cannot be a settings file: its name ends in none of .yaml, .yml,"),
         (["labels", "--json", "--key", "x"], "--json prints all labels and --key one value"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -18,14 +18,14 @@ from .stamp import INPUTS
 BUILDS = ROOT / ".build"  # exported contexts and locks; never committed
 
 
-def dockerfile(path: Path) -> Path:
-    """A Dockerfile that is there.
+def dockerfile(path: Path, setting: str) -> Path:
+    """A Dockerfile that is there; `setting` names it.
 
     Raises:
         Exit: with code 2 when it is not.
     """
     if not path.is_file():
-        raise Exit(f"There is no Dockerfile {path}. Check the setting in invoke.yaml.", code=2)
+        raise Exit(f"There is no Dockerfile {path}. It is the setting {setting}.", code=2)
     return path
 
 

@@ -13,11 +13,12 @@ from typing import Any
 
 from invoke import Config, Context, Exit, Program
 from invoke.config import AmbiguousMergeError
-from invoke.exceptions import AmbiguousEnvVar, CollectionNotFound, ParseError, UncastableEnvVar, UnknownFileType
+from invoke.exceptions import AmbiguousEnvVar, CollectionNotFound, ParseError, UncastableEnvVar
 
 from . import memory
 
 ROOT = Path(__file__).resolve().parents[2]
+SUFFIXES = (".yaml", ".yml", ".json", ".py")  # of the settings files that Invoke reads
 HELP = "Type inv --list for the tasks, inv --help TASK for its flags."
 
 
@@ -152,6 +153,8 @@ class StackProgram(Program):
         path = self.args.config.value or os.environ.get("INVOKE_RUNTIME_CONFIG")
         if path and not Path(path).expanduser().is_file():  # Invoke would go on without it
             raise Exit(f"There is no settings file {path}. Check the path after -f.", code=2)
+        if path and Path(path).suffix not in SUFFIXES:
+            raise Exit(f"{path} cannot be a settings file: its name ends in none of {', '.join(SUFFIXES)}.", code=2)
         wrong_arguments(super().update_config, merge)
         wrong_arguments(self.config.load_shell_env)  # again before each task, but here its complaint has a sentence
 
@@ -267,8 +270,6 @@ def wrong_arguments(step: Any, *args: Any) -> None:
         raise Exit(f"{error.filename}, line {error.lineno}: {error.msg}.", code=2) from None
     except CollectionNotFound as error:
         raise Exit(f"There is no {error.name}.py in or above {error.start}.", code=2) from None
-    except UnknownFileType as error:
-        raise Exit(f"A settings file ends in .yaml: {error}", code=2) from None
     except AmbiguousEnvVar as error:
         raise Exit(f"Two settings have the same INVOKE_… variable: {error}.", code=2) from None
     except (UncastableEnvVar, ValueError) as error:

@@ -91,7 +91,8 @@ def newest(pin: Git, to: str, job: Job) -> str:
     for ref in wanted:
         if ref in found:
             return found[ref]
-    raise Refused(f"{bare(pin.git)} has no branch or tag {shown(to or pin.branch or 'HEAD')}")
+    short = " (a commit id has 40 digits)" if re.fullmatch(r"[0-9a-fA-F]{4,39}", to) else ""
+    raise Refused(f"{bare(pin.git)} has no branch or tag {shown(to or pin.branch or 'HEAD')}{short}")
 
 
 def git(pin: Git, job: Job, *argv: str) -> str:
