@@ -1,5 +1,8 @@
 """The task `engine`: a Docker Engine to work with."""
 
+import os
+from pathlib import Path
+
 from invoke import Context, Exit, task
 
 from .shared import debian
@@ -20,11 +23,15 @@ def engine(c: Context) -> None:
             raise Exit(
                 "There is no docker client here. Type: apt-get install docker.io (on Debian 13: docker-cli)", code=1
             )
+        source, way = "the docker context", "docker context use default"
+        if os.environ.get("DOCKER_HOST"):
+            source, way = "DOCKER_HOST", "unset DOCKER_HOST"
         raise Exit(
-            f"No Docker Engine answers at {endpoint.host}, which DOCKER_HOST or the docker context names. "
-            "Start it there, or type: docker context use default",
-            code=1,
+            f"No Docker Engine answers at {endpoint.host}, which {source} names. Start it there, or type: {way}", code=1
         )
+    there = Path(endpoint.socket)
+    if not answer and there.exists() and not os.access(there, os.R_OK | os.W_OK):
+        raise engines.Unreachable(endpoint, engines.DENIED)
     if not answer:
         if debian.program("dockerd") is None or debian.program("docker") is None:
             debian.install(c, ["docker.io"], "for a Docker Engine")

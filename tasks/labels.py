@@ -7,7 +7,7 @@ import sys
 from invoke import Context, Exit, task
 
 from .shared import engine, recovery, service
-from .shared.context import load_settings
+from .shared.context import again, load_settings
 from .shared.engine import Engine, Image
 from .shared.service import printable
 from .shared.settings import REFERENCE, Frame
@@ -37,13 +37,13 @@ def labels(c: Context, name: str = "", tag: str = "", image: str = "", json: boo
             raise Exit(f"There is no image {printable(image)} on this engine. See: docker image ls", code=2)
     else:
         frame = load_settings(c).frame(name)
-        if under_way := recovery.notice(docker, frame):
+        if under_way := recovery.notice(c, docker, frame):
             print(under_way, file=sys.stderr)
-        found = tagged(docker, frame, tag) if tag else running(docker, frame)
+        found = tagged(c, docker, frame, tag) if tag else running(c, docker, frame)
     show(found, json, key)
 
 
-def tagged(docker: Engine, frame: Frame, tag: str) -> Image:
+def tagged(c: Context, docker: Engine, frame: Frame, tag: str) -> Image:
     """A frame's image with this tag.
 
     Raises:
@@ -53,10 +53,10 @@ def tagged(docker: Engine, frame: Frame, tag: str) -> Image:
     for image in images:
         if image.tag == tag:
             return image
-    raise missing(f"There is no version {printable(tag)} of {frame.image}", frame, images)
+    raise missing(c, f"There is no version {printable(tag)} of {frame.image}", frame, images)
 
 
-def running(docker: Engine, frame: Frame) -> Image:
+def running(c: Context, docker: Engine, frame: Frame) -> Image:
     """The image of the version that runs; it may have lost its tag to a later build.
 
     Raises:
@@ -67,17 +67,17 @@ def running(docker: Engine, frame: Frame) -> Image:
     serving = [one for one in containers if one.name == frame.service]  # beside it, a rehearsal may run
     ids = {container.image for container in serving or containers}
     if len(ids) > 1:
-        raise missing(f"{len(ids)} versions of {frame.image} are running", frame, images)
+        raise missing(c, f"{len(ids)} versions of {frame.image} are running", frame, images)
     found = next((image for image in images if image.id in ids), None) or next(map(docker.image, ids), None)
     if found is None:
-        raise missing(f"No version of {frame.image} is running", frame, images)
+        raise missing(c, f"No version of {frame.image} is running", frame, images)
     return found
 
 
-def missing(what: str, frame: Frame, images: list[Image]) -> Exit:
+def missing(c: Context, what: str, frame: Frame, images: list[Image]) -> Exit:
     """The sentence about a version that is not here, with those that are."""
     if not images:
-        return Exit(f"There is no version of {frame.image} on this engine. Type: inv frame", code=2)
+        return Exit(f"There is no version of {frame.image} on this engine. Type: {again(c, frame, 'frame')}", code=2)
     return Exit(f"{what}. Type --tag with one of: {', '.join(image.tag for image in images)}.", code=2)
 
 

@@ -8,7 +8,7 @@ from invoke import Context, Exit, task
 from msgspec import Struct
 
 from .shared import commands, datadir, engine, git, prompt, recovery, service, stamp, switch
-from .shared.context import built, load_settings
+from .shared.context import again, built, load_settings
 from .shared.engine import Engine, Image
 from .shared.settings import Frame, Settings
 
@@ -20,6 +20,7 @@ SWITCH_HELP = {
     "name": NAME_HELP,
     "wait": "Seconds to wait for somebody else's switch to end.",
     "rehearsal": "Try the version beside the old one first; --no-rehearsal if it cannot run twice at a time.",
+    "from-settings": "Run it as today's settings say, not as its label does.",
     "trust": "Show a recommended command that goes beyond start.allow, and ask whether to run it.",
     "yes": "With --trust: do not ask.",
 }
@@ -31,7 +32,6 @@ SWITCH_HELP = {
         "tag": "The version to start; without it, the one just built, the only one, or a question.",
         "latest": "The newest version, without a question.",
         "force": "Replace the container even if this very version runs.",
-        "from-settings": "Run it as today's settings say, not as its label does.",
     }
 )
 def start(
@@ -47,19 +47,21 @@ def start(
     ours = None if tag or latest else built(c, name)
     frame = settings.frame(ours.name if ours else name)
     docker = engine.engine()
+    recovery.recover(c, docker, settings, frame)
     if ours and c.config.run.dry and docker.image(f"{frame.image}:{ours.tag}") is None:
         image = Image("", f"{frame.image}:{ours.tag}", {}, 0, 0)  # it would have been built in this very run
     else:
-        image = pick(docker, frame, ours.tag if ours else tag, latest)
-    if not force and switch.runs_already(c, docker, settings, frame, image):
+        image = service.by_own_name(docker, frame, pick(c, docker, frame, ours.tag if ours else tag, latest))
+    if not force and switch.runs_already(docker, frame, image):
         return
     switch_to(c, docker, settings, frame, image, Wishes(wait, rehearsal, trust, yes, force, from_settings))
 
 
 @task(help=SWITCH_HELP)
 def rollback(
-    c: Context, name: str = "", wait: int = 0, rehearsal: bool = True, trust: bool = False, yes: bool = False
-) -> None:
+    c: Context, name: str = "", wait: int = 0, rehearsal: bool = True, from_settings: bool = False, trust: bool = False,
+    yes: bool = False,
+) -> None:  # fmt: skip
     """Switch to the version that ran before."""
     settings = load_settings(c)
     frame = settings.frame(name)
@@ -71,8 +73,10 @@ def rollback(
         if image and image.id not in running:
             break
     else:
-        raise Exit(f"There is no earlier version of {frame.service} to return to. Type: inv start", code=2)
-    switch_to(c, docker, settings, frame, image, Wishes(wait, rehearsal, trust, yes))
+        way = again(c, frame, "start")
+        raise Exit(f"There is no earlier version of {frame.service} to return to. Type: {way}", code=2)
+    image = service.by_own_name(docker, frame, image)
+    switch_to(c, docker, settings, frame, image, Wishes(wait, rehearsal, trust, yes, from_settings=from_settings))
 
 
 @task(help={"name": NAME_HELP})
@@ -82,7 +86,7 @@ def stop(c: Context, name: str = "") -> None:
     frame = settings.frame(name)
     docker = engine.engine()
     recovery.recover(c, docker, settings, frame)
-    if under_way := recovery.notice(docker, frame):
+    if under_way := recovery.notice(c, docker, frame):
         raise Exit(f"{under_way} Nothing was changed.", code=1)
     running = service.running(docker, frame)
     if not running:
@@ -93,11 +97,16 @@ def stop(c: Context, name: str = "") -> None:
         if docker.restarts_by_itself(container.id):
             do(commands.no_restart(container.name), f"{container.name} cannot be updated.")
         do(commands.stop(container.name), f"{container.name} cannot be stopped.")
-    version = service.version_of(running[0].labels, running[0].image)
-    print(f"{running[0].name} is stopped. To start it again: inv start --tag {version}")
+    if c.config.run.dry:
+        return
+    if recovery.unfinished(docker, frame) or service.running(docker, frame):
+        raise Exit(f"{running[0].name} was stopped, but somebody else starts a version in this moment.", code=1)
+    image = docker.image(running[0].image)
+    version = service.by_own_name(docker, frame, image).tag if image else "TAG"
+    print(f"{running[0].name} is stopped. To start it again: {again(c, frame, 'start', '--tag', version)}")
 
 
-def pick(docker: Engine, frame: Frame, tag: str, latest: bool) -> Image:
+def pick(c: Context, docker: Engine, frame: Frame, tag: str, latest: bool) -> Image:
     """The version to start.
 
     Raises:
@@ -110,7 +119,7 @@ def pick(docker: Engine, frame: Frame, tag: str, latest: bool) -> Image:
         return named
     images = docker.images(frame.image)
     if not images:
-        raise Exit(f"There is no version of {frame.image} on this engine. Type: inv frame", code=2)
+        raise Exit(f"There is no version of {frame.image} on this engine. Type: {again(c, frame, 'frame')}", code=2)
     versions = {image.tag: image for image in images}
     if tag:
         missing = f"There is no version {service.printable(tag)} of {frame.image}."
@@ -122,7 +131,7 @@ def pick(docker: Engine, frame: Frame, tag: str, latest: bool) -> Image:
         prompt.choose(
             f"Which version of {frame.image}?",
             service.lines(images, running),
-            "Several versions are here and nobody can be asked. Type: inv start --tag TAG",
+            f"Several versions are here and nobody can be asked. Type: {again(c, frame, 'start')} --tag TAG",
         )
     ]
 

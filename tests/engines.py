@@ -27,10 +27,24 @@ done
 exec runc "$@"
 """
 
+# Makes a bridge, or takes it away. An engine without any (`--bridge=none`) removes docker0, which is the machine's own.
+BRIDGE = """
+import fcntl, socket, struct, sys
+ask, name = socket.socket(), sys.argv[2].encode()
+def call(number, value):
+    try: fcntl.ioctl(ask, number, value)
+    except OSError as error: print(error, file=sys.stderr)
+if sys.argv[1] == "add": call(0x89A0, name + bytes(16 - len(name)))
+else:
+    call(0x8914, struct.pack("16sh", name, 0))
+    call(0x89A1, name + bytes(16 - len(name)))
+"""
+
 # Holds its standard input open; when the test run ends, however it ends, the pipe closes and the engine goes too.
 WATCH = """
 read -r _ || true
 kill -9 "$1" 2>/dev/null
+[ -z "$4" ] || "$5" -c "$6" del "$4" 2>/dev/null
 for try in 1 2 3 4 5 6 7 8 9 10; do rm -rf "$2" 2>/dev/null && break; sleep 0.2; done
 find /sys/fs/cgroup -depth -type d -path "*/$3*" -exec rmdir {} + 2>/dev/null
 """
@@ -58,7 +72,7 @@ class PrivateEngine:
     """A Docker Engine of a test's own, with process and mount namespaces of its own.
 
     Its first process is the namespace's first: killing it ends the engine and all its containers at once. Containers
-    and builds need `--network host`: the engine has no bridge, and changes no firewall rule.
+    and builds need `--network host`: the engine's bridge leads nowhere, and it changes no firewall rule.
 
     Args:
         arguments: more of dockerd's.
@@ -88,10 +102,14 @@ class PrivateEngine:
     def start(self) -> None:
         """Start the engine (again), and wait until it answers."""
         group = self.folder.name
+        bridge = "" if self.alone else group.replace("inv-e-", "inv")  # at most 15 characters
+        if bridge:
+            subprocess.run([sys.executable, "-c", BRIDGE, "add", bridge], capture_output=True)
         dockerd = [
             program("dockerd") or "dockerd", "--host", self.host, "--data-root", f"{self.folder}/data",
-            "--exec-root", f"{self.folder}/exec", "--pidfile", f"{self.folder}/pid", "--bridge=none",
-            "--iptables=false", "--ip6tables=false", "--add-runtime", f"nvidia={self.folder}/nvidia",
+            "--exec-root", f"{self.folder}/exec", "--pidfile", f"{self.folder}/pid", f"--bridge={bridge or 'none'}",
+            "--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false",
+            "--add-runtime", f"nvidia={self.folder}/nvidia",
             "--cgroup-parent", group, *self.arguments,
         ]  # fmt: skip
         (self.folder / "pid").unlink(missing_ok=True)
@@ -116,7 +134,7 @@ class PrivateEngine:
             )  # fmt: skip
         self.end_watch()
         self.watch = subprocess.Popen(
-            ["sh", "-c", WATCH, "sh", str(self.process.pid), str(self.folder), group],
+            ["sh", "-c", WATCH, "sh", str(self.process.pid), str(self.folder), group, bridge, sys.executable, BRIDGE],
             stdin=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
         for _ in range(300):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -141,8 +142,7 @@ def test_an_engine_elsewhere_that_does_not_answer_is_not_replaced(tmp_path: Path
     nowhere = f"unix://{tmp_path}/none"
     said = run([*INV, "engine"], code=1, env={"DOCKER_HOST": nowhere}).stderr
     assert said == (
-        f"No Docker Engine answers at {nowhere}, which DOCKER_HOST or the docker context names. "
-        "Start it there, or type: docker context use default\n"
+        f"No Docker Engine answers at {nowhere}, which DOCKER_HOST names. Start it there, or type: unset DOCKER_HOST\n"
     )
     for task in ("base", "labels", "start", "demo"):
         said = run([*INV, task], code=1, env={"DOCKER_HOST": nowhere}).stderr
@@ -179,6 +179,28 @@ def test_an_engine_is_started_where_none_answers() -> None:
     assert said[0] == "Starting dockerd in the background; its log is /var/log/dockerd.log."
     assert said[1] == said[2] and said[1].endswith(" at unix:///var/run/docker.sock.")
     assert "Server:" in done.stderr
+
+
+def test_an_engine_that_ends_at_once_is_not_waited_for() -> None:
+    broken = "mount -t tmpfs tmpfs /etc/docker && echo '{bad' > /etc/docker/daemon.json"
+    begun = time.monotonic()
+    done = run([*machine_without_an_engine(), "sh", "-c", f"{broken}; exec {shlex.join(INV)} engine"], code=1)
+    assert "dockerd ended at once: " in done.stderr and "daemon.json" in done.stderr
+    assert done.stderr.endswith("Its log: /var/log/dockerd.log\n") and time.monotonic() - begun < 20
+
+
+def test_who_may_not_use_the_socket_is_told_how(private_engine: PrivateEngine) -> None:
+    socket_file = Path(private_engine.host.removeprefix("unix://"))
+    mode = socket_file.stat().st_mode
+    socket_file.chmod(0)
+    try:
+        said = run([*as_nobody(), *INV, "labels"], code=1, env={"DOCKER_HOST": private_engine.host}).stderr
+        assert said.endswith(f"at {private_engine.host} may not be used by you. {engines.JOIN}\n")
+    finally:
+        socket_file.chmod(mode)
+    denied = f"touch /run/docker.sock && chmod 0 /run/docker.sock && exec unshare --user {shlex.join(INV)} engine"
+    done = run([*machine_without_an_engine(), "sh", "-ec", denied], code=1)
+    assert done.stderr.endswith(f"at unix:///var/run/docker.sock may not be used by you. {engines.JOIN}\n")
 
 
 NO_APT = "Install docker.io for {}: this machine has no apt-get, so inv cannot do it."
@@ -275,6 +297,20 @@ def test_a_private_engine_is_gone_after_its_test_run_was_killed(number: signal.S
     pytest_run.communicate()
 
 
+def test_a_private_engine_leaves_the_machines_own_bridge_alone() -> None:
+    code = f"""if True:
+        import socket, subprocess, sys
+        sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests")!r}]
+        from engines import BRIDGE, PrivateEngine
+        subprocess.run([sys.executable, "-c", BRIDGE, "add", "docker0"], check=True)
+        with PrivateEngine() as engine:
+            engine.docker("info")
+            print(len(socket.if_nameindex()))
+        print([name for _, name in socket.if_nameindex()])
+    """
+    assert run(["unshare", "--net", sys.executable, "-c", code]).stdout == "3\n['lo', 'docker0']\n"
+
+
 def remains(folder: Path, pid: int) -> Iterator[str]:
     """What is left of an engine: its folder, its processes, mounts in it, control groups."""
     if folder.exists():
@@ -286,6 +322,8 @@ def remains(folder: Path, pid: int) -> Iterator[str]:
             continue
         if int(path.name) == pid or (str(folder) in words and "find" not in words):
             yield words.replace("\0", " ")
+    if (bridge := folder.name.replace("inv-e-", "inv")) in Path("/proc/net/dev").read_text():
+        yield bridge
     if str(folder) in Path("/proc/self/mountinfo").read_text():
         yield "a mount"
     for where, _, _ in os.walk("/sys/fs/cgroup"):  # which copes with what goes away meanwhile

@@ -91,7 +91,7 @@ def test_what_is_missing_is_answered_with_what_there_is(running: Site) -> None:
     site.docker("rm", "--force", "first", "second")
     assert refused() == f"No version of tests/visdom is running. {there}"
     site.docker("image", "rm", "--force", "tests/visdom:0.2.1", "tests/visdom:0.2.2")
-    assert refused() == "There is no version of tests/visdom on this engine. Type: inv frame"
+    assert refused() == f"There is no version of tests/visdom on this engine. Type: inv -f {site.file} frame"
 
 
 def test_a_version_whose_tag_moved_on_is_still_known_as_the_one_that_runs(site: Site) -> None:

@@ -124,6 +124,14 @@ def test_six_at_once_recover_one_killed_switch(service: Site, round: int) -> Non
     only(service, "2.0")
 
 
+def test_a_killed_switch_is_recovered_before_anybody_is_asked(service: Site) -> None:
+    run = Run(service, "start", "--tag", "mute", "--no-rehearsal").until("starting")
+    run.signal(signal.SIGKILL).end(-signal.SIGKILL)
+    told = service.inv("start", code=2)  # several versions, and no terminal
+    assert "was cut off: recovering" in told.stdout and "Several versions are here" in told.stderr
+    only(service, "1.0")
+
+
 def test_a_killed_switch_is_recovered_by_stop_and_by_rollback(service: Site) -> None:
     for words, running in ((["rollback"], "1.0"), (["stop"], "")):
         run = Run(service, "start", "--tag", "mute", "--no-rehearsal").until("starting")

@@ -107,6 +107,12 @@ def test_a_broken_context_is_one_sentence(remote: Site, text: str) -> None:
     assert told.startswith("The docker context far cannot be read") and told.count("\n") == 1
 
 
+@pytest.mark.parametrize("host", ["ssh://u@h:bad", "ssh://h:99999", "ssh://[bad", "tcp://h:bad", "tcp://[bad"])
+def test_an_address_that_is_none_is_one_sentence(remote: Site, host: str) -> None:
+    told = remote.inv("labels", code=2, DOCKER_HOST=host).stderr
+    assert told == f"DOCKER_HOST names {host!r}, which is no address. One looks like ssh://user@host:22.\n"
+
+
 # SSH
 
 

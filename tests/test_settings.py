@@ -210,6 +210,13 @@ def test_a_section_without_lines_says_nothing(text: str, tmp_path: Path) -> None
     assert load(tmp_path / "site.yaml") == load()
 
 
+@pytest.mark.parametrize("key", ["command", "run_options"])
+def test_a_command_is_one_line_without_control_characters(key: str, tmp_path: Path) -> None:
+    for word in ("echo a\necho b", "\x1b[2J"):
+        said = refused(write(tmp_path / "site.yaml", nested(f"stack.{V}.{key}", ["sh", "-c", word])))
+        assert said.startswith(f"Setting stack.{V}.{key}: expected text of one line")
+
+
 def test_two_settings_must_not_name_one_image_or_service(tmp_path: Path) -> None:
     visdom = own()["frames"]["visdom"]
     for other, said in (

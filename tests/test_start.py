@@ -39,7 +39,8 @@ def container(site: Site) -> str:
 
 
 def test_without_any_version_it_says_how_to_build_one(site: Site) -> None:
-    assert site.inv("start", code=2).stderr == "There is no version of tests/visdom on this engine. Type: inv frame\n"
+    said = f"There is no version of tests/visdom on this engine. Type: inv -f {site.file} frame\n"
+    assert site.inv("start", code=2).stderr == said
 
 
 def test_the_only_version_is_started_without_a_question(site: Site) -> None:
@@ -108,7 +109,8 @@ def test_without_a_terminal_the_answer_is_the_list_and_the_flag(versions: Site) 
     before = container(versions)
     said = versions.inv("start", code=2).stderr
     assert [line.split()[0] for line in said.splitlines()[:3]] == ["3.0", "2.0", "1.0"]
-    assert said.splitlines()[-1] == "Several versions are here and nobody can be asked. Type: inv start --tag TAG"
+    way = f"Type: inv -f {versions.file} start --tag TAG"
+    assert said.splitlines()[-1] == f"Several versions are here and nobody can be asked. {way}"
     for wrong in ("9", "", "2", "latest", "3.0; reboot"):
         assert "3.0" in versions.inv("start", f"--tag={wrong}", code=2).stderr, wrong
     assert container(versions) == before

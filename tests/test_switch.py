@@ -125,12 +125,64 @@ def test_stop_survives_a_reboot(site: Site) -> None:
     make(site, "1.0", options=("--network", "host", "--restart", "always", "--init"))
     site.inv("start")
     done = site.inv("stop")
-    assert "inv start --tag 1.0" in done.stdout
+    assert f"To start it again: inv -f {site.file} start --tag 1.0\n" in done.stdout
     site.engine.kill()
     site.engine.start()
     assert site.running() == {}
     assert "1.0 runs" in site.inv("start", "--tag", "1.0").stdout
     only(site, "1.0")
+
+
+def test_what_is_typed_next_names_the_frame_where_there_are_several(site: Site) -> None:
+    make(site, "1.0")
+    site.settings["frames"]["other"] = {**site.frame, "image": "tests/other", "service": "other"}
+    site.save()
+    site.inv("start", "--name", "visdom")
+    told = site.inv("stop", "--name", "visdom").stdout
+    assert told.endswith(f"To start it again: inv -f {site.file} start --name visdom --tag 1.0\n")
+    told = site.inv("start", "--name", "other", code=2).stderr
+    assert told.endswith(f"Type: inv -f {site.file} frame --name other\n")
+
+
+@pytest.mark.parametrize("state", ["paused", "restarts in a loop"])
+def test_a_version_that_serves_nobody_is_not_running_already(old: Site, state: str) -> None:
+    if state == "paused":
+        old.docker("pause", "tests_service")
+    else:
+        old.docker("rm", "--force", "tests_service")
+        old.docker(
+            "run",
+            "--detach",
+            "--restart",
+            "always",
+            "--name",
+            "tests_service",
+            "tests/visdom:1.0",
+            "sh",
+            "-c",
+            "exit 1",
+        )
+    assert "1.0 runs as tests_service" in old.inv("start", "--tag", "1.0").stdout
+    only(old, "1.0")
+
+
+def test_no_anonymous_volume_of_a_rehearsal_or_a_failed_version_is_left(old: Site) -> None:
+    make(old, "2.0", extra="VOLUME /anonymous")
+    make(old, "bad", script="exit 3", extra="VOLUME /anonymous")
+    old.inv("start", "--tag", "2.0")
+    old.inv("start", "--tag", "bad", code=1)
+    old.inv("start", "--tag", "bad", "--no-rehearsal", code=1)
+    assert len(old.docker("volume", "ls", "--quiet").split()) == 1  # of the version that runs
+    old.engine.clean()
+
+
+def test_a_health_check_that_floods_takes_no_memory(old: Site) -> None:
+    make(old, "2.0", check="yes")
+    old.set(timeout=3)
+    measured = ["sh", "-c", 'ulimit -v 1500000; exec "$@"', "sh", *old.command("start", "--tag", "2.0")]
+    done = subprocess.run(measured, env=old.environment, cwd=old.folder, capture_output=True, text=True)
+    assert done.returncode == 1 and "2.0 did not become healthy within 3 s" in done.stderr, done.stderr
+    only(old, "1.0")
 
 
 def test_force_replaces_the_container_by_a_new_one(old: Site) -> None:
@@ -219,3 +271,24 @@ def test_rollback_to_a_version_whose_tag_was_built_anew(old: Site) -> None:
     old.inv("rollback")
     assert old.answer() == "1.0"
     assert old.docker("inspect", "--format", "{{.Image}}", "tests_service") == before
+
+
+def test_another_tag_of_the_same_image_is_in_nobodys_way(old: Site) -> None:
+    make(old, "2.0")
+    old.docker("tag", "tests/visdom:1.0", "tests/visdom:0alias")
+    old.inv("start", "--tag", "2.0")
+    assert "1.0 runs as tests_service" in old.inv("rollback").stdout
+    assert "1.0 is already running" in old.inv("start", "--tag", "0alias").stdout
+    old.inv("start", "--tag", "2.0")
+    assert "1.0 runs as tests_service" in old.inv("start", "--tag", "0alias").stdout
+    only(old, "1.0")
+
+
+def test_rollback_to_a_version_that_runs_by_todays_settings_alone(old: Site) -> None:
+    old.frame["command"] = ["sh", "-c", SERVE.format(port=old.port)]
+    old.save()
+    make(old, "bare", label="")
+    old.inv("start", "--tag", "bare", "--from-settings")
+    old.inv("start", "--tag", "1.0")
+    assert "Type --from-settings" in old.inv("rollback", code=1).stderr
+    assert "bare runs as tests_service" in old.inv("rollback", "--from-settings").stdout

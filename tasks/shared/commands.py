@@ -61,7 +61,8 @@ def rename(container: str, name: str) -> list[str]:
 
 
 def remove(container: str, force: bool = False) -> list[str]:
-    return ["docker", "rm", *(["--force"] if force else []), container]
+    """`docker rm`; by force, a container goes with its anonymous volumes: one that has never served."""
+    return ["docker", "rm", *(["--force", "--volumes"] if force else []), container]
 
 
 def pairs(option: str, values: Mapping[str, str]) -> list[str]:

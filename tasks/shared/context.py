@@ -1,12 +1,13 @@
 """The shared context object: settings and release, the same for every task of a run."""
 
+import shlex
 from typing import Any, cast
 
 from invoke import Context
 from msgspec import Struct
 
 from . import git, settings
-from .settings import Settings
+from .settings import Frame, Settings
 
 
 class Stack(Struct, frozen=True):
@@ -33,6 +34,15 @@ def load_settings(c: Context) -> Settings:
     if "stack_settings" not in kept(c):
         kept(c)["stack_settings"] = settings.load(c)
     return cast(Settings, kept(c)["stack_settings"])
+
+
+def again(c: Context, frame: Frame, task: str, *words: str) -> str:
+    """A command to type next, spelled so that it means the same frame and the same settings file as this run."""
+    settings = load_settings(c)
+    file = ["-f", str(c.config._runtime_path)] if c.config._runtime_path else []
+    several = len(settings.frames) > 1
+    name = [word for key, one in settings.frames.items() if several and one == frame for word in ("--name", key)]
+    return shlex.join(["inv", *file, task, *name, *words])
 
 
 def stack(c: Context) -> Stack:

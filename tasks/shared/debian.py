@@ -53,22 +53,26 @@ def start_engine(c: Context) -> None:
     Raises:
         Exit: with code 1 when it does not answer within a minute.
     """
+    where, dockerd = "journalctl -u docker", None
     if Path("/run/systemd/system").is_dir():
         run(c, ["systemctl", "start", "docker"], "systemd could not start docker. See: journalctl -u docker")
     elif not c.config.run.dry:
         if os.geteuid() != 0:
             raise Exit("Only root can start the Docker Engine. Type: sudo dockerd", code=1)
         print(f"Starting dockerd in the background; its log is {LOG}.", flush=True)
+        where = str(LOG)
         with open(LOG, "ab") as log:
-            dockerd = program("dockerd") or "dockerd"
-            subprocess.Popen([dockerd], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+            words = [program("dockerd") or "dockerd"]
+            dockerd = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
     begun = time.monotonic()
     while not c.config.run.dry:
         if ask(c, ["docker", "version"], env={"DOCKER_HOST": DEFAULT, "DOCKER_CONTEXT": None}).ok:
             return
+        if dockerd and dockerd.poll() is not None:
+            last = (LOG.read_text(errors="replace").strip().splitlines() or ["it said nothing"])[-1]
+            raise Exit(f"dockerd ended at once: {last} Its log: {where}", code=1)
         if time.monotonic() - begun > ANSWERS_WITHIN:
-            why = f"Its log says why: {LOG} or journalctl -u docker"
-            raise Exit(f"dockerd does not answer after {ANSWERS_WITHIN} s. {why}", code=1)
+            raise Exit(f"dockerd does not answer after {ANSWERS_WITHIN} s. Its log says why: {where}", code=1)
         time.sleep(0.2)
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from invoke import Exit
 from msgspec import Struct
@@ -18,6 +18,8 @@ from . import unix
 if TYPE_CHECKING:
     from docker import APIClient
 
+DENIED = "permission denied"
+JOIN = "Use sudo, or type: sudo usermod -aG docker $USER, and log in again."
 DEFAULT = "unix:///var/run/docker.sock"
 
 
@@ -81,7 +83,7 @@ def resolve() -> Endpoint:
         Exit: with code 2 for a context that does not exist.
     """
     if host := os.environ.get("DOCKER_HOST"):
-        return Endpoint(host)
+        return Endpoint(address(host, "DOCKER_HOST"))
     name = os.environ.get("DOCKER_CONTEXT") or current_context()
     if name == "default":
         return Endpoint(DEFAULT)
@@ -92,7 +94,21 @@ def resolve() -> Endpoint:
         raise Exit(f"There is no docker context {name}. See: docker context ls", code=2) from None
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise Exit(f"The docker context {name} cannot be read: {type(error).__name__}: {error}.", code=2) from None
-    return Endpoint(str(host), name if tls.is_dir() else "")
+    return Endpoint(address(str(host), f"the docker context {name}"), name if tls.is_dir() else "")
+
+
+def address(host: str, source: str) -> str:
+    """An engine's address, once it is sure that it can be taken apart.
+
+    Raises:
+        Exit: with code 2 when it cannot.
+    """
+    try:
+        urlsplit(host).port  # noqa: B018
+    except ValueError:
+        said = f"{source} names {host!r}, which is no address."
+        raise Exit(f"{said} One looks like ssh://user@host:22.", code=2) from None
+    return host
 
 
 def config_folder() -> Path:
@@ -124,7 +140,10 @@ class Unreachable(Exit):
     """No engine answers, or it refuses; exit code 1."""
 
     def __init__(self, endpoint: Endpoint, reason: str, refusal: bool = False) -> None:
-        said = f"answers with an error: {reason}" if refusal else f"does not answer: {short(reason)}. Type: inv engine"
+        why = short(reason)
+        said = f"answers with an error: {reason}" if refusal else f"does not answer: {why}. Type: inv engine"
+        if why == DENIED:
+            said = f"may not be used by you. {JOIN}"
         super().__init__(f"The Docker Engine at {endpoint.host} {said}", code=1)
 
 
@@ -203,10 +222,6 @@ class Engine:
         except (DockerException, RequestException, SocketError, HTTPError, OSError) as error:  # the SDK wraps only some
             refusal = getattr(error, "explanation", None)  # it answered, but with an error of its own
             raise Unreachable(self.endpoint, first_line(refusal or error), bool(refusal)) from None
-
-    def version(self) -> str:
-        """The engine's version, such as 20.10.24."""
-        return str(self.get("version")["Version"])
 
     def image(self, reference: str) -> Image | None:
         """An image by reference or id."""

@@ -10,6 +10,7 @@ from .engine import Engine, Unreachable
 
 EVERY = 0.05  # seconds between two looks
 AT_LEAST = 2.0  # seconds that a check is given even when little is left: the way to the engine may be long
+MOST = 4096  # bytes of a check's output that are kept, as docker does
 CHECK_TIMEOUT = 30.0  # seconds, docker's own default for one health check
 
 
@@ -28,10 +29,8 @@ def wait(docker: Engine, name: str, timeout: float, settle: float, report: Calla
     """
     begun = time.monotonic()
     first = docker.container(name)
-    test, restarts = (
-        check_of(first),
-        first.get("RestartCount") or 0,
-    )  # the engine may have restarted it before this wait
+    test = check_of(first)
+    restarts = first.get("RestartCount") or 0  # the engine may have restarted it before this wait
     said = ""
     was_healthy = False
     while True:
@@ -108,7 +107,9 @@ def outcome(docker: Engine, name: str, test: list[str]) -> tuple[int | None, byt
     def check(client: Any) -> tuple[int | None, bytes]:
         try:
             exec_id = client.exec_create(name, test)["Id"]
-            output = client.exec_start(exec_id)
+            output = b""
+            for part in client.exec_start(exec_id, stream=True):
+                output = (output + part)[-MOST:]
             return client.exec_inspect(exec_id)["ExitCode"], output
         except APIError as error:
             return None, str(error).encode()  # it stopped in this moment: the next look tells

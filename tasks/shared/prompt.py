@@ -20,7 +20,7 @@ def choose(question: str, choices: Mapping[str, str], without_terminal: str) -> 
     import questionary
 
     options = [questionary.Choice(title=line, value=answer) for answer, line in choices.items()]
-    return str(answered(questionary.select(question, choices=options).ask()))
+    return str(answered(questionary.select(question, choices=options).ask(kbi_msg="")))
 
 
 def require_terminal(sentence: str, choices: Mapping[str, str]) -> None:
@@ -46,5 +46,5 @@ def confirm(question: str, without_terminal: str) -> None:
     require_terminal(without_terminal, {})
     import questionary
 
-    if not answered(questionary.confirm(question, default=False).ask()):
+    if not answered(questionary.confirm(question, default=False).ask(kbi_msg="")):
         raise Exit("Nothing was changed.", code=130)

@@ -17,10 +17,10 @@ from invoke.exceptions import Exit
 
 from . import docker_run, off_limits
 from .docker_run import Malformed, Option
+from .stamp import COMMAND
 
 __all__ = ["Option", "Recommended", "Refused", "check", "parse", "unusual"]
 
-LABEL = "org.label-schema.docker.cmd"
 LONGEST = 32_000  # characters; a Linux command line takes 131,072 bytes an argument
 
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
@@ -234,4 +234,4 @@ def shown(value: str) -> str:
 
 def look(image: str) -> str:
     """What to type to see an image's recommended command."""
-    return shlex.join(["inv", "labels", "--image", image, "--key", LABEL])
+    return shlex.join(["inv", "labels", "--image", image, "--key", COMMAND])

@@ -18,6 +18,7 @@ from typing import Any
 from invoke import Context, Exit
 
 from . import commands, health, progress, service, signals, ticket
+from .context import again
 from .engine import Container, Engine, Unreachable, moment
 from .service import NEXT, RECOVERY, REHEARSAL
 from .settings import Frame, Settings, Start
@@ -55,7 +56,7 @@ def unfinished(docker: Engine, frame: Frame) -> tuple[dict[str, Any], Ticket, bo
     return details, found, found.gone(docker.age(details))
 
 
-def notice(docker: Engine, frame: Frame) -> str:
+def notice(c: Context, docker: Engine, frame: Frame) -> str:
     """A sentence about an unfinished switch, for tasks that only look; "" without one."""
     try:
         found = unfinished(docker, frame)
@@ -68,7 +69,7 @@ def notice(docker: Engine, frame: Frame) -> str:
     _, theirs, gone = found
     if gone:
         tag = service.printable(theirs.tag)
-        return f"A switch of {frame.service} to {tag} was cut off. Type: inv start, which recovers first."
+        return f"A switch of {frame.service} to {tag} was cut off. To recover, type: {again(c, frame, 'start')}"
     return f"{theirs.who()}."
 
 

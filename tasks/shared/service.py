@@ -59,6 +59,15 @@ def version_of(labels: Mapping[str, str], image: str) -> str:
     return labels.get(stamp.OCI + "version") or image.removeprefix("sha256:")[:12]
 
 
+def by_own_name(docker: Engine, frame: Frame, image: Image) -> Image:
+    """An image under the tag that it was built under, if that still means this very image: it may have others too."""
+    own = f"{frame.image}:{version_of(image.labels, image.id)}"
+    if image.reference == own:
+        return image
+    named = docker.image(own)
+    return named if named and named.id == image.id else image
+
+
 def kept_name(service: str, container: Container, taken: Collection[str]) -> str:
     """A free name for a container of an earlier version: `<service>.<tag>`, or with a number behind it."""
     name = f"{service}.{re.sub('[^a-zA-Z0-9_.-]', '-', version_of(container.labels, container.image))}"

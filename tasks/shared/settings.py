@@ -129,6 +129,11 @@ def load(c: Context) -> Settings:
         found = convert(raw, Settings)
     except ValidationError as error:
         raise Exit(complaint(c, raw, str(error)), code=2) from None
+    for name, frame in found.frames.items():
+        for key, words in (("command", frame.command), ("run_options", frame.run_options)):
+            if odd := next((word for word in words if not word.isprintable()), None):
+                what = f"expected text of one line without control characters, found {shown(odd)}"
+                raise Exit(f"Setting stack.frames.{name}.{key}: {what}.", code=2)
     for twice in same(found):
         raise Exit(f"{twice} Give each a name of its own.", code=2)
     known = set(variables("INVOKE_STACK", raw))

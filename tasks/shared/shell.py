@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from invoke import Context, Exit, Local, Result
-from invoke.exceptions import CommandTimedOut
+from invoke.exceptions import CommandTimedOut, ThreadException
 
 UNKNOWN = 127  # a shell's exit code for a program that is not there
 SHORT, LONG = 0.002, 0.1  # seconds between two looks at a command, without and with word of its end
@@ -122,6 +122,11 @@ def through(c: Context, argv: Sequence[str], env: Mapping[str, str | None] | Non
             shlex.join(argv), warn=True, in_stream=False, encoding="utf-8", pty=False, asynchronous=False, disown=False,
             **options, **environment(env),
         )  # fmt: skip
+    except ThreadException as error:  # it ran, but what it said could not be passed on
+        output = next((one.value for one in error.exceptions if isinstance(one.value, OSError)), None)
+        if output is None:
+            raise
+        raise Failed(f"{argv[0]} ran, but its output cannot be written: {output.strerror}.", "") from None
     except FileNotFoundError:
         way = "Name one: INVOKE_RUN_SHELL=/bin/sh inv …"
         raise Exit(f"There is no shell {c.config.run.shell}. {way}", code=1) from None

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .recommended import Recommended
 
 SLACK = 120.0  # seconds for all that a switch does besides waiting
+LOG_COLUMNS = 500
 LOG_LINES = 30
 
 
@@ -43,7 +44,9 @@ class Order(Struct, frozen=True):
 
     @property
     def tag(self) -> str:
-        return service.version_of(self.image.labels, self.image.id) if self.image.id else self.image.tag
+        if self.image.reference.startswith(f"{self.frame.image}:"):
+            return self.image.tag
+        return service.version_of(self.image.labels, self.image.id)
 
     @property
     def ports(self) -> tuple[int, ...]:
@@ -100,24 +103,22 @@ def seen(docker: Engine, frame: Frame, containers: Sequence[Container], known: s
     return Situation(running, holder if holder and not holder.running else None)
 
 
-def runs_already(c: Context, docker: Engine, settings: Settings, frame: Frame, image: Image) -> bool:
-    """Whether the service runs this very image alone, and no switch is under way; then says so. Recovers first.
+def runs_already(docker: Engine, frame: Frame, image: Image) -> bool:
+    """Whether the service runs this very image alone, and no switch is under way; then says so.
 
     Raises:
-        Exit: as `seen` and `recovery.recover` do.
+        Exit: as `seen` does.
     """
     containers = docker.containers()
     if service.passing(frame) & {container.name for container in containers}:
-        recovery.recover(c, docker, settings, frame)
-        if recovery.unfinished(docker, frame):
-            return False
-        containers = docker.containers()
+        return False
     return says_current(seen(docker, frame, containers, image.id), image)
 
 
 def says_current(situation: Situation, image: Image) -> bool:
     """Whether there is nothing to do, and if so, says it."""
-    if not image.id or [container.image for container in situation.running] != [image.id]:
+    found = [(container.image, container.state) for container in situation.running]
+    if not image.id or found != [(image.id, "running")]:  # one that is paused, or restarts in a loop, serves nobody
         return False
     print(f"{service.version_of(image.labels, image.id)} is already running as {situation.running[0].name}.")
     return True
@@ -261,10 +262,8 @@ def rehearse(c: Context, do: Door, docker: Engine, order: Order) -> None:
     except Unreachable:
         raise
     except Exit as error:
-        raise Exit(
-            f"In the rehearsal, {error.message} If this service cannot run twice at a time, type --no-rehearsal.",
-            code=1,
-        ) from None
+        advice = "If this service cannot run twice at a time, type --no-rehearsal."
+        raise Exit(f"In the rehearsal: {error.message} {advice}", code=1) from None
     do(commands.remove(name, force=True), f"{name} cannot be removed.")
 
 
@@ -279,7 +278,7 @@ def healthy(docker: Engine, order: Order, name: str) -> None:
         trouble = health.wait(docker, name, start.timeout, start.settle, tell)
     if trouble:
         for line in docker.log(name, LOG_LINES):
-            print(f"{name} | {service.printable(line)}", flush=True)
+            print(f"{name} | {service.printable(line[:LOG_COLUMNS])}", flush=True)
         raise Exit(f"{order.tag} {service.printable(trouble)}.", code=1)
 
 
