@@ -16,13 +16,10 @@ ROOT = Path(__file__).resolve().parents[1]
 # busybox as the whole framework: an HTTP server with a health check, which ends at once when told to.
 DOCKERFILE = """ARG BASE=tests/base:latest
 FROM ${BASE}
-ARG PORT
+ARG REPOSITORY TAG DATE VERSION URL COMMIT BRANCH VENDOR PROJECT COMMAND PORT
 ENV PORT=${PORT}
-EXPOSE ${PORT}
 HEALTHCHECK --interval=5s --timeout=2s CMD wget -q -O /dev/null http://127.0.0.1:$PORT/index.html
-WORKDIR /srv
-COPY . .
-ARG REPOSITORY TAG DATE VERSION URL COMMIT BRANCH VENDOR PROJECT COMMAND
+COPY . /srv
 LABEL org.label-schema.name="${REPOSITORY}" org.label-schema.vcs-ref="${COMMIT}" \\
       org.label-schema.vcs-branch="${BRANCH}" org.label-schema.docker.cmd="${COMMAND}"
 """
@@ -146,8 +143,7 @@ class Site:
 
     def running(self) -> dict[str, str]:
         """The running containers: name to image."""
-        rows = self.docker("ps", "--format", "{{.Names}} {{.Image}}").splitlines()
-        return dict(row.split() for row in rows)
+        return {row["Names"][0][1:]: row["Image"] for row in self.engine.api.get("containers", "json")}
 
 
 IDENTITY = {

@@ -53,7 +53,7 @@ class Run:
 
 def leftovers(site: Site) -> list[str]:
     """The names of containers that only an unfinished switch has."""
-    names = site.docker("ps", "--all", "--format", "{{.Names}}").split()
+    names = (container.name for container in site.engine.api.containers())
     return [name for name in names if name.endswith((".next", ".rehearsal", ".recovery"))]
 
 

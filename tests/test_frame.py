@@ -16,7 +16,7 @@ from sites import DOCKERFILE, Site
 from tasks.shared import building
 from tasks.shared.engine import Endpoint, Engine
 
-LOCKS = {"tests+base.lock", "tests+visdom.lock"}
+LOCKS = {"tests=base.lock", "tests=visdom.lock"}
 HOSTILE = "feature/it's-\"$(touch${IFS}pwned)`;&|é"  # git takes it for the name of a branch or a tag
 
 
@@ -73,7 +73,7 @@ def test_a_frame_holds_the_commit_and_says_where_it_came_from(site: Site, builde
 
     site.inv("base", "--force")
     foretold = site.inv("--dry", "frame").stdout
-    assert not site.docker("images", "--quiet", "tests/visdom") and left(site) == {"tests+base.lock"}
+    assert not site.docker("images", "--quiet", "tests/visdom") and left(site) == {"tests=base.lock"}
     done = site.inv("frame").stdout
     assert without_dates(build_line(foretold)) == without_dates(build_line(done)) != ""
     assert f"Building tests/visdom:0.2.2: commit {head[:7]} of {HOSTILE}." in done
@@ -387,7 +387,7 @@ def test_a_build_that_fails_or_is_killed_leaves_the_former_image_and_the_next_on
     assert left(site) == LOCKS
     assert stopped(site, signal.SIGKILL) == -signal.SIGKILL
     assert image_id(site, "tests/visdom:0.2.1") == former
-    (site.root / ".build/tests+visdom/left-over.txt").write_text("of a killed build\n")
+    (site.root / ".build/tests=visdom/left-over.txt").write_text("of a killed build\n")
     site.dockerfile.write_text(works + "LABEL after=kill\n")
     site.inv("frame")
     site.docker("create", "--name", "look", "tests/visdom:0.2.1", "true")
@@ -432,7 +432,7 @@ def test_a_missing_dockerfile_and_a_folder_of_another_user_get_a_sentence(site: 
     site.frame["dockerfile"] = "docker/Nowhere"
     site.save()
     assert f"There is no Dockerfile {site.root}/docker/Nowhere." in site.inv("frame", code=2).stderr
-    lock = site.root / ".build/tests+visdom.lock"
+    lock = site.root / ".build/tests=visdom.lock"
     lock.unlink()
     lock.mkdir()
     assert f"{site.root}/.build cannot be used" in site.inv("frame", code=1).stderr

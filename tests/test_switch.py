@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 from sites import Site
+from switches import only
 from versions import NO_CHECK, SERVE, make
 
 
@@ -32,14 +33,6 @@ def client(site: Site) -> Iterator[list[str]]:
     finally:
         over.set()
         thread.join()
-
-
-def only(site: Site, version: str) -> None:
-    """Exactly this version runs and answers, under the service's name, and nothing is left over."""
-    assert site.answer() == version
-    assert site.running() == {"tests_service": f"tests/visdom:{version}"}
-    names = site.docker("ps", "--all", "--format", "{{.Names}}").split()
-    assert not [name for name in names if name.endswith((".next", ".rehearsal", ".recovery"))], names
 
 
 @pytest.fixture

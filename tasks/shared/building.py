@@ -49,8 +49,7 @@ def build(
         Exit: with code 1 when the build fails.
     """
     file = Path(f"{place(reference.rpartition(':')[0])}.Dockerfile")
-    # In a context, .dockerignore would leave it out.
-    text = b"" if context in file.parents else stamped(path.read_bytes(), labels, options)
+    text = stamped(path.read_bytes(), labels, options)
     failed = f"The build of {reference} failed; the lines above say why. An earlier image of that name stays."
     # An attestation would make the image an index, with another id
     # (https://docs.docker.com/build/metadata/attestations/).
@@ -109,8 +108,11 @@ def stamped(dockerfile: bytes, labels: Mapping[str, str], options: Sequence[str]
 
 
 def place(image: str) -> Path:
-    """Where an image's context is put together. It depends on the name alone: `--dry` prints the same command."""
-    return BUILDS / image.replace("/", "+")
+    """Where an image's context is put together. It depends on the name alone: `--dry` prints the same command.
+
+    docker takes a path that .dockerignore leaves out for a regular expression, in which = means nothing.
+    """
+    return BUILDS / image.replace("/", "=")
 
 
 @contextmanager
