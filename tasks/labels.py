@@ -107,8 +107,14 @@ def show_table(image: Image) -> None:
     table.add_column("value", overflow="fold")
     for name, value in sorted(image.labels.items()):
         table.add_row(Text(printable(name)), Text(readable(value)))  # Text: an image's labels are nobody's markup
-    console = Console(width=None if sys.stdout.isatty() else WIDE)
-    console.print(table if image.labels else f"{image.reference} has no labels.")
+    shown = table if image.labels else f"{image.reference} has no labels."
+    if sys.stdout.isatty():
+        Console().print(shown)
+        return
+    console = Console(width=WIDE)
+    with console.capture() as captured:
+        console.print(shown)
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()))  # rich fills up to the width
 
 
 def readable(text: str) -> str:
