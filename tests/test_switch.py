@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 from sites import Site
-from switches import only
+from switches import eventually, only
 from versions import NO_CHECK, SERVE, make
 
 
@@ -143,18 +143,10 @@ def test_a_version_that_serves_nobody_is_not_running_already(old: Site, state: s
         old.docker("pause", "tests_service")
     else:
         old.docker("rm", "--force", "tests_service")
-        old.docker(
-            "run",
-            "--detach",
-            "--restart",
-            "always",
-            "--name",
-            "tests_service",
-            "tests/visdom:1.0",
-            "sh",
-            "-c",
-            "exit 1",
-        )
+        loops = ["sh", "-c", "exit 1"]
+        old.docker("run", "--detach", "--restart", "always", "--name", "tests_service", "tests/visdom:1.0", *loops)
+        seen = ["inspect", "--format", "{{.State.Status}} {{gt .RestartCount 4}}", "tests_service"]
+        eventually(lambda: old.docker(*seen) == "restarting true")  # the pauses grow: this one takes seconds
     assert "1.0 runs as tests_service" in old.inv("start", "--tag", "1.0").stdout
     only(old, "1.0")
 
