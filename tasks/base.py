@@ -84,9 +84,10 @@ def remove_former(c: Context, docker: Engine, settings: Settings, former: str) -
     if former and former not in layers and (details := docker.image_details(former)):
         rows.append({"Id": former, "RepoTags": details["RepoTags"], "Labels": {}})
         layers[former] = details["RootFS"]["Layers"]
-    # Under --dry, the former one still has the tag that it would have lost.
-    lost = former if c.config.run.dry else ""
-    orphans = [row for row in rows if row["Id"] == lost or row.get("RepoTags") in (None, [], ["<none>:<none>"])]
+    tagless: list[Any] = [None, [], ["<none>:<none>"]]
+    if c.config.run.dry:
+        tagless.append([f"{settings.base.image}:latest"])  # the one tag that it would have lost
+    orphans = [row for row in rows if row.get("RepoTags") in tagless]
     if not orphans:
         return
     used = {container.image for container in docker.containers()}

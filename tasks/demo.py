@@ -48,9 +48,9 @@ Try next:
 
 def demo_settings(c: Context) -> Settings:
     """The settings that the demo's own file gives, whatever file this run was started with."""
-    from invoke import Config
+    from .shared.invoking import StackConfig
 
-    config = Config(project_location=ROOT, runtime_path=FILE)
+    config = StackConfig(project_location=ROOT, runtime_path=FILE)
     config.load_project(merge=False)
     config.load_runtime()
     return settings.load(Context(config))

@@ -23,9 +23,10 @@ def engine(c: Context) -> None:
             raise Exit(
                 "There is no docker client here. Type: apt-get install docker.io (on Debian 13: docker-cli)", code=1
             )
-        source, way = "the docker context", "docker context use default"
-        if os.environ.get("DOCKER_HOST"):
-            source, way = "DOCKER_HOST", "unset DOCKER_HOST"
+        variable = next((name for name in ("DOCKER_HOST", "DOCKER_CONTEXT") if os.environ.get(name)), "")
+        source, way = variable or "the docker context", "docker context use default"
+        if variable:
+            way = f"unset {variable}"
         raise Exit(
             f"No Docker Engine answers at {endpoint.host}, which {source} names. Start it there, or type: {way}", code=1
         )

@@ -8,7 +8,7 @@ from invoke import Context, Exit, task
 
 from . import base
 from .shared import building, engine, git, stamp
-from .shared.context import Stack, base_pending, remember_built, stack
+from .shared.context import Stack, again, base_pending, remember_built, stack
 from .shared.engine import Engine, Image
 from .shared.settings import Frame
 
@@ -59,13 +59,14 @@ def asked_for(c: Context, name: str, dirty: bool, suffix: str, **others: bool) -
         Exit: when there is nothing to build, or it must not be built so.
     """
     shared = stack(c)
-    return shared, shared.settings.frame(name), version_tag(shared, dirty, suffix)
+    chosen = shared.settings.frame(name)
+    return shared, chosen, version_tag(c, shared, chosen, dirty, suffix)
 
 
-frame.first = asked_for  # before the base is built for nothing
+frame.refuse_early = asked_for  # before the base is built for nothing; see `look_ahead` in invoking.py
 
 
-def version_tag(shared: Stack, dirty: bool, suffix: str) -> str:
+def version_tag(c: Context, shared: Stack, chosen: Frame, dirty: bool, suffix: str) -> str:
     """The tag of this build.
 
     Raises:
@@ -76,7 +77,7 @@ def version_tag(shared: Stack, dirty: bool, suffix: str) -> str:
     if release.dirty and not dirty:
         raise Exit(
             f"{shared.settings.source} has uncommitted changes. Commit them, or build them under a tag of their own: "
-            "inv frame --dirty",
+            + again(c, chosen, "frame", "--dirty"),
             code=2,
         )
     if release.dirty:

@@ -108,7 +108,7 @@ def show_table(image: Image) -> None:
     for name, value in sorted(image.labels.items()):
         table.add_row(Text(printable(name)), Text(readable(value)))  # Text: an image's labels are nobody's markup
     shown = table if image.labels else f"{image.reference} has no labels."
-    if sys.stdout.isatty():
+    if not sys.stdout or sys.stdout.isatty():
         Console().print(shown)
         return
     console = Console(width=WIDE)

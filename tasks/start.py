@@ -102,7 +102,7 @@ def stop(c: Context, name: str = "") -> None:
     if recovery.unfinished(docker, frame) or service.running(docker, frame):
         raise Exit(f"{running[0].name} was stopped, but somebody else starts a version in this moment.", code=1)
     image = docker.image(running[0].image)
-    version = service.by_own_name(docker, frame, image).tag if image else "TAG"
+    version = service.tag_of(frame, service.by_own_name(docker, frame, image)) if image else "TAG"
     print(f"{running[0].name} is stopped. To start it again: {again(c, frame, 'start', '--tag', version)}")
 
 
@@ -165,7 +165,7 @@ def command(
     """
     from .shared import recommended
 
-    version = image.tag if image.reference.startswith(f"{frame.image}:") else service.version_of(image.labels, image.id)
+    version = service.tag_of(frame, image)
     reference = f"{frame.image}:{version}"
     settled = shlex.join(stamp.recommended_command(frame, version))
     if wishes.from_settings or not image.id:  # without an id: --dry, and the image is not built yet

@@ -161,7 +161,7 @@ def test_a_tag_names_one_content(site: Site) -> None:
 
     (site.source / "index.html").write_text("not committed\n")
     dirty = site.inv("frame", code=2)
-    assert "uncommitted changes" in dirty.stderr and dirty.stderr.strip().endswith("inv frame --dirty")
+    assert "uncommitted changes" in dirty.stderr and dirty.stderr.endswith(f"inv -f {site.file} frame --dirty\n")
     assert dirty.stdout == "", "the base was looked at first"
     built = site.inv("frame", "--dirty", "--suffix", "mine").stdout
     site.git("commit", "--quiet", "--all", "--message", "committed")
@@ -261,6 +261,11 @@ def test_without_a_docker_client_it_is_the_client_that_is_named(site: Site, tmp_
     site.inv("base")
     refused = site.inv("frame", code=1, PATH=str(tmp_path / "few"))
     assert refused.stderr.endswith("There is no docker client on this machine. Type: inv engine, which brings one.\n")
+
+
+def test_a_step_that_ends_as_an_unknown_program_does_is_a_failed_build(site: Site) -> None:
+    site.dockerfile.write_text(f"{PLAIN}RUN exit 127\n")
+    assert "The build of tests/visdom:0.2.1 failed" in site.inv("frame", code=1).stderr
 
 
 def test_a_build_that_takes_longer_than_invoke_is_told_to_allow_is_a_sentence(site: Site) -> None:

@@ -146,6 +146,9 @@ def test_attributes_above_a_sub_folder_count_in_it_as_in_a_checkout(
     for revision, content in (("HEAD", b"CONTENT\n"), ("", b"CONTENT, changed\n")):
         source.write({"a/b c/x.bin": content.decode()})
         assert asked(source.top / "a/b c").dirty == (not revision)
+        left = tmp_path / f"out{revision}.whole/a/b c/left-over"  # of a killed build
+        left.parent.mkdir(parents=True)
+        left.touch()
         found = exported(c, source.top / "a/b c", tmp_path / f"out{revision}", revision)
         assert {name: text for name, (_, text) in found.items()} == {"x.bin": content, "x.bat": b"one\r\n"}
     assert not [*tmp_path.glob("*.whole")]

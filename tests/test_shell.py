@@ -109,7 +109,9 @@ def test_a_failure_ends_with_its_sentence_and_1(capfd: pytest.CaptureFixture[str
 
 @pytest.mark.parametrize("known", [True, False], ids=["the kernel tells", "nobody tells"])
 def test_the_end_of_a_command_is_seen_at_once(known: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not known:
+    if known:
+        monkeypatch.setattr(shell, "LONG", 10)
+    else:
         monkeypatch.delattr(os, "pidfd_open")
     assert ask(context(), ["sh", "-c", "sleep 0.3; echo over; exit 3"]).exited == 3
     quiet = ["sh", "-c", "sleep 0.3 >&- 2>&-; exec sleep 0.3 >&- 2>&-"]  # its end is all that it says

@@ -61,7 +61,7 @@ def rename(container: str, name: str) -> list[str]:
 
 
 def remove(container: str, force: bool = False) -> list[str]:
-    """`docker rm`; by force, a container goes with its anonymous volumes: one that has never served."""
+    """`docker rm`; by force, with its anonymous volumes."""
     return ["docker", "rm", *(["--force", "--volumes"] if force else []), container]
 
 

@@ -14,6 +14,7 @@ from .shell import ask, run
 PATH = "/usr/local/sbin:/usr/sbin:/sbin"  # where dockerd lies; not always on a user's PATH
 LOG = Path("/var/log/dockerd.log")
 ANSWERS_WITHIN = 60  # seconds
+OTHER_WITHIN = 5  # seconds in which an engine may answer that somebody else started in this moment
 # What docker.io itself holds, or does not need, before Debian 13.
 SPLIT_OFF = {"docker.io": ("docker-cli", "docker-buildx")}
 
@@ -68,9 +69,9 @@ def start_engine(c: Context) -> None:
     while not c.config.run.dry:
         if ask(c, ["docker", "version"], env={"DOCKER_HOST": DEFAULT, "DOCKER_CONTEXT": None}).ok:
             return
-        if dockerd and dockerd.poll() is not None:
+        if dockerd and dockerd.poll() is not None and time.monotonic() - begun > OTHER_WITHIN:
             last = (LOG.read_text(errors="replace").strip().splitlines() or ["it said nothing"])[-1]
-            raise Exit(f"dockerd ended at once: {last} Its log: {where}", code=1)
+            raise Exit(f"dockerd has ended: {last} Its log: {where}", code=1)
         if time.monotonic() - begun > ANSWERS_WITHIN:
             raise Exit(f"dockerd does not answer after {ANSWERS_WITHIN} s. Its log says why: {where}", code=1)
         time.sleep(0.2)

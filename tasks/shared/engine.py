@@ -142,7 +142,7 @@ class Unreachable(Exit):
     def __init__(self, endpoint: Endpoint, reason: str, refusal: bool = False) -> None:
         why = short(reason)
         said = f"answers with an error: {reason}" if refusal else f"does not answer: {why}. Type: inv engine"
-        if why == DENIED:
+        if why == DENIED and endpoint.local and not refusal:
             said = f"may not be used by you. {JOIN}"
         super().__init__(f"The Docker Engine at {endpoint.host} {said}", code=1)
 

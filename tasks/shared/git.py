@@ -119,7 +119,7 @@ def head(c: Context, source: Path) -> tuple[str, str]:
             f"Type: {shlex.join(['git', 'config', '--global', '--add', 'safe.directory', top])}",
             code=1,
         )
-    inside, shallow, revision, branch, *_ = [*probe.stdout.splitlines(), "", "", "", ""]  # as far as it came
+    inside, shallow, revision, branch, *_ = [*probe.stdout.split("\n"), "", "", "", ""]  # as far as it came
     if inside != "true":
         raise Exit(f"{source} is not a git checkout. {setting} Clone the framework there, or change it.", code=1)
     if not probe.ok:
@@ -261,6 +261,8 @@ def write(
     steps += [["checkout-index", "--all", "--force"]]
     former = os.umask(0o022)  # the modes go into the image: they must not depend on who builds
     try:
+        if prefix:
+            clear(whole)  # a killed build may have left one
         (whole / prefix).mkdir(parents=True, exist_ok=True)
         for step in steps:
             done = ask(c, ["git", "-C", str(whole), *step], env={**PLAIN, **inside})
@@ -272,9 +274,14 @@ def write(
     finally:
         os.umask(former)
         if prefix:
-            import shutil
+            clear(whole)
 
-            shutil.rmtree(whole, ignore_errors=True)
+
+def clear(folder: Path) -> None:
+    """Remove a folder, if it is there."""
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def attributes_above(c: Context, where: Path, revision: str, prefix: str) -> list[str]:

@@ -10,7 +10,7 @@ from .engine import Engine, Unreachable
 
 EVERY = 0.05  # seconds between two looks
 AT_LEAST = 2.0  # seconds that a check is given even when little is left: the way to the engine may be long
-MOST = 4096  # bytes of a check's output that are kept, as docker does
+MOST = 4096  # bytes at the end of a check's output that are kept
 CHECK_TIMEOUT = 30.0  # seconds, docker's own default for one health check
 
 

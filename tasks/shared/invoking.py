@@ -16,8 +16,8 @@ from invoke.config import AmbiguousMergeError
 from invoke.exceptions import AmbiguousEnvVar, CollectionNotFound, ParseError, UncastableEnvVar
 
 from . import memory
+from .settings import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 SUFFIXES = (".yaml", ".yml", ".json", ".py")  # of the settings files that Invoke reads
 HELP = "Type inv --list for the tasks, inv --help TASK for its flags."
 
@@ -97,19 +97,19 @@ class StackConfig(Config):
 
     def merge(self) -> None:
         """Merge the levels; Invoke has no sentence for a section in one file that is a value in another."""
-        levels = (
-            (self._runtime, self._runtime_path),
-            (self._user, self._user_path),
-            (self._system, self._system_path),
-            (self._project, self._project_path),
+        levels = (  # an empty file is None
+            (self._runtime or {}, self._runtime_path),
+            (self._user or {}, self._user_path),
+            (self._system or {}, self._system_path),
+            (self._project or {}, self._project_path),
         )
         for level, _ in levels:
-            for below in (self._defaults, self._project):
-                drop_empty(level or {}, below or {})
+            for below in (self._defaults, self._project or {}):
+                drop_empty(level, below)
         try:
             super().merge()
         except AmbiguousMergeError:
-            places = ((self._project, "invoke.yaml"), (self._defaults, "Invoke"))
+            places = ((self._project or {}, "invoke.yaml"), (self._defaults, "Invoke"))
             for level, path in levels:
                 for below, place in places:
                     if name := conflict(below, level):
@@ -171,14 +171,14 @@ class StackProgram(Program):
             raise Exit("Stopped.", code=130) from None
 
     def look_ahead(self) -> None:
-        """Let each typed task that has a function `first` refuse, before a task in front of it takes its time.
+        """Let each typed task that has a function `refuse_early` do so, before a task in front of it takes its time.
 
         It gets the task's context and arguments.
         """
         self.config.load_collection(self.collection.configuration())  # as Invoke does before each task
         for typed in self.tasks:
-            if first := getattr(self.collection[typed.name], "first", None):
-                first(Context(self.config), **typed.as_kwargs)
+            if refuse := getattr(self.collection[typed.name], "refuse_early", None):
+                refuse(Context(self.config), **typed.as_kwargs)
 
     def _make_pairs(self, coll: Any, ancestors: list[str] | None = None) -> list[tuple[str, str | None]]:
         pairs: list[tuple[str, str | None]] = super()._make_pairs(coll, ancestors)

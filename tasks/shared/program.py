@@ -65,6 +65,8 @@ def program() -> Callable[[], None]:
             from invoke import __version__
         from tasks.shared.invoking import StackConfig, StackProgram
     except ImportError as reason:  # after an upgrade of the system's Python, say
+        if (reason.name or "").startswith("tasks"):
+            raise  # a mistake in this project
         sys.exit(f"What is in .venv does not fit this Python ({reason}). Type: rm -r {ROOT}/.venv")
     except SyntaxError as error:
         sys.exit(f"{error.filename}, line {error.lineno}: {error.msg}.")

@@ -165,6 +165,6 @@ def remember(vendor: Path, name: str, fresh: Mapping[str, Known]) -> None:
 
 
 def strays(vendor: Path, pins: Container[str]) -> list[str]:
-    """What lies in vendor/ and no pin speaks of. The base would take it in; .dockerignore leaves out what has a dot."""
+    """What lies in vendor/ and no pin speaks of. The base would take it in, but for what begins with a dot."""
     names = (path.name for path in vendor.iterdir())
     return sorted(name for name in names if not name.startswith(".") and name != "vendor.yaml" and name not in pins)

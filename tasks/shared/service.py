@@ -59,6 +59,11 @@ def version_of(labels: Mapping[str, str], image: str) -> str:
     return labels.get(stamp.OCI + "version") or image.removeprefix("sha256:")[:12]
 
 
+def tag_of(frame: Frame, image: Image) -> str:
+    """The tag under which an image is a version of this frame; what `version_of` says if it has none (any more)."""
+    return image.tag if belongs(image.reference, frame) else version_of(image.labels, image.id)
+
+
 def by_own_name(docker: Engine, frame: Frame, image: Image) -> Image:
     """An image under the tag that it was built under, if that still means this very image: it may have others too."""
     own = f"{frame.image}:{version_of(image.labels, image.id)}"

@@ -36,7 +36,7 @@ class Runner(Local):
 
     def send_interrupt(self, interrupt: KeyboardInterrupt) -> None:
         self.interrupted = True
-        by_signal = bool(interrupt.args)  # see `interrupt` in program.py
+        by_signal = bool(interrupt.args)  # see `interrupt` in invoking.py
         if by_signal or not os.isatty(0):  # the Ctrl-C of a terminal has reached the command already
             self.process.terminate()
 
@@ -105,7 +105,10 @@ def run(c: Context, argv: Sequence[str], failed: str, env: Mapping[str, str | No
     except CommandTimedOut as error:
         raise Failed(f"{failed} It took longer than {error.timeout} s, the time that -T allows.", "") from None
     if result.exited == UNKNOWN and argv[0] == "docker":
-        raise Failed("There is no docker client on this machine. Type: inv engine, which brings one.", result.stderr)
+        from shutil import which
+
+        if which(argv[0]) is None:  # else the failed step of a build ended so
+            failed = "There is no docker client on this machine. Type: inv engine, which brings one."
     if result.exited:
         raise Failed(failed, result.stderr)
     return result

@@ -44,9 +44,7 @@ class Order(Struct, frozen=True):
 
     @property
     def tag(self) -> str:
-        if self.image.reference.startswith(f"{self.frame.image}:"):
-            return self.image.tag
-        return service.version_of(self.image.labels, self.image.id)
+        return service.tag_of(self.frame, self.image)
 
     @property
     def ports(self) -> tuple[int, ...]:

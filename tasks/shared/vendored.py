@@ -99,7 +99,7 @@ def read(path: Path) -> dict[str, Pin]:
 @lru_cache(maxsize=1)
 def pins(path: Path, content: str) -> Mapping[str, Pin]:
     """The pins in this content of the file; `fetch-vendor` and `base` ask one after the other."""
-    kind = f"pins {GRAMMARS}"  # one that other rules let through is not remembered
+    kind = f"pins {NAME} {OPTIONAL} {GRAMMARS}"  # one that other rules let through is not remembered
     found = memory.recall(path, content, kind, lambda text: checked(path, text), bool)
     return {name: MAKERS[next(kind for kind in GRAMMARS if kind in values)](**values) for name, values in found.items()}
 
