@@ -51,6 +51,8 @@ def serve(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
     yield start
     server.shutdown(socket.SHUT_RDWR)
     server.close()
+    if host.startswith("unix://"):
+        Path(host.removeprefix("unix://")).unlink()
 
 
 @pytest.mark.parametrize(
