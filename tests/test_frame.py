@@ -14,7 +14,6 @@ from invoke import Config, Context
 from sites import DOCKERFILE, Site
 
 from tasks.shared import building
-from tasks.shared.engine import Endpoint, Engine
 
 LOCKS = {"tests=base.lock", "tests=visdom.lock"}
 HOSTILE = "feature/it's-\"$(touch${IFS}pwned)`;&|é"  # git takes it for the name of a branch or a tag
@@ -337,8 +336,9 @@ def test_labels_that_do_not_get_into_the_image_at_the_end_of_its_dockerfile_are_
     monkeypatch.setattr(building, "stamped", lambda dockerfile, labels, options: dockerfile)
     monkeypatch.setattr(building, "BUILDS", site.folder)
     c = Context(Config(overrides={"run": {"in_stream": False}}))
-    engine = Engine(Endpoint(site.engine.host))
-    building.build(c, engine, "tests/visdom:1", site.dockerfile, site.source, {}, {"a": "b"}, ["--network", "host"])
+    building.build(
+        c, site.engine.api, "tests/visdom:1", site.dockerfile, site.source, {}, {"a": "b"}, ["--network", "host"]
+    )
     assert site.label("tests/visdom:1", "a") == "b"
     assert f"{site.dockerfile} swallowed the labels at its end; building again with flags." in capfd.readouterr().out
 

@@ -120,8 +120,9 @@ class StackConfig(Config):
     def load_shell_env(self) -> None:
         """Read the `INVOKE_…` variables; Invoke takes every word but "0" and "" for true, "false" too."""
         super().load_shell_env()
-        read_truths(self._env, "INVOKE")
-        self.merge()
+        if self._env:
+            read_truths(self._env, "INVOKE")
+            self.merge()
 
 
 class StackProgram(Program):

@@ -129,19 +129,24 @@ def load(c: Context) -> Settings:
         found = convert(raw, Settings)
     except ValidationError as error:
         raise Exit(complaint(c, raw, str(error)), code=2) from None
-    for name, frame in found.frames.items():
-        for key, words in (("command", frame.command), ("run_options", frame.run_options)):
-            if odd := next((word for word in words if not word.isprintable()), None):
-                what = f"expected text of one line without control characters, found {shown(odd)}"
-                raise Exit(f"Setting stack.frames.{name}.{key}: {what}.", code=2)
-    for twice in same(found):
-        raise Exit(f"{twice} Give each a name of its own.", code=2)
+    for sentence in (*unprintable(found), *same(found)):
+        raise Exit(sentence, code=2)
     known = set(variables("INVOKE_STACK", raw))
     for name in os.environ:
         if name.startswith("INVOKE_STACK_") and name not in known:
             hint = meant(name, known) or "Its name is made of a setting's: INVOKE_STACK_START_TIMEOUT."
             raise Exit(f"The variable {name} names no setting. {hint}", code=2)
     return found
+
+
+def unprintable(settings: Settings) -> Iterator[str]:
+    """A sentence for each word of a command that no recommended command may hold."""
+    for name, frame in settings.frames.items():
+        for key, words in (("command", frame.command), ("run_options", frame.run_options)):
+            for word in words:
+                if not word.isprintable():
+                    what = f"expected text of one line without control characters, found {shown(word)}"
+                    yield f"Setting stack.frames.{name}.{key}: {what}."
 
 
 def same(settings: Settings) -> Iterator[str]:
@@ -152,7 +157,7 @@ def same(settings: Settings) -> Iterator[str]:
     for named in (images, services):
         for (one, value), (other, again) in combinations(named.items(), 2):
             if value == again:
-                yield f"Settings {one} and {other} are both {value}."
+                yield f"Settings {one} and {other} are both {value}. Give each a name of its own."
 
 
 def meant(name: str, known: Collection[str]) -> str:
