@@ -8,18 +8,8 @@ import pytest
 from engines import PrivateEngine
 from sites import Site, buildkit
 
-from tasks.shared import memory
-
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as for what a shell starts in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def own_memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What the tests themselves read of YAML is not remembered in .venv."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(memory, "FILE", tmp_path_factory.mktemp("memory") / "yaml.json")
-        yield
 
 
 @pytest.fixture(scope="session")

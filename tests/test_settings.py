@@ -1,7 +1,5 @@
 """The settings: what is wrong in them is said in a sentence that names the setting, its file, and what was expected."""
 
-import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,7 @@ from ruamel.yaml import YAML
 from sites import ROOT
 from test_inv import inv
 
-from tasks.shared import invoking, memory, settings, vendored
+from tasks.shared import invoking, settings
 from tasks.shared.settings import Settings
 
 GONE = object()
@@ -225,96 +223,6 @@ def test_two_settings_must_not_name_one_image_or_service(tmp_path: Path) -> None
         ({**visdom, "image": own()["base"]["image"], "service": "second"}, "stack.base.image and stack.frames.second"),
     ):
         assert said in refused(write(tmp_path / "site.yaml", nested("stack.frames.second", other)))
-
-
-@pytest.fixture
-def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where files are remembered that were read."""
-    (tmp_path / "venv").mkdir()
-    monkeypatch.setattr(memory, "FILE", tmp_path / "venv/yaml.json")
-    return tmp_path / "venv/yaml.json"
-
-
-@pytest.fixture
-def remembered(kept: Path) -> Callable[[str], Any]:
-    """Reads text as a settings file, which everybody may read."""
-
-    def read(text: str) -> Any:
-        file = kept.parent.parent / "some.yaml"
-        file.write_text(text)
-        file.chmod(0o644)
-        return invoking.settings_file(file)
-
-    return read
-
-
-def test_what_is_remembered_of_a_file_is_what_stands_in_it(kept: Path, remembered: Callable[[str], Any]) -> None:
-    text = (ROOT / "invoke.yaml").read_text()
-    first = remembered(text)
-    assert first == YAML(typ="safe").load(text) and json.loads(kept.read_text()) == [["settings\n" + text, first]]
-    assert remembered(text) == first and remembered(text + "  x: 1\n")["stack"] == {**first["stack"], "x": 1}
-    assert remembered(text) == first
-    for number in range(20):
-        assert remembered(f"stack: {number}\n") == {"stack": number}
-    assert [value["stack"] for _, value in json.loads(kept.read_text())] == [*range(19, 11, -1)]
-    assert [path.name for path in kept.parent.iterdir()] == [kept.name]
-    assert kept.stat().st_mode & 0o777 == 0o600
-
-
-def test_what_may_be_secret_is_not_remembered(kept: Path, remembered: Callable[[str], Any], tmp_path: Path) -> None:
-    assert remembered("stack: {}\nsudo: {password: secret}\n")["sudo"] == {"password": "secret"}
-    secret = tmp_path / "secret.yaml"
-    secret.write_text("stack: {frames: {visdom: {build_args: {TOKEN: secret}}}}\n")
-    secret.chmod(0o640)
-    assert invoking.settings_file(secret)["stack"]["frames"]["visdom"]["build_args"] == {"TOKEN": "secret"}
-    assert not kept.exists()
-
-
-@pytest.mark.parametrize("value", ["{1: x}", "2019-08-30", ".nan", "!!set {b}", "!!binary eA=="])
-def test_what_json_cannot_hold_is_read_each_time(kept: Path, remembered: Callable[[str], Any], value: str) -> None:
-    assert repr(remembered(f"stack: {value}")) == repr(remembered(f"stack: {value}"))
-    assert not kept.exists()
-
-
-@pytest.mark.parametrize("content", [b"", b"\xff", b"{}", b"[1]", b"[[1]]", b"[[1, 2, 3]]", b"null", b"[" * 200_000])
-def test_a_memory_that_is_broken_is_made_anew(kept: Path, remembered: Callable[[str], Any], content: bytes) -> None:
-    kept.write_bytes(content)
-    assert remembered("stack: 1") == {"stack": 1}
-    assert json.loads(kept.read_bytes()) == [["settings\nstack: 1", {"stack": 1}]]
-
-
-def test_a_memory_that_cannot_be_written_is_done_without(kept: Path, remembered: Callable[[str], Any]) -> None:
-    kept.mkdir()
-    assert remembered("stack: 1") == remembered("stack: 1") == {"stack": 1}
-    assert [path.name for path in kept.parent.iterdir()] == [kept.name]
-
-
-def test_files_are_remembered_where_the_packages_are(tmp_path: Path) -> None:
-    project = copy(tmp_path / "clone")
-    file = write(tmp_path / "site.yaml", nested("stack.start.keep", "mine"))
-    for said in ('found "mine"', 'found "mine"'):
-        assert said in run([project / "inv", "-f", file, "start"], code=2).stderr
-    assert f"settings\n{file.read_text()}" in dict(json.loads((project / ".venv/yaml.json").read_text()))
-    write(file, nested("stack.start.keep", "other"))
-    assert 'found "other"' in run([project / "inv", "-f", file, "start"], code=2).stderr
-
-
-def test_pins_are_remembered_with_the_rules_that_let_them_through(
-    kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = tmp_path / "vendor.yaml"
-    file.write_text(f"lib: {{git: 'https://x/y', rev: {'A' * 40}, path: sub}}\n")
-    first = vendored.read(file)
-    assert first == {"lib": vendored.Git("https://x/y", "a" * 40, "sub")}
-    vendored.pins.cache_clear()
-    monkeypatch.setattr(vendored, "parse", None)  # not called again
-    assert vendored.read(file) == first
-    monkeypatch.undo()
-    monkeypatch.setattr(memory, "FILE", kept)
-    monkeypatch.setitem(vendored.GRAMMARS["git"], "path", vendored.Grammar("lib/.*", "a folder in lib"))
-    vendored.pins.cache_clear()
-    with pytest.raises(Exit, match="path is not usable; expected a folder in lib"):
-        vendored.read(file)
 
 
 @pytest.mark.parametrize(

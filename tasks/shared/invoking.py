@@ -1,6 +1,5 @@
 """Invoke as this project uses it: its order of tasks, its exit codes, and sentences for what is wrong in settings."""
 
-import gc
 import json
 import os
 import re
@@ -15,32 +14,17 @@ from invoke import Config, Context, Exit, Program
 from invoke.config import AmbiguousMergeError
 from invoke.exceptions import AmbiguousEnvVar, CollectionNotFound, ParseError, UncastableEnvVar
 
-from . import memory
 from .settings import ROOT
 
 SUFFIXES = (".yaml", ".yml", ".json", ".py")  # of the settings files that Invoke reads
 HELP = "Type inv --list for the tasks, inv --help TASK for its flags."
 
 
-def settings_file(path: Path) -> Any:
-    """What a settings file holds. It is remembered if it has nothing but this project's settings.
+def yaml_file(path: Path) -> Any:
+    """What a file holds, read as YAML."""
+    from invoke.vendor.yaml import safe_load
 
-    Raises:
-        UnicodeDecodeError, RecursionError: when it cannot be read as YAML.
-        ValueError, YAMLError: when it is not YAML.
-    """
-
-    def parse(text: str) -> Any:
-        from invoke.vendor.yaml import safe_load
-
-        return safe_load(text)  # type: ignore[no-untyped-call]
-
-    return memory.recall(path, path.read_text(encoding="utf-8"), "settings", parse, ours)
-
-
-def ours(value: Any) -> bool:
-    """Whether settings are this project's and no others: Invoke's own may hold a password."""
-    return isinstance(value, dict) and list(value) == ["stack"]
+    return safe_load(path.read_text(encoding="utf-8"))  # type: ignore[no-untyped-call]
 
 
 def checked(path: PathLike[Any], kind: str, read: Callable[[Path], Any]) -> Any:
@@ -88,7 +72,7 @@ class StackConfig(Config):
         return defaults
 
     def _load_yaml(self, path: PathLike[Any]) -> Any:
-        return checked(path, "YAML", settings_file)
+        return checked(path, "YAML", yaml_file)
 
     _load_yml = _load_yaml
 
@@ -163,8 +147,6 @@ class StackProgram(Program):
         for number in (signal.SIGTERM, signal.SIGHUP):  # a task that changes something undoes it, as for Ctrl-C
             if signal.getsignal(number) == signal.SIG_DFL:  # nohup's choice stays
                 signal.signal(number, interrupt)
-        gc.freeze()  # so that it never looks at what is here already
-        gc.enable()
         try:
             self.look_ahead()
             super().execute()

@@ -4,16 +4,13 @@ import os
 import select
 import shlex
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from invoke import Context, Exit, Local, Result
 from invoke.exceptions import CommandTimedOut, ThreadException
 
 UNKNOWN = 127  # a shell's exit code for a program that is not there
-SHORT, LONG = 0.002, 0.1  # seconds between two looks at a command, without and with word of its end
 BOLD = "\033[1m{command}\033[0m"
 
 
@@ -32,6 +29,7 @@ class Runner(Local):
     takes, and goes on with the task as if nothing had happened.
     """
 
+    input_sleep = 0.001  # seconds between two looks whether a command is over; most questions are answered within 2 ms
     interrupted = False
 
     def send_interrupt(self, interrupt: KeyboardInterrupt) -> None:
@@ -40,12 +38,6 @@ class Runner(Local):
         if by_signal or not os.isatty(0):  # the Ctrl-C of a terminal has reached the command already
             self.process.terminate()
 
-    def wait(self) -> None:
-        """Wait for the command's end. Invoke looks every 10 ms; most questions are answered within two."""
-        with pausing(self.process.pid) as pause:
-            while not (self.process_is_finished or self.has_dead_threads):
-                pause()
-
     def run(self, command: str, **kwargs: Any) -> Result:
         try:
             result = super().run(command, **kwargs)
@@ -53,25 +45,6 @@ class Runner(Local):
             if self.interrupted:
                 raise KeyboardInterrupt
         return result
-
-
-@contextmanager
-def pausing(process: int) -> Iterator[Callable[[], object]]:
-    """A pause between two looks at a process, which its end cuts short where the kernel tells of it.
-
-    Source: pidfd_open(2), since Linux 5.3.
-    """
-    try:
-        descriptor = os.pidfd_open(process)
-    except (AttributeError, OSError):
-        yield lambda: time.sleep(SHORT)
-        return
-    try:
-        end = select.poll()
-        end.register(descriptor, select.POLLIN)
-        yield lambda: end.poll(LONG * 1000)
-    finally:
-        os.close(descriptor)
 
 
 def ask(c: Context, argv: Sequence[str], env: Mapping[str, str | None] | None = None) -> Result:

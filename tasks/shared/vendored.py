@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from invoke import Exit
 from msgspec import Struct
 
-from . import memory
-
 if TYPE_CHECKING:
     from invoke.vendor.yaml import Node
 
@@ -99,8 +97,7 @@ def read(path: Path) -> dict[str, Pin]:
 @lru_cache(maxsize=1)
 def pins(path: Path, content: str) -> Mapping[str, Pin]:
     """The pins in this content of the file; `fetch-vendor` and `base` ask one after the other."""
-    kind = f"pins {NAME} {OPTIONAL} {GRAMMARS}"  # one that other rules let through is not remembered
-    found = memory.recall(path, content, kind, lambda text: checked(path, text), bool)
+    found = checked(path, content)
     return {name: MAKERS[next(kind for kind in GRAMMARS if kind in values)](**values) for name, values in found.items()}
 
 
