@@ -48,7 +48,7 @@ Try next:
 
 def demo_settings(c: Context) -> Settings:
     """The settings that the demo's own file gives, whatever file this run was started with."""
-    from .shared.invoking import StackConfig
+    from .program.invoking import StackConfig
 
     config = StackConfig(project_location=ROOT, runtime_path=FILE)
     config.load_project(merge=False)

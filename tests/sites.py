@@ -111,7 +111,7 @@ class Site:
 
     def command(self, *arguments: str) -> list[str]:
         """`inv` with this site's settings, as an argument list."""
-        return [sys.executable, "-I", str(self.root / "tasks/shared/program.py"), "-f", str(self.file), *arguments]
+        return [sys.executable, "-I", str(self.root / "tasks/program/program.py"), "-f", str(self.file), *arguments]
 
     def inv(self, *arguments: str, code: int = 0, **environment: str) -> "subprocess.CompletedProcess[str]":
         """Type `inv …` without a terminal; the exit code must be `code`, and a traceback is never an answer."""

@@ -64,7 +64,7 @@ def test_plain_table_is_aligned_and_has_every_number(capsys: pytest.CaptureFixtu
 
 
 def test_inv_bench_prints_the_row_that_was_asked_for() -> None:
-    command = [sys.executable, "-I", str(ROOT / "tasks/shared/program.py"), "bench", "--rows"]
+    command = [sys.executable, "-I", str(ROOT / "tasks/program/program.py"), "bench", "--rows"]
     done = subprocess.run([*command, "list"], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     last = done.stdout.splitlines()[-1]

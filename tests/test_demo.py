@@ -23,7 +23,7 @@ from tasks import demo
 from tasks.shared import engine as engines
 from tasks.shared.debian import program
 
-INV = [sys.executable, "-I", str(ROOT / "tasks/shared/program.py")]
+INV = [sys.executable, "-I", str(ROOT / "tasks/program/program.py")]
 
 
 class Demo:
@@ -171,7 +171,7 @@ def machine_without_an_engine() -> list[str]:
 
 
 def test_an_engine_is_started_where_none_answers() -> None:
-    inv = f"{sys.executable} -I {ROOT}/tasks/shared/program.py"
+    inv = f"{sys.executable} -I {ROOT}/tasks/program/program.py"
     dry = run([*machine_without_an_engine(), "sh", "-c", f"{inv} --dry engine; ls /var/run/docker.sock"], code=2)
     assert "Starting" not in dry.stdout
     done = run([*machine_without_an_engine(), "sh", "-ec", f"{inv} engine; {inv} engine; docker version >&2"])

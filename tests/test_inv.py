@@ -63,8 +63,8 @@ class Small:
         (self.root / "tasks/shared").mkdir(parents=True)
         self.wheels.mkdir()
         shutil.copy(ROOT / "inv", self.root)
-        shutil.copy(ROOT / "tasks/shared/install.py", self.root / "tasks/shared")
-        (self.root / "tasks/shared/program.py").write_text(PROGRAM)
+        shutil.copy(ROOT / "tasks/program/install.py", self.root / "tasks/shared")
+        (self.root / "tasks/program/program.py").write_text(PROGRAM)
         self.pin("1.0")
 
     def pin(self, version: str) -> None:
@@ -233,9 +233,9 @@ def test_a_venv_whose_python_is_gone_is_made_anew(installed: Small) -> None:
 
 
 def test_packages_of_another_python_get_a_sentence(tmp_path: Path) -> None:
-    program = tmp_path / "tasks/shared/program.py"
+    program = tmp_path / "tasks/program/program.py"
     program.parent.mkdir(parents=True)
-    shutil.copy(ROOT / "tasks/shared/program.py", program)
+    shutil.copy(ROOT / "tasks/program/program.py", program)
     venv = tmp_path / ".venv"
     subprocess.run([sys.executable, "-I", "-m", "venv", "--without-pip", venv], check=True)
     said = run([venv / "bin/python", "-I", program, "--list"], code=1).stderr
@@ -334,7 +334,7 @@ def test_with_an_older_python(small: Small, tmp_path: Path) -> None:
     said = one_sentence(small.inv(code=1, PATH=f"{tmp_path}/bin:{os.environ['PATH']}"))
     assert said == "inv needs Python 3.11 or newer; python3 is 3.9.2.\n"
     assert not (small.root / ".venv").exists()
-    ast.parse((ROOT / "tasks/shared/install.py").read_text(), feature_version=(3, 7))  # or it would be a SyntaxError
+    ast.parse((ROOT / "tasks/program/install.py").read_text(), feature_version=(3, 7))  # or it would be a SyntaxError
 
 
 def test_without_network(installed: Small) -> None:
@@ -376,7 +376,7 @@ def inv(
     return run([sys.executable, "-I", PROGRAM_FILE, *arguments], code=code, cwd=cwd or "/", env=environment)
 
 
-PROGRAM_FILE = ROOT / "tasks/shared/program.py"
+PROGRAM_FILE = ROOT / "tasks/program/program.py"
 ORDER = ["fetch-vendor", "base", "frame", "labels", "start", "stop", "rollback", "engine", "demo", "test", "bench"]
 
 

@@ -10,7 +10,8 @@ from ruamel.yaml import YAML
 from sites import ROOT
 from test_inv import inv
 
-from tasks.shared import invoking, settings
+from tasks.program import invoking
+from tasks.shared import settings
 from tasks.shared.settings import Settings
 
 GONE = object()

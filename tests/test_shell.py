@@ -131,7 +131,7 @@ def test_an_environment_adds_and_removes(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize("how", ["Ctrl-C in a terminal", "kill"])
 def test_an_interrupt_ends_the_command_and_is_not_swallowed(door: str, how: str) -> None:
     body = "import signal, sys; sys.path.insert(0, sys.argv[1])\n"
-    body += "from invoke import Config, Context; from tasks.shared.invoking import interrupt\n"
+    body += "from invoke import Config, Context; from tasks.program.invoking import interrupt\n"
     body += "from tasks.shared.shell import Runner, ask, run\n"
     body += "signal.signal(signal.SIGTERM, interrupt)\n"
     body += "c = Context(Config(overrides={'runners': {'local': Runner}}))\nargv = ['sleep', '60']\n"
@@ -162,8 +162,8 @@ def test_an_interrupt_ends_the_command_and_is_not_swallowed(door: str, how: str)
 RUNS = {"run", "sudo", "system", "popen", "Popen", "call", "check_call", "check_output", "getoutput", "getstatusoutput"}
 KNOWN = {
     # Neither Invoke nor settings are there yet when .venv is made.
-    ("tasks/shared/install.py", "subprocess.run"),
-    ("tasks/shared/install.py", "call"),
+    ("tasks/program/install.py", "subprocess.run"),
+    ("tasks/program/install.py", "call"),
     # dockerd, which goes on when the task is over.
     ("tasks/shared/debian.py", "subprocess.Popen"),
     # Several libraries are fetched at a time, each by a thread, and Invoke's runner is for one.

@@ -206,7 +206,7 @@ def project(tmp_path: Path, vendor: Path) -> Path:
 
 
 def inv(project: Path, *argv: str) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-I", str(project / "tasks/shared/program.py"), *argv]
+    command = [sys.executable, "-I", str(project / "tasks/program/program.py"), *argv]
     return subprocess.Popen(
         command, cwd=project, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         start_new_session=True,
@@ -612,7 +612,7 @@ def test_several_at_a_time(server: Server, vendor: Path) -> None:
 def test_a_terminal_sees_bars(server: Server, project: Path, vendor: Path) -> None:
     pins(vendor, f"'apex': {serve(server, 'x.zip', zipped({'a': os.urandom(300_000)}))}")
     leader, follower = pty.openpty()
-    command = [sys.executable, "-I", str(project / "tasks/shared/program.py"), "fetch-vendor"]
+    command = [sys.executable, "-I", str(project / "tasks/program/program.py"), "fetch-vendor"]
     with subprocess.Popen(command, stdin=follower, stdout=follower, stderr=follower, cwd=project) as process:
         os.close(follower)
         seen = b""
@@ -672,7 +672,7 @@ def test_ten_thousand_files_are_read_once(server: Server, vendor: Path) -> None:
 
 
 def test_listing_the_tasks_imports_nothing_slow(project: Path) -> None:
-    program = project / "tasks/shared/program.py"
+    program = project / "tasks/program/program.py"
     listing = [sys.executable, "-I", "-X", "importtime", str(program), "--list"]
     said = subprocess.run(listing, capture_output=True, text=True, cwd=project).stderr
     loaded = {row.rpartition("|")[2].strip() for row in said.splitlines()}

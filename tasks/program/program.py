@@ -22,7 +22,7 @@ def program() -> Callable[[], None]:
     try:
         from invoke import __version__
 
-        from tasks.shared.invoking import StackConfig, StackProgram
+        from tasks.program.invoking import StackConfig, StackProgram
     except ImportError as reason:  # after an upgrade of the system's Python, say
         if (reason.name or "").startswith("tasks"):
             raise  # a mistake in this project

@@ -1,0 +1,4 @@
+"""How `inv` starts: installing, Invoke's manners, its exit codes, the settings files that it merges.
+
+May import host, engine and settings.
+"""
