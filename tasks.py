@@ -6,7 +6,7 @@ __path__ = [str(Path(__file__).with_suffix(""))]  # tasks.py is also the package
 
 from invoke import Collection
 
-from tasks import base, bench, demo, engine, frame, labels, start, testing, vendor
+from tasks import base, bench, demo, frame, labels, machine, start, testing, vendor
 from tasks.shared.shell import Runner
 
 ns = Collection(
@@ -17,7 +17,7 @@ ns = Collection(
     start.start,
     start.stop,
     start.rollback,
-    engine.engine,
+    machine.engine,
     demo.demo,
     testing.test,
     bench.bench,

@@ -5,9 +5,10 @@ from typing import Any
 from invoke import Context, Exit, task
 
 from . import vendor
-from .shared import building, commands, engine, recovery, stamp, vendored
+from .engine import commands, engine
+from .engine.engine import Engine
+from .shared import building, recovery, stamp, vendored
 from .shared.context import load_settings, remember_base
-from .shared.engine import Engine
 from .shared.settings import ROOT, Settings
 from .shared.shell import run
 

@@ -5,9 +5,10 @@ import time
 
 from invoke import Context, Exit, task
 
-from . import engine as engine_task
-from .shared import commands, debian, engine, port, service, settings
-from .shared.engine import Engine
+from . import machine as engine_task
+from .engine import commands, engine
+from .engine.engine import Engine
+from .shared import debian, port, service, settings
 from .shared.settings import ROOT, Frame, Settings
 from .shared.shell import ask, run
 

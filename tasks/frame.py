@@ -7,9 +7,10 @@ from pathlib import Path
 from invoke import Context, Exit, task
 
 from . import base
-from .shared import building, engine, git, stamp
+from .engine import engine
+from .engine.engine import Engine, Image
+from .shared import building, git, stamp
 from .shared.context import Stack, again, base_pending, remember_built, stack
-from .shared.engine import Engine, Image
 from .shared.settings import Frame
 
 

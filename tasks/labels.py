@@ -6,9 +6,10 @@ import sys
 
 from invoke import Context, Exit, task
 
-from .shared import engine, recovery, service
+from .engine import engine
+from .engine.engine import Engine, Image
+from .shared import recovery, service
 from .shared.context import again, load_settings
-from .shared.engine import Engine, Image
 from .shared.service import printable
 from .shared.settings import REFERENCE, Frame
 

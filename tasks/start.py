@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from invoke import Context, Exit, task
 from msgspec import Struct
 
-from .shared import commands, datadir, engine, git, prompt, recovery, service, stamp, switch
+from .engine import commands, engine
+from .engine.engine import Engine, Image
+from .shared import datadir, git, prompt, recovery, service, stamp, switch
 from .shared.context import again, built, load_settings
-from .shared.engine import Engine, Image
 from .shared.settings import Frame, Settings
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+from tasks.engine.engine import Endpoint, Engine
 from tasks.shared.debian import program
-from tasks.shared.engine import Endpoint, Engine
 
 # Takes runc's arguments under the name nvidia. Where the engine may not raise limits (many sandboxes),
 # `--ulimit memlock=-1` would fail at start; so this drops the limits from the container's configuration.

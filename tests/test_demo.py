@@ -20,7 +20,7 @@ from projects import as_nobody, copy, run, without
 from sites import ROOT, free_port
 
 from tasks import demo
-from tasks.shared import engine as engines
+from tasks.engine import engine as engines
 from tasks.shared.debian import program
 
 INV = [sys.executable, "-I", str(ROOT / "tasks/program/program.py")]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.shared import unix
-from tasks.shared.engine import Endpoint, Engine, Unreachable, resolve
+from tasks.engine import unix
+from tasks.engine.engine import Endpoint, Engine, Unreachable, resolve
 
 
 def http(status: int, body: str) -> bytes:

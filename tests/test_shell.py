@@ -171,7 +171,7 @@ KNOWN = {
     ("tasks/shared/repository.py", "subprocess.run"),
     ("tasks/shared/sources.py", "subprocess.run"),
     # A connection to an engine elsewhere: a pipe, open as long as the run.
-    ("tasks/shared/ssh.py", "subprocess.Popen"),
+    ("tasks/engine/ssh.py", "subprocess.Popen"),
 }
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from invoke import Context, Exit
 
-from . import commands
-from .engine import Engine
+from ..engine import commands
+from ..engine.engine import Engine
 from .settings import ROOT
 from .shell import run
 from .stamp import INPUTS

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from invoke import Context, Exit
 
-from .engine import Engine
+from ..engine.engine import Engine
 from .settings import Settings
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from invoke import Context, Exit
 
-from .engine import DEFAULT
+from ..engine.engine import DEFAULT
 from .shell import ask, run
 
 PATH = "/usr/local/sbin:/usr/sbin:/sbin"  # where dockerd lies; not always on a user's PATH

@@ -6,7 +6,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
 
-from .engine import Engine, Unreachable
+from ..engine.engine import Engine, Unreachable
 
 EVERY = 0.05  # seconds between two looks
 AT_LEAST = 2.0  # seconds that a check is given even when little is left: the way to the engine may be long

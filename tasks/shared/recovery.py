@@ -17,9 +17,10 @@ from typing import Any
 
 from invoke import Context, Exit
 
-from . import commands, health, progress, service, signals, ticket
+from ..engine import commands
+from ..engine.engine import Container, Engine, Unreachable, moment
+from . import health, progress, service, signals, ticket
 from .context import again
-from .engine import Container, Engine, Unreachable, moment
 from .service import NEXT, RECOVERY, REHEARSAL
 from .settings import Frame, Settings, Start
 from .shell import Failed, run

@@ -4,8 +4,8 @@ import re
 import time
 from collections.abc import Collection, Iterable, Mapping
 
+from ..engine.engine import Container, Engine, Image
 from . import stamp
-from .engine import Container, Engine, Image
 from .settings import Frame
 
 NEXT, REHEARSAL, RECOVERY = ".next", ".rehearsal", ".recovery"  # behind the service's name: a switch's own containers

@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 from invoke import Context, Exit
 from msgspec import Struct
 
-from . import commands, health, port, progress, recovery, service, shell, stamp, ticket
-from .engine import Container, Engine, Image, Unreachable
+from ..engine import commands
+from ..engine.engine import Container, Engine, Image, Unreachable
+from . import health, port, progress, recovery, service, shell, stamp, ticket
 from .recovery import Door
 from .service import NEXT, REHEARSAL
 from .settings import Frame, Settings

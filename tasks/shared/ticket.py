@@ -14,8 +14,8 @@ from typing import Any
 
 import msgspec
 
+from ..engine.engine import Container
 from . import stamp
-from .engine import Container
 from .service import printable
 
 LABEL = stamp.OWN + "switch"

@@ -12,7 +12,8 @@ from engines import PrivateEngine
 from invoke import Context
 from sites import Site
 
-from tasks.shared import building, commands, debian
+from tasks.engine import commands
+from tasks.shared import building, debian
 from tasks.shared.settings import ROOT
 
 from .measuring import Row, interleaved, timed

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from invoke import Context, Exit, task
 
+from .engine import engine as engines
 from .shared import debian
-from .shared import engine as engines
 from .shared.shell import ask
 
 
