@@ -7,7 +7,7 @@ __path__ = [str(Path(__file__).with_suffix(""))]  # tasks.py is also the package
 from invoke import Collection
 
 from tasks import base, bench, demo, frame, labels, machine, start, testing, vendor
-from tasks.shared.shell import Runner
+from tasks.host.shell import Runner
 
 ns = Collection(
     vendor.fetch_vendor,

@@ -7,10 +7,10 @@ from invoke import Context, Exit, task
 from . import vendor
 from .engine import commands, engine
 from .engine.engine import Engine
+from .host.shell import run
 from .shared import building, recovery, stamp, vendored
 from .shared.context import load_settings, remember_base
 from .shared.settings import ROOT, Settings
-from .shared.shell import run
 
 
 @task(pre=[vendor.fetch_vendor], help={"force": "Build it anew, and take no step from docker's cache."})

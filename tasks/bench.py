@@ -5,9 +5,9 @@ import sys
 from invoke import Context, task
 
 from . import testing
-from .shared import debian
+from .host import debian
+from .host.shell import run
 from .shared.settings import ROOT
-from .shared.shell import run
 
 
 @task(help={"rows": "Only the rows whose names contain one of these words, separated by commas."})

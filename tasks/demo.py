@@ -8,9 +8,10 @@ from invoke import Context, Exit, task
 from . import machine as engine_task
 from .engine import commands, engine
 from .engine.engine import Engine
-from .shared import debian, port, service, settings
+from .host import debian, port
+from .host.shell import ask, run
+from .shared import service, settings
 from .shared.settings import ROOT, Frame, Settings
-from .shared.shell import ask, run
 
 FILE = ROOT / "docker/demo.yaml"
 PULLED = "python:3.11-slim-bookworm"  # the demo's first layer where a registry answers

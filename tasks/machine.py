@@ -6,8 +6,8 @@ from pathlib import Path
 from invoke import Context, Exit, task
 
 from .engine import engine as engines
-from .shared import debian
-from .shared.shell import ask
+from .host import debian
+from .host.shell import ask
 
 
 @task

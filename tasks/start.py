@@ -9,7 +9,8 @@ from msgspec import Struct
 
 from .engine import commands, engine
 from .engine.engine import Engine, Image
-from .shared import datadir, git, prompt, recovery, service, stamp, switch
+from .host import prompt
+from .shared import datadir, git, recovery, service, stamp, switch
 from .shared.context import again, built, load_settings
 from .shared.settings import Frame, Settings
 

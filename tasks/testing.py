@@ -6,9 +6,9 @@ import sys
 
 from invoke import Context, task
 
-from .shared import debian
+from .host import debian
+from .host.shell import run
 from .shared.settings import ROOT
-from .shared.shell import run
 
 # What the tests use besides Python, as (program, Debian package).
 NEEDED = (

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from tasks.engine.engine import Endpoint, Engine
-from tasks.shared.debian import program
+from tasks.host.debian import program
 
 # Takes runc's arguments under the name nvidia. Where the engine may not raise limits (many sandboxes),
 # `--ulimit memlock=-1` would fail at start; so this drops the limits from the container's configuration.

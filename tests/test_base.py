@@ -9,7 +9,7 @@ import pytest
 from invoke import Config, Context
 from sites import Site
 
-from tasks.shared import debian
+from tasks.host import debian
 
 BASE = "tests/base:latest"
 

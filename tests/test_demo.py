@@ -21,7 +21,7 @@ from sites import ROOT, free_port
 
 from tasks import demo
 from tasks.engine import engine as engines
-from tasks.shared.debian import program
+from tasks.host.debian import program
 
 INV = [sys.executable, "-I", str(ROOT / "tasks/program/program.py")]
 

@@ -15,7 +15,7 @@ from switches import Run, eventually, leftovers, old, only
 from terminals import Terminal
 from versions import SERVE, make
 
-from tasks.shared import signals
+from tasks.host import signals
 
 # In front of the real client: at one of the commands that change something, also does what $DO says, before or after.
 CLIENT = """#!/bin/sh

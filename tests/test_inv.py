@@ -22,7 +22,7 @@ from invoke import Config, Context, Task
 from projects import copy, run
 from sites import ROOT, free_port
 
-from tasks.shared import debian
+from tasks.host import debian
 
 # Stands where Invoke and the tasks would: says which version of the one package is there, and what it was asked.
 PROGRAM = """import sys, pebble

@@ -18,7 +18,7 @@ from sites import Site, free_port
 from switches import Run, carry, eventually, only
 from versions import SERVE, make
 
-from tasks.shared.debian import program
+from tasks.host.debian import program
 
 
 @pytest.fixture(scope="module")

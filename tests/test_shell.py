@@ -13,8 +13,8 @@ import pytest
 from invoke import Config, Context, Exit
 from sites import ROOT
 
-from tasks.shared import shell
-from tasks.shared.shell import ask, run
+from tasks.host import shell
+from tasks.host.shell import ask, run
 
 ARGV = [sys.executable, "-c", "import sys; print(sys.argv[1:])"]
 HOSTILE = [
@@ -46,7 +46,7 @@ def context(**run_options: object) -> Context:
 def script(body: str, **environment: str) -> "subprocess.CompletedProcess[bytes]":
     """Run a script that has `c`, `ask` and `run`, with this text on its standard input."""
     head = "import sys; sys.path.insert(0, sys.argv[1])\nfrom invoke import Config, Context\n"
-    head += "from tasks.shared.shell import Runner, ask, run\n"
+    head += "from tasks.host.shell import Runner, ask, run\n"
     head += "c = Context(Config(overrides={'runners': {'local': Runner}}))\n"
     return subprocess.run(
         [sys.executable, "-c", head + body, str(ROOT)], input=b"typed ahead\n", capture_output=True,
@@ -132,7 +132,7 @@ def test_an_environment_adds_and_removes(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_an_interrupt_ends_the_command_and_is_not_swallowed(door: str, how: str) -> None:
     body = "import signal, sys; sys.path.insert(0, sys.argv[1])\n"
     body += "from invoke import Config, Context; from tasks.program.invoking import interrupt\n"
-    body += "from tasks.shared.shell import Runner, ask, run\n"
+    body += "from tasks.host.shell import Runner, ask, run\n"
     body += "signal.signal(signal.SIGTERM, interrupt)\n"
     body += "c = Context(Config(overrides={'runners': {'local': Runner}}))\nargv = ['sleep', '60']\n"
     body += f"try: {door}\nexcept KeyboardInterrupt: print('interrupted')\nelse: print('went on')\n"
@@ -165,7 +165,7 @@ KNOWN = {
     ("tasks/program/install.py", "subprocess.run"),
     ("tasks/program/install.py", "call"),
     # dockerd, which goes on when the task is over.
-    ("tasks/shared/debian.py", "subprocess.Popen"),
+    ("tasks/host/debian.py", "subprocess.Popen"),
     # Several libraries are fetched at a time, each by a thread, and Invoke's runner is for one.
     ("tasks/shared/repository.py", "subprocess.Popen"),
     ("tasks/shared/repository.py", "subprocess.run"),
@@ -198,7 +198,7 @@ def calls(path: Path) -> set[str]:
 def test_only_one_module_runs_commands_and_quotes() -> None:
     modules = [ROOT / "tasks.py", *sorted((ROOT / "tasks").rglob("*.py"))]
     assert len(modules) > 20
-    assert calls(ROOT / "tasks/shared/shell.py") == {"c.run", "super().run"}, "the guard itself works"
+    assert calls(ROOT / "tasks/host/shell.py") == {"c.run", "super().run"}, "the guard itself works"
     others = {(str(path.relative_to(ROOT)), call) for path in modules for call in calls(path)}
     others = {(path, call) for path, call in others if not call.startswith("StackProgram(")}  # Invoke itself
-    assert {call for call in others if call[0] != "tasks/shared/shell.py"} == KNOWN
+    assert {call for call in others if call[0] != "tasks/host/shell.py"} == KNOWN

@@ -15,7 +15,7 @@ from sites import ROOT, Site, buildkit
 from terminals import DOWN, ENTER, Terminal
 from versions import make
 
-from tasks.shared import debian
+from tasks.host import debian
 
 
 def test_first_start_runs_the_version_just_built(site: Site) -> None:

@@ -11,8 +11,8 @@ from invoke import Context, Exit
 
 from ..engine import commands
 from ..engine.engine import Engine
+from ..host.shell import run
 from .settings import ROOT
-from .shell import run
 from .stamp import INPUTS
 
 BUILDS = ROOT / ".build"  # exported contexts and locks; never committed

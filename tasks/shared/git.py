@@ -12,7 +12,7 @@ from pathlib import Path
 from invoke import Context, Exit
 from msgspec import Struct
 
-from .shell import ask
+from ..host.shell import ask
 
 # A git hook or an editor may have set these for another repository than the source (`git rev-parse --local-env-vars`).
 FOREIGN: dict[str, str | None] = dict.fromkeys(

@@ -19,11 +19,12 @@ from invoke import Context, Exit
 
 from ..engine import commands
 from ..engine.engine import Container, Engine, Unreachable, moment
-from . import health, progress, service, signals, ticket
+from ..host import progress, signals
+from ..host.shell import Failed, run
+from . import health, service, ticket
 from .context import again
 from .service import NEXT, RECOVERY, REHEARSAL
 from .settings import Frame, Settings, Start
-from .shell import Failed, run
 from .ticket import Held, Ticket
 
 Door = Callable[[Sequence[str], str], object]  # takes a command and the sentence for its failure

@@ -14,7 +14,8 @@ from msgspec import Struct
 
 from ..engine import commands
 from ..engine.engine import Container, Engine, Image, Unreachable
-from . import health, port, progress, recovery, service, shell, stamp, ticket
+from ..host import port, progress, shell
+from . import health, recovery, service, stamp, ticket
 from .recovery import Door
 from .service import NEXT, REHEARSAL
 from .settings import Frame, Settings

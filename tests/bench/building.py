@@ -13,7 +13,8 @@ from invoke import Context
 from sites import Site
 
 from tasks.engine import commands
-from tasks.shared import building, debian
+from tasks.host import debian
+from tasks.shared import building
 from tasks.shared.settings import ROOT
 
 from .measuring import Row, interleaved, timed
