@@ -8,9 +8,9 @@ from . import vendor
 from .engine import commands, engine
 from .engine.engine import Engine
 from .host.shell import run
+from .settings.model import ROOT, Settings
 from .shared import building, recovery, stamp, vendored
 from .shared.context import load_settings, remember_base
-from .shared.settings import ROOT, Settings
 
 
 @task(pre=[vendor.fetch_vendor], help={"force": "Build it anew, and take no step from docker's cache."})

@@ -7,7 +7,7 @@ from invoke import Context, task
 from . import testing
 from .host import debian
 from .host.shell import run
-from .shared.settings import ROOT
+from .settings.model import ROOT
 
 
 @task(help={"rows": "Only the rows whose names contain one of these words, separated by commas."})

@@ -9,9 +9,9 @@ from invoke import Context, Exit, task
 from . import base
 from .engine import engine
 from .engine.engine import Engine, Image
+from .settings.model import Frame
 from .shared import building, git, stamp
 from .shared.context import Stack, again, base_pending, remember_built, stack
-from .shared.settings import Frame
 
 
 @task(

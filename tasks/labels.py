@@ -8,10 +8,10 @@ from invoke import Context, Exit, task
 
 from .engine import engine
 from .engine.engine import Engine, Image
+from .settings.model import REFERENCE, Frame
 from .shared import recovery, service
 from .shared.context import again, load_settings
 from .shared.service import printable
-from .shared.settings import REFERENCE, Frame
 
 WIDE = 100_000  # columns of a pipe or a file
 

@@ -10,9 +10,9 @@ from msgspec import Struct
 from .engine import commands, engine
 from .engine.engine import Engine, Image
 from .host import prompt
+from .settings.model import Frame, Settings
 from .shared import datadir, git, recovery, service, stamp, switch
 from .shared.context import again, built, load_settings
-from .shared.settings import Frame, Settings
 
 if TYPE_CHECKING:
     from .shared.recommended import Recommended

@@ -8,7 +8,7 @@ from invoke import Context, task
 
 from .host import debian
 from .host.shell import run
-from .shared.settings import ROOT
+from .settings.model import ROOT
 
 # What the tests use besides Python, as (program, Debian package).
 NEEDED = (

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from invoke import Context, Exit, task
 from msgspec.structs import replace
 
-from .shared import seal, settings, vendored
+from .settings import model as settings
+from .shared import seal, vendored
 from .shared.seal import Kind
 from .shared.vendored import Git, Pin, Refused, shown
 

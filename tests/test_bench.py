@@ -9,7 +9,7 @@ from bench import measuring, run
 from bench.measuring import Row
 from rich.console import Console
 
-from tasks.shared.settings import ROOT
+from tasks.settings.model import ROOT
 
 
 def test_sides_take_turns_after_a_run_that_does_not_count() -> None:

@@ -11,8 +11,8 @@ from sites import ROOT
 from test_inv import inv
 
 from tasks.program import invoking
-from tasks.shared import settings
-from tasks.shared.settings import Settings
+from tasks.settings import model as settings
+from tasks.settings.model import Settings
 
 GONE = object()
 

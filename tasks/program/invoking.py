@@ -14,7 +14,7 @@ from invoke import Config, Context, Exit, Program
 from invoke.config import AmbiguousMergeError
 from invoke.exceptions import AmbiguousEnvVar, CollectionNotFound, ParseError, UncastableEnvVar
 
-from ..shared.settings import ROOT
+from ..settings.model import ROOT
 
 SUFFIXES = (".yaml", ".yml", ".json", ".py")  # of the settings files that Invoke reads
 HELP = "Type inv --list for the tasks, inv --help TASK for its flags."

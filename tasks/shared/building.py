@@ -12,7 +12,7 @@ from invoke import Context, Exit
 from ..engine import commands
 from ..engine.engine import Engine
 from ..host.shell import run
-from .settings import ROOT
+from ..settings.model import ROOT
 from .stamp import INPUTS
 
 BUILDS = ROOT / ".build"  # exported contexts and locks; never committed

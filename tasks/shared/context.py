@@ -6,8 +6,9 @@ from typing import Any, cast
 from invoke import Context
 from msgspec import Struct
 
-from . import git, settings
-from .settings import Frame, Settings
+from ..settings import model as settings
+from ..settings.model import Frame, Settings
+from . import git
 
 
 class Stack(Struct, frozen=True):

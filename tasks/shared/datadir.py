@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from invoke import Context, Exit
 
 from ..engine.engine import Engine
-from .settings import Settings
+from ..settings.model import Settings
 
 if TYPE_CHECKING:
     from .recommended import Recommended

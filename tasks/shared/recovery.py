@@ -21,10 +21,10 @@ from ..engine import commands
 from ..engine.engine import Container, Engine, Unreachable, moment
 from ..host import progress, signals
 from ..host.shell import Failed, run
+from ..settings.model import Frame, Settings, Start
 from . import health, service, ticket
 from .context import again
 from .service import NEXT, RECOVERY, REHEARSAL
-from .settings import Frame, Settings, Start
 from .ticket import Held, Ticket
 
 Door = Callable[[Sequence[str], str], object]  # takes a command and the sentence for its failure

@@ -5,8 +5,8 @@ import time
 from collections.abc import Collection, Iterable, Mapping
 
 from ..engine.engine import Container, Engine, Image
+from ..settings.model import Frame
 from . import stamp
-from .settings import Frame
 
 NEXT, REHEARSAL, RECOVERY = ".next", ".rehearsal", ".recovery"  # behind the service's name: a switch's own containers
 

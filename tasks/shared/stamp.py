@@ -5,8 +5,8 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+from ..settings.model import Frame, Settings
 from .git import Release
-from .settings import Frame, Settings
 
 SCHEMA = "org.label-schema."
 OCI = "org.opencontainers.image."

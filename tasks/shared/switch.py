@@ -15,10 +15,10 @@ from msgspec import Struct
 from ..engine import commands
 from ..engine.engine import Container, Engine, Image, Unreachable
 from ..host import port, progress, shell
+from ..settings.model import Frame, Settings
 from . import health, recovery, service, stamp, ticket
 from .recovery import Door
 from .service import NEXT, REHEARSAL
-from .settings import Frame, Settings
 from .ticket import Ticket
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from sites import Site
 
 from tasks.engine import commands
 from tasks.host import debian
+from tasks.settings.model import ROOT
 from tasks.shared import building
-from tasks.shared.settings import ROOT
 
 from .measuring import Row, interleaved, timed
 

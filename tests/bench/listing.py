@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tasks.shared.settings import ROOT
+from tasks.settings.model import ROOT
 
 from .measuring import Row, interleaved, side
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from engines import PrivateEngine
 from sites import Site
 
-from tasks.shared.settings import ROOT
+from tasks.settings.model import ROOT
 
 from .measuring import Row, interleaved, side
 from .versions import multiply

@@ -12,7 +12,7 @@ from engines import PrivateEngine
 from sites import Site
 from versions import SERVE, make
 
-from tasks.shared.settings import ROOT
+from tasks.settings.model import ROOT
 
 from .measuring import Row, interleaved, side
 from .starting import IMAGE, SCRIPT
