@@ -15,7 +15,7 @@ from .shared import datadir, git, recovery, service, stamp, switch
 from .shared.context import again, built, load_settings
 
 if TYPE_CHECKING:
-    from .shared.recommended import Recommended
+    from .recommended.command import Recommended
 
 NAME_HELP = "Which frame, a key under stack.frames; needed only when there are several."
 SWITCH_HELP = {
@@ -165,7 +165,7 @@ def command(
     Raises:
         Exit: with code 1 when it is refused, 2 when somebody would have to be asked and nobody is there.
     """
-    from .shared import recommended
+    from .recommended import command as recommended
 
     version = service.tag_of(frame, image)
     reference = f"{frame.image}:{version}"

@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from tasks.shared import docker_run
-from tasks.shared.recommended import Option, Recommended, Refused, check, parse, unusual
+from tasks.recommended import grammar as docker_run
+from tasks.recommended.command import Option, Recommended, Refused, check, parse, unusual
 
 IMAGE = "colorai/cauchycv_visdom:0.2.7"
 REPLACED = (

@@ -9,7 +9,7 @@ from ..engine.engine import Engine
 from ..settings.model import Settings
 
 if TYPE_CHECKING:
-    from .recommended import Recommended
+    from ..recommended.command import Recommended
 
 FOLDERS = ("checkpoints", "datasets", "pretrained_models", "projects")
 

@@ -22,7 +22,7 @@ from .service import NEXT, REHEARSAL
 from .ticket import Ticket
 
 if TYPE_CHECKING:
-    from .recommended import Recommended
+    from ..recommended.command import Recommended
 
 SLACK = 120.0  # seconds for all that a switch does besides waiting
 LOG_COLUMNS = 500

@@ -15,9 +15,10 @@ from dataclasses import dataclass, replace
 
 from invoke.exceptions import Exit
 
-from . import docker_run, off_limits
-from .docker_run import Malformed, Option
-from .stamp import COMMAND
+from ..shared.stamp import COMMAND
+from . import grammar as docker_run
+from . import limits as off_limits
+from .grammar import Malformed, Option
 
 __all__ = ["Option", "Recommended", "Refused", "check", "parse", "unusual"]
 

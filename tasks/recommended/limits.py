@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from . import docker_run
-from .docker_run import Malformed
+from . import grammar as docker_run
+from .grammar import Malformed
 
 SOCKETS = ("/docker.sock", "/containerd.sock")
 
