@@ -6,11 +6,11 @@ __path__ = [str(Path(__file__).with_suffix(""))]  # tasks.py is also the package
 
 from invoke import Collection
 
-from tasks import base, bench, demo, frame, labels, machine, start, testing, vendor
+from tasks import base, bench, demo, fetch_vendor, frame, labels, machine, start, testing
 from tasks.host.shell import Runner
 
 ns = Collection(
-    vendor.fetch_vendor,
+    fetch_vendor.fetch_vendor,
     base.base,
     frame.frame,
     labels.labels,

@@ -4,16 +4,17 @@ from typing import Any
 
 from invoke import Context, Exit, task
 
-from . import vendor
+from . import fetch_vendor
 from .engine import commands, engine
 from .engine.engine import Engine
 from .host.shell import run
 from .settings.model import ROOT, Settings
-from .shared import building, recovery, stamp, vendored
+from .shared import building, recovery, stamp
 from .shared.context import load_settings, remember_base
+from .vendoring import pins as vendored
 
 
-@task(pre=[vendor.fetch_vendor], help={"force": "Build it anew, and take no step from docker's cache."})
+@task(pre=[fetch_vendor.fetch_vendor], help={"force": "Build it anew, and take no step from docker's cache."})
 def base(c: Context, force: bool = False) -> None:
     """Build the second layer, if missing or its inputs changed.
 

@@ -167,9 +167,9 @@ KNOWN = {
     # dockerd, which goes on when the task is over.
     ("tasks/host/debian.py", "subprocess.Popen"),
     # Several libraries are fetched at a time, each by a thread, and Invoke's runner is for one.
-    ("tasks/shared/repository.py", "subprocess.Popen"),
-    ("tasks/shared/repository.py", "subprocess.run"),
-    ("tasks/shared/sources.py", "subprocess.run"),
+    ("tasks/vendoring/repositories.py", "subprocess.Popen"),
+    ("tasks/vendoring/repositories.py", "subprocess.run"),
+    ("tasks/vendoring/downloads.py", "subprocess.run"),
     # A connection to an engine elsewhere: a pipe, open as long as the run.
     ("tasks/engine/ssh.py", "subprocess.Popen"),
 }

@@ -26,9 +26,11 @@ from hypothesis import strategies as st
 from invoke import Exit
 from ruamel.yaml import YAML
 
-from tasks import vendor as task
-from tasks.shared import seal, unpack, vendored
-from tasks.shared.vendored import Refused
+from tasks import fetch_vendor as task
+from tasks.vendoring import archives as unpack
+from tasks.vendoring import manifest as seal
+from tasks.vendoring import pins as vendored
+from tasks.vendoring.pins import Refused
 
 ROOT = Path(__file__).parents[1]
 WHEEL = "thing-1.0-py2.py3-none-any.whl"
@@ -677,7 +679,7 @@ def test_listing_the_tasks_imports_nothing_slow(project: Path) -> None:
     said = subprocess.run(listing, capture_output=True, text=True, cwd=project).stderr
     loaded = {row.rpartition("|")[2].strip() for row in said.splitlines()}
     assert "tasks.vendor" in loaded
-    assert not loaded & {"requests", "rich", "ruamel.yaml", "tarfile", "tasks.shared.fetching"}
+    assert not loaded & {"requests", "rich", "ruamel.yaml", "tarfile", "tasks.vendoring.fetch"}
 
 
 # --- edits by hand ---
@@ -957,7 +959,7 @@ def test_killed_in_a_download_leaves_the_old_or_nothing(
 
 KILLER = """
 import os, pathlib, signal, sys
-from tasks import vendor as task
+from tasks import fetch_vendor as task
 home, point, left = pathlib.Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 def counted(name):
     real = getattr(pathlib.Path, name)

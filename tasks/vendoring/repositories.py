@@ -8,9 +8,9 @@ import subprocess
 from contextlib import suppress
 from pathlib import Path
 
-from . import unpack
-from .sources import Job
-from .vendored import Git, Refused, bare, shown
+from . import archives as unpack
+from .downloads import Job
+from .pins import Git, Refused, bare, shown
 
 # A repository must not run anything here or read this machine's files; a progress of nothing for a minute is a failure.
 GIT = ["git"]

@@ -13,8 +13,8 @@ from threading import Event
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
-from . import unpack
-from .vendored import Pypi, Refused, Url, bare, shown
+from . import archives as unpack
+from .pins import Pypi, Refused, Url, bare, shown
 
 if TYPE_CHECKING:  # requests costs 80 ms: only who fetches pays
     from requests import Response

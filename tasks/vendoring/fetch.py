@@ -16,8 +16,10 @@ from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Protocol
 
-from . import repository, seal, sources
-from .vendored import Git, Pin, Pypi, Refused, Url, line, shown
+from . import downloads as sources
+from . import manifest as seal
+from . import repositories as repository
+from .pins import Git, Pin, Pypi, Refused, Url, line, shown
 
 if TYPE_CHECKING:  # rich costs 60 ms: only who fetches pays
     from rich.progress import TaskID

@@ -18,8 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from . import seal
-from .vendored import Refused, shown
+from . import manifest as seal
+from .pins import Refused, shown
 
 BROKEN = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, RuntimeError, ValueError)
 HOPS = 40  # links that one path may go through, as in Linux

@@ -9,9 +9,10 @@ from invoke import Context, Exit, task
 from msgspec.structs import replace
 
 from .settings import model as settings
-from .shared import seal, vendored
-from .shared.seal import Kind
-from .shared.vendored import Git, Pin, Refused, shown
+from .vendoring import manifest as seal
+from .vendoring import pins as vendored
+from .vendoring.manifest import Kind
+from .vendoring.pins import Git, Pin, Refused, shown
 
 KEPT = 3  # files named in a sentence
 
@@ -118,7 +119,7 @@ def edits(state: seal.State) -> str:
 
 def carry_out(vendor: Path, only: str, changed: Mapping[str, Git], force: bool) -> Plan:
     """Fetch and remove, one run at a time. Returns what is left to do, with the reasons."""
-    from .shared import fetching  # what only fetching needs is not paid for by `inv --list`
+    from .vendoring import fetch as fetching  # what only fetching needs is not paid for by `inv --list`
 
     with fetching.turn(vendor):
         pins = chosen(vendor, only, changed)  # again: another run may have done it meanwhile, or changed the pins
@@ -136,7 +137,7 @@ def carry_out(vendor: Path, only: str, changed: Mapping[str, Git], force: bool) 
 
 def clear(vendor: Path) -> None:
     """Clear away what killed runs left."""
-    from .shared import fetching
+    from .vendoring import fetch as fetching
 
     fetching.clear(vendor)
 
@@ -175,7 +176,8 @@ def moved(vendor: Path, name: str, to: str, force: bool) -> dict[str, Git]:
     pin = chosen(vendor, name, {})[name]
     if not isinstance(pin, Git):
         raise Exit(f"{name} is no git pin: write its new version and sha256 into vendor.yaml yourself.", code=2)
-    from .shared import repository, sources
+    from .vendoring import downloads as sources
+    from .vendoring import repositories as repository
 
     state = seal.look(vendor, name)
     if state.edited and not force:
