@@ -5,12 +5,14 @@ from typing import Any
 from invoke import Context, Exit, task
 
 from . import fetch_vendor
+from .building import build as building
+from .building import stamp
+from .building.this_run import load_settings, remember_base
 from .engine import commands, engine
 from .engine.engine import Engine
 from .host.shell import run
 from .settings.model import ROOT, Settings
-from .shared import building, recovery, stamp
-from .shared.context import load_settings, remember_base
+from .shared import recovery
 from .vendoring import pins as vendored
 
 

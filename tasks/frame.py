@@ -7,11 +7,12 @@ from pathlib import Path
 from invoke import Context, Exit, task
 
 from . import base
+from .building import build as building
+from .building import git, stamp
+from .building.this_run import Stack, again, base_pending, remember_built, stack
 from .engine import engine
 from .engine.engine import Engine, Image
 from .settings.model import Frame
-from .shared import building, git, stamp
-from .shared.context import Stack, again, base_pending, remember_built, stack
 
 
 @task(

@@ -6,11 +6,11 @@ import sys
 
 from invoke import Context, Exit, task
 
+from .building.this_run import again, load_settings
 from .engine import engine
 from .engine.engine import Engine, Image
 from .settings.model import REFERENCE, Frame
 from .shared import recovery, service
-from .shared.context import again, load_settings
 from .shared.service import printable
 
 WIDE = 100_000  # columns of a pipe or a file

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from invoke import Context, Exit, task
 from msgspec import Struct
 
+from .building import git, stamp
+from .building.this_run import again, built, load_settings
 from .engine import commands, engine
 from .engine.engine import Engine, Image
 from .host import prompt
 from .settings.model import Frame, Settings
-from .shared import datadir, git, recovery, service, stamp, switch
-from .shared.context import again, built, load_settings
+from .shared import datadir, recovery, service, switch
 
 if TYPE_CHECKING:
     from .recommended.command import Recommended

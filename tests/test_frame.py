@@ -13,7 +13,7 @@ import pytest
 from invoke import Config, Context
 from sites import DOCKERFILE, Site
 
-from tasks.shared import building
+from tasks.building import build as building
 
 LOCKS = {"tests=base.lock", "tests=visdom.lock"}
 HOSTILE = "feature/it's-\"$(touch${IFS}pwned)`;&|é"  # git takes it for the name of a branch or a tag

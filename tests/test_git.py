@@ -10,8 +10,8 @@ import pytest
 from invoke import Config, Context, Exit
 from sites import IDENTITY
 
-from tasks.shared import git
-from tasks.shared.git import Release
+from tasks.building import git
+from tasks.building.git import Release
 
 
 class Repository:

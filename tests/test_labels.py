@@ -9,7 +9,7 @@ import pytest
 from images import like, load
 from sites import Site
 
-from tasks.shared import stamp
+from tasks.building import stamp
 
 EVIL = "\x1b]0;owned\x07\x1b[31mred\u202e[bold]x[/bold]"
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from invoke.exceptions import Exit
 
-from ..shared.stamp import COMMAND
+from ..building.stamp import COMMAND
 from . import grammar as docker_run
 from . import limits as off_limits
 from .grammar import Malformed, Option

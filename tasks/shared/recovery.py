@@ -17,13 +17,13 @@ from typing import Any
 
 from invoke import Context, Exit
 
+from ..building.this_run import again
 from ..engine import commands
 from ..engine.engine import Container, Engine, Unreachable, moment
 from ..host import progress, signals
 from ..host.shell import Failed, run
 from ..settings.model import Frame, Settings, Start
 from . import health, service, ticket
-from .context import again
 from .service import NEXT, RECOVERY, REHEARSAL
 from .ticket import Held, Ticket
 

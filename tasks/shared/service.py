@@ -4,9 +4,9 @@ import re
 import time
 from collections.abc import Collection, Iterable, Mapping
 
+from ..building import stamp
 from ..engine.engine import Container, Engine, Image
 from ..settings.model import Frame
-from . import stamp
 
 NEXT, REHEARSAL, RECOVERY = ".next", ".rehearsal", ".recovery"  # behind the service's name: a switch's own containers
 

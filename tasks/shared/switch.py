@@ -12,11 +12,12 @@ from urllib.parse import urlsplit
 from invoke import Context, Exit
 from msgspec import Struct
 
+from ..building import stamp
 from ..engine import commands
 from ..engine.engine import Container, Engine, Image, Unreachable
 from ..host import port, progress, shell
 from ..settings.model import Frame, Settings
-from . import health, recovery, service, stamp, ticket
+from . import health, recovery, service, ticket
 from .recovery import Door
 from .service import NEXT, REHEARSAL
 from .ticket import Ticket

@@ -14,8 +14,8 @@ from typing import Any
 
 import msgspec
 
+from ..building import stamp
 from ..engine.engine import Container
-from . import stamp
 from .service import printable
 
 LABEL = stamp.OWN + "switch"

@@ -12,10 +12,10 @@ from engines import PrivateEngine
 from invoke import Context
 from sites import Site
 
+from tasks.building import build as building
 from tasks.engine import commands
 from tasks.host import debian
 from tasks.settings.model import ROOT
-from tasks.shared import building
 
 from .measuring import Row, interleaved, timed
 
