@@ -11,8 +11,8 @@ from .building.this_run import load_settings, remember_base
 from .engine import commands, engine
 from .engine.engine import Engine
 from .host.shell import run
+from .service import recovery
 from .settings.model import ROOT, Settings
-from .shared import recovery
 from .vendoring import pins as vendored
 
 

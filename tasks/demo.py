@@ -10,9 +10,9 @@ from .engine import commands, engine
 from .engine.engine import Engine
 from .host import debian, port
 from .host.shell import ask, run
+from .service import versions as service
 from .settings import model as settings
 from .settings.model import ROOT, Frame, Settings
-from .shared import service
 
 FILE = ROOT / "docker/demo.yaml"
 PULLED = "python:3.11-slim-bookworm"  # the demo's first layer where a registry answers

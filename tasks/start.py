@@ -12,8 +12,10 @@ from .building.this_run import again, built, load_settings
 from .engine import commands, engine
 from .engine.engine import Engine, Image
 from .host import prompt
+from .service import data_folders as datadir
+from .service import recovery, switch
+from .service import versions as service
 from .settings.model import Frame, Settings
-from .shared import datadir, recovery, service, switch
 
 if TYPE_CHECKING:
     from .recommended.command import Recommended

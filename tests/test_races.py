@@ -12,7 +12,7 @@ from sites import ROOT, Site
 from switches import LABEL, Run, held, leave, old, only
 from versions import SERVE, make
 
-from tasks.shared import ticket
+from tasks.service import ticket
 
 ROUNDS, FEWER = (10, 4) if os.environ.get("CI") else (2, 2)
 
@@ -178,7 +178,7 @@ def test_a_process_id_that_another_process_has_now_is_not_taken_for_the_switch(s
 
 def test_a_process_that_this_user_may_not_see_is_not_taken_for_gone() -> None:
     mine = ticket.write("2.0", (), 60)
-    code = "import msgspec; from tasks.shared.ticket import Ticket;"
+    code = "import msgspec; from tasks.service.ticket import Ticket;"
     code += f"found = msgspec.json.decode({mine.text()!r}, type=Ticket); print(found.gone(0), found.gone(61))"
     hide = 'mount -t proc -o hidepid=2 proc /proc && exec setpriv --reuid=65534 --regid=65534 --clear-groups "$@"'
     words = ["unshare", "--mount", "sh", "-c", hide, "sh", sys.executable, "-c", code]

@@ -23,9 +23,10 @@ from ..engine.engine import Container, Engine, Unreachable, moment
 from ..host import progress, signals
 from ..host.shell import Failed, run
 from ..settings.model import Frame, Settings, Start
-from . import health, service, ticket
-from .service import NEXT, RECOVERY, REHEARSAL
+from . import health, ticket
+from . import versions as service
 from .ticket import Held, Ticket
+from .versions import NEXT, RECOVERY, REHEARSAL
 
 Door = Callable[[Sequence[str], str], object]  # takes a command and the sentence for its failure
 Way = Callable[[Context, Engine, Start, str, Ticket], str]  # one that ends a switch, and says how

@@ -17,10 +17,11 @@ from ..engine import commands
 from ..engine.engine import Container, Engine, Image, Unreachable
 from ..host import port, progress, shell
 from ..settings.model import Frame, Settings
-from . import health, recovery, service, ticket
+from . import health, recovery, ticket
+from . import versions as service
 from .recovery import Door
-from .service import NEXT, REHEARSAL
 from .ticket import Ticket
+from .versions import NEXT, REHEARSAL
 
 if TYPE_CHECKING:
     from ..recommended.command import Recommended

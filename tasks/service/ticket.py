@@ -16,7 +16,7 @@ import msgspec
 
 from ..building import stamp
 from ..engine.engine import Container
-from .service import printable
+from .versions import printable
 
 LABEL = stamp.OWN + "switch"
 LATEST = 253402300799  # the last second of the year 9999, in seconds since 1970: a label can hold any number
