@@ -7,12 +7,13 @@ from invoke import Context, Exit, task
 from . import fetch_vendor
 from .building import build as building
 from .building import stamp
-from .building.this_run import load_settings, remember_base
-from .engine import commands, engine
+from .building.this_run import remember_base
+from .engine import commands, engine, label
 from .engine.engine import Engine
 from .host.shell import run
 from .service import recovery
 from .settings.model import ROOT, Settings
+from .settings.this_run import load_settings
 from .vendoring import pins as vendored
 
 
@@ -104,18 +105,18 @@ def remove_former(c: Context, docker: Engine, settings: Settings, former: str) -
 
 def inherited(row: dict[str, Any], everything: list[dict[str, Any]], layers: dict[str, list[str]]) -> bool:
     """Whether an image has its labels from a base that it was made from, by hand: that one is not ours to remove."""
-    inputs, mine = row["Labels"].get(stamp.INPUTS), layers[row["Id"]]
-    below = (layers[other["Id"]] for other in everything if other["Labels"].get(stamp.INPUTS) == inputs)
+    inputs, mine = row["Labels"].get(label.INPUTS), layers[row["Id"]]
+    below = (layers[other["Id"]] for other in everything if other["Labels"].get(label.INPUTS) == inputs)
     return any(mine[: len(stack)] == stack != mine for stack in below)
 
 
 def stands_on(details: dict[str, Any], base: dict[str, Any], layers: list[str]) -> bool:
     """Whether an image was made from this base: by labels that a frame gets or a child inherits, else by its layers."""
     labels = details.get("Config", {}).get("Labels") or {}
-    if named := labels.get(stamp.OWN + "base"):
+    if named := labels.get(label.BASE):
         return bool(named == base["Id"])
-    if inputs := labels.get(stamp.INPUTS):
-        return bool(inputs == base["Labels"].get(stamp.INPUTS))
+    if inputs := labels.get(label.INPUTS):
+        return bool(inputs == base["Labels"].get(label.INPUTS))
     return bool(details.get("RootFS", {}).get("Layers", [])[: len(layers)] == layers)
 
 

@@ -11,7 +11,7 @@ from .engine.engine import Engine
 from .host import debian, port
 from .host.shell import ask, run
 from .service import versions as service
-from .settings import model as settings
+from .settings.load import load
 from .settings.model import ROOT, Frame, Settings
 
 FILE = ROOT / "docker/demo.yaml"
@@ -56,7 +56,7 @@ def demo_settings(c: Context) -> Settings:
     config = StackConfig(project_location=ROOT, runtime_path=FILE)
     config.load_project(merge=False)
     config.load_runtime()
-    return settings.load(Context(config))
+    return load(Context(config))
 
 
 def check_port(docker: Engine, frame: Frame) -> None:

@@ -9,10 +9,12 @@ from invoke import Context, Exit, task
 from . import base
 from .building import build as building
 from .building import git, stamp
-from .building.this_run import Stack, again, base_pending, remember_built, stack
-from .engine import engine
+from .building.this_run import Stack, base_pending, stack
+from .engine import engine, label
 from .engine.engine import Engine, Image
+from .engine.names import valid_tag
 from .settings.model import Frame
+from .settings.this_run import again, remember_built
 
 
 @task(
@@ -86,7 +88,7 @@ def version_tag(c: Context, shared: Stack, chosen: Frame, dirty: bool, suffix: s
         tag += f"-dirty-{release.tree[:12]}"
     if suffix:
         tag += f"-{suffix}"
-    if not git.valid_tag(tag):
+    if not valid_tag(tag):
         raise Exit(f"{tag} cannot be a tag: use letters, digits, dots, dashes and underscores, 128 at most.", code=2)
     return tag
 
@@ -104,7 +106,7 @@ def describe_base(c: Context, docker: Engine, shared: Stack) -> dict[str, str]:
     labels = details.get("Config", {}).get("Labels") or {}
     image = details.get("Id", "unknown")
     digests = details.get("RepoDigests") or [image]
-    pins = labels.get(stamp.OWN + "vendor", "{}")
+    pins = labels.get(label.VENDOR, "{}")
     return {"name": reference, "id": image, "digest": digests[0].rpartition("@")[2], "vendor": pins}
 
 
@@ -116,7 +118,7 @@ def why(former: Image | None, shared: Stack, inputs: dict[str, str], force: bool
     """
     if former is None:
         return f"commit {shared.release.commit} of {shared.release.branch}"
-    theirs = stamp.names_commit(former.labels)
+    theirs = label.commit_of(former.labels)
     if not (theirs and shared.release.revision.startswith(theirs)) and not force:
         raise Exit(
             f"{former.reference} already names commit {theirs[:7] or 'unknown'}, and this is "

@@ -6,13 +6,13 @@ import sys
 
 from invoke import Context, Exit, task
 
-from .building.this_run import again, load_settings
 from .engine import engine
 from .engine.engine import Engine, Image
 from .service import recovery
 from .service import versions as service
 from .service.versions import printable
 from .settings.model import REFERENCE, Frame
+from .settings.this_run import again, load_settings
 
 WIDE = 100_000  # columns of a pipe or a file
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 from invoke import Context, Exit, task
 from msgspec import Struct
 
-from .building import git, stamp
-from .building.this_run import again, built, load_settings
-from .engine import commands, engine
+from .engine import commands, engine, label
 from .engine.engine import Engine, Image
+from .engine.names import valid_tag
 from .host import prompt
 from .service import data_folders as datadir
 from .service import recovery, switch
 from .service import versions as service
 from .settings.model import Frame, Settings
+from .settings.this_run import again, built, load_settings
 
 if TYPE_CHECKING:
     from .recommended.command import Recommended
@@ -119,8 +119,8 @@ def pick(c: Context, docker: Engine, frame: Frame, tag: str, latest: bool) -> Im
     """
     if tag and latest:
         raise Exit("Type either --tag TAG or --latest.", code=2)
-    named = docker.image(f"{frame.image}:{tag}") if git.valid_tag(tag) else None
-    if named and named.labels.get(stamp.NAME) == frame.image:
+    named = docker.image(f"{frame.image}:{tag}") if valid_tag(tag) else None
+    if named and named.labels.get(label.NAME) == frame.image:
         return named
     images = docker.images(frame.image)
     if not images:
@@ -172,11 +172,11 @@ def command(
 
     version = service.tag_of(frame, image)
     reference = f"{frame.image}:{version}"
-    settled = shlex.join(stamp.recommended_command(frame, version))
+    settled = shlex.join(frame.recommended_command(version))
     if wishes.from_settings or not image.id:  # without an id: --dry, and the image is not built yet
         text = settled
     else:
-        text = image.labels.get(stamp.COMMAND, "")
+        text = image.labels.get(label.COMMAND, "")
         if not text.strip():
             raise Exit(
                 f"{reference} has no recommended command in its label. Type --from-settings to use invoke.yaml's.",

@@ -12,6 +12,7 @@ from sites import IDENTITY
 
 from tasks.building import git
 from tasks.building.git import Release
+from tasks.engine.names import valid_tag
 
 
 class Repository:
@@ -422,9 +423,9 @@ def test_asking_writes_nothing_into_the_source_and_leaves_nothing_behind(
 
 @pytest.mark.parametrize("tag", ["0.2.7", "_x", "0.2.7-dirty-0a1b", "x" * 128])
 def test_a_tag_that_docker_takes_is_valid(tag: str) -> None:
-    assert git.valid_tag(tag)
+    assert valid_tag(tag)
 
 
 @pytest.mark.parametrize("tag", ["", "x" * 129, ".x", "-x", "0.2/7", "0.2.7\n", "0.2 7", "größe", "$(x)", "0:2"])
 def test_a_tag_that_docker_refuses_is_not_valid(tag: str) -> None:
-    assert not git.valid_tag(tag)
+    assert not valid_tag(tag)

@@ -9,7 +9,7 @@ import pytest
 from images import like, load
 from sites import Site
 
-from tasks.building import stamp
+from tasks.engine import label
 
 EVIL = "\x1b]0;owned\x07\x1b[31mred\u202e[bold]x[/bold]"
 
@@ -28,7 +28,7 @@ def child(site: Site, reference: str, parent: str) -> None:
 
 def version(site: Site, tag: str, **labels: str) -> None:
     """Make an image that looks like a version of the frame."""
-    image(site, f"tests/visdom:{tag}", **{stamp.NAME: "tests/visdom", "number": tag, **labels})
+    image(site, f"tests/visdom:{tag}", **{label.NAME: "tests/visdom", "number": tag, **labels})
 
 
 def run(site: Site, image: str, name: str) -> None:

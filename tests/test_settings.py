@@ -11,7 +11,7 @@ from sites import ROOT
 from test_inv import inv
 
 from tasks.program import invoking
-from tasks.settings import model as settings
+from tasks.settings.load import load as load_file
 from tasks.settings.model import Settings
 
 GONE = object()
@@ -37,7 +37,7 @@ def load(file: Path | None = None) -> Settings:
     config.load_project(merge=False)
     config.load_runtime()
     config.load_shell_env()
-    return settings.load(Context(config))
+    return load_file(Context(config))
 
 
 def refused(file: Path | None = None) -> str:
@@ -97,7 +97,7 @@ def test_a_wrong_value_is_named_with_its_file_and_what_was_expected(key: str, tm
         config._project["stack"].pop(key)  # Invoke merges sections: an empty one takes nothing away
     config.load_runtime()
     with pytest.raises(Exit) as caught:
-        settings.load(Context(config))
+        load_file(Context(config))
     assert caught.value.message == f"Setting stack.{key}{INSIDE.get(key, '')} in {file}: {sentence}"
     assert caught.value.code == 2
 

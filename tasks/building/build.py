@@ -9,11 +9,10 @@ from pathlib import Path
 
 from invoke import Context, Exit
 
-from ..engine import commands
+from ..engine import commands, label
 from ..engine.engine import Engine
 from ..host.shell import run
 from ..settings.model import ROOT
-from .stamp import INPUTS
 
 BUILDS = ROOT / ".build"  # exported contexts and locks; never committed
 
@@ -65,7 +64,7 @@ def build(
 
 def bears(made: Mapping[str, str], labels: Mapping[str, str]) -> bool:
     """Whether an image has these labels; a build option may have given one another value, but not the inputs."""
-    return labels.keys() <= made.keys() and made.get(INPUTS) == labels.get(INPUTS)
+    return labels.keys() <= made.keys() and made.get(label.INPUTS) == labels.get(label.INPUTS)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from invoke import Context, Exit
 from msgspec import Struct
 
 from ..host.shell import ask
+from ..host.text import without_credentials
 
 # A git hook or an editor may have set these for another repository than the source (`git rev-parse --local-env-vars`).
 FOREIGN: dict[str, str | None] = dict.fromkeys(
@@ -131,20 +132,6 @@ def head(c: Context, source: Path) -> tuple[str, str]:
             code=1,
         )
     return revision, branch
-
-
-def without_credentials(url: str) -> str:
-    """A remote's URL without user, password, query and fragment, which may hold a token. `git@` of ssh is no secret."""
-    if found := re.fullmatch(r"([^/?#]+)://(?:([^/?#]*)@)?([^?#]*).*", url, re.DOTALL):
-        scheme, user, rest = found.groups()
-        return f"{scheme}://{'git@' * (user == 'git' and 'ssh' in scheme)}{rest}"
-    if ":" not in url.partition("/")[0]:
-        return url  # a path on this machine
-    beginning, slash, path = url.partition("/")
-    user, at, rest = beginning.partition("@")
-    if ":" in user:  # user:token@host:path; the token may hold an @ too
-        rest = beginning.rpartition("@")[2] if at else beginning
-    return url if not at or user == "git" else rest + slash + path
 
 
 @contextmanager
@@ -293,8 +280,3 @@ def attributes_above(c: Context, where: Path, revision: str, prefix: str) -> lis
     listing = git(c, where, "ls-tree", "--full-tree", "-z", revision, "--", *paths) or ""
     entries = (entry.partition("\t") for entry in listing.split("\0") if entry)
     return [f"{mode},{blob},{path}" for details, _, path in entries for mode, _, blob in [details.split()]]
-
-
-def valid_tag(tag: str) -> bool:
-    """Whether Docker would accept this as an image's tag (https://docs.docker.com/reference/cli/docker/image/tag/)."""
-    return re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", tag) is not None

@@ -5,28 +5,9 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+from ..engine import label
 from ..settings.model import Frame, Settings
 from .git import Release
-
-SCHEMA = "org.label-schema."
-OCI = "org.opencontainers.image."
-OWN = "com.colorai.stack."
-
-NAME = SCHEMA + "name"
-COMMAND = SCHEMA + "docker.cmd"
-SHORT_COMMIT = SCHEMA + "vcs-ref"
-BRANCH = SCHEMA + "vcs-branch"
-VERSION = SCHEMA + "version"
-DATE = SCHEMA + "build-date"
-REVISION = OCI + "revision"
-INPUTS = OWN + "inputs"
-PORT = OWN + "port"
-
-
-def recommended_command(frame: Frame, tag: str) -> list[str]:
-    """The `docker run …` that the settings recommend for a version."""
-    image = f"{frame.image}:{tag}"
-    return ["docker", "run", "--detach", "--name", frame.service, *frame.run_options, image, *frame.command]
 
 
 def build_args(settings: Settings, frame: Frame, release: Release, tag: str) -> dict[str, str]:
@@ -41,43 +22,43 @@ def build_args(settings: Settings, frame: Frame, release: Release, tag: str) -> 
         "BRANCH": release.branch,
         "VENDOR": settings.vendor,
         "PROJECT": frame.image.rpartition("/")[2],
-        "PORT": str(frame.port),
+        "label.PORT": str(frame.port),
         "BASE": f"{settings.base.image}:latest",
         "MAINTAINER": settings.maintainer,
         "HOMEPAGE": settings.url,
         "DESCRIPTION": settings.description,
-        "COMMAND": shlex.join(recommended_command(frame, tag)),
+        "COMMAND": shlex.join(frame.recommended_command(tag)),
     }
 
 
 def frame_labels(
     settings: Settings, frame: Frame, release: Release, tag: str, base: Mapping[str, str], inputs: Mapping[str, str]
 ) -> dict[str, str]:
-    """The labels that a frame gets whatever its Dockerfile says: the OCI set, and this project's own.
+    """The labels that a frame gets whatever its Dockerfile says: the label.OCI set, and this project's own.
 
     Args:
         base: `name` (reference), `id` and `digest` of the base it is built on, and `vendor` (its pins).
         inputs: what the image is made of, by hash; see `frame_inputs`.
     """
     return {
-        NAME: frame.image,  # children inherit labels: whoever builds on a frame must not look like its parent
-        OCI + "created": release.date,
-        REVISION: release.revision,
-        OCI + "version": tag,
-        OCI + "source": release.url,
-        OCI + "ref.name": release.branch,
-        OCI + "title": frame.image.rpartition("/")[2],
-        OCI + "description": settings.description,
-        OCI + "vendor": settings.vendor,
-        OCI + "url": settings.url,
-        OCI + "base.name": base["name"],
-        OCI + "base.digest": base["digest"],
-        OWN + "tree": release.tree,
-        OWN + "dirty": str(release.dirty).lower(),
-        OWN + "base": base["id"],
-        OWN + "vendor": base["vendor"],
-        PORT: str(frame.port),
-        INPUTS: json.dumps(inputs, sort_keys=True),
+        label.NAME: frame.image,  # children inherit labels: whoever builds on a frame must not look like its parent
+        label.CREATED: release.date,
+        label.REVISION: release.revision,
+        label.VERSION: tag,
+        label.OCI + "source": release.url,
+        label.BRANCH: release.branch,
+        label.OCI + "title": frame.image.rpartition("/")[2],
+        label.OCI + "description": settings.description,
+        label.OCI + "vendor": settings.vendor,
+        label.OCI + "url": settings.url,
+        label.OCI + "base.name": base["name"],
+        label.OCI + "base.digest": base["digest"],
+        label.TREE: release.tree,
+        label.DIRTY: str(release.dirty).lower(),
+        label.BASE: base["id"],
+        label.VENDOR: base["vendor"],
+        label.PORT: str(frame.port),
+        label.INPUTS: json.dumps(inputs, sort_keys=True),
     }
 
 
@@ -86,13 +67,13 @@ def base_labels(
 ) -> dict[str, str]:
     """The labels of the base. `parent`: `name` and `digest` of the first layer."""
     return {
-        NAME: settings.base.image,
-        OCI + "title": settings.base.image.rpartition("/")[2],
-        OCI + "vendor": settings.vendor,
-        OCI + "base.name": parent["name"],
-        OCI + "base.digest": parent["digest"],
-        OWN + "vendor": json.dumps(pins, sort_keys=True),
-        INPUTS: json.dumps(inputs, sort_keys=True),
+        label.NAME: settings.base.image,
+        label.OCI + "title": settings.base.image.rpartition("/")[2],
+        label.OCI + "vendor": settings.vendor,
+        label.OCI + "base.name": parent["name"],
+        label.OCI + "base.digest": parent["digest"],
+        label.VENDOR: json.dumps(pins, sort_keys=True),
+        label.INPUTS: json.dumps(inputs, sort_keys=True),
     }
 
 
@@ -131,14 +112,9 @@ def digest(value: object) -> str:
 def changed(labels: Mapping[str, str], inputs: Mapping[str, str]) -> list[str]:
     """Which inputs differ from those that an image's label names; all of them when the label says nothing readable."""
     try:
-        former = json.loads(labels.get(INPUTS, ""))
+        former = json.loads(labels.get(label.INPUTS, ""))
     except ValueError:
         former = None
     if not isinstance(former, dict):
         return list(inputs)
     return [name for name, value in inputs.items() if former.get(name) != value]
-
-
-def names_commit(labels: Mapping[str, str]) -> str:
-    """The commit that an image says it was made from, in full or short; "" if it does not say."""
-    return labels.get(REVISION) or labels.get(SHORT_COMMIT) or ""

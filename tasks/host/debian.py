@@ -1,20 +1,14 @@
 """Bringing programs that a machine lacks, on Debian and Ubuntu as root; elsewhere saying what to type."""
 
 import os
-import subprocess
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from invoke import Context, Exit
 
-from ..engine.engine import DEFAULT
 from .shell import ask, run
 
 PATH = "/usr/local/sbin:/usr/sbin:/sbin"  # where dockerd lies; not always on a user's PATH
-LOG = Path("/var/log/dockerd.log")
-ANSWERS_WITHIN = 60  # seconds
-OTHER_WITHIN = 5  # seconds in which an engine may answer that somebody else started in this moment
 # What docker.io itself holds, or does not need, before Debian 13.
 SPLIT_OFF = {"docker.io": ("docker-cli", "docker-buildx")}
 
@@ -46,35 +40,6 @@ def install(c: Context, packages: Sequence[str], purpose: str) -> None:
     run(c, ["apt-get", "update", "-qq"], failed, env=quiet)
     parts = [part for name in packages for part in SPLIT_OFF.get(name, ()) if ask(c, ["apt-cache", "show", part]).ok]
     run(c, ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages, *parts], failed, env=quiet)
-
-
-def start_engine(c: Context) -> None:
-    """Start this machine's Docker Engine: by systemd if it runs, else in the background.
-
-    Raises:
-        Exit: with code 1 when it does not answer within a minute.
-    """
-    where, dockerd = "journalctl -u docker", None
-    if Path("/run/systemd/system").is_dir():
-        run(c, ["systemctl", "start", "docker"], "systemd could not start docker. See: journalctl -u docker")
-    elif not c.config.run.dry:
-        if os.geteuid() != 0:
-            raise Exit("Only root can start the Docker Engine. Type: sudo dockerd", code=1)
-        print(f"Starting dockerd in the background; its log is {LOG}.", flush=True)
-        where = str(LOG)
-        with open(LOG, "ab") as log:
-            words = [program("dockerd") or "dockerd"]
-            dockerd = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-    begun = time.monotonic()
-    while not c.config.run.dry:
-        if ask(c, ["docker", "version"], env={"DOCKER_HOST": DEFAULT, "DOCKER_CONTEXT": None}).ok:
-            return
-        if dockerd and dockerd.poll() is not None and time.monotonic() - begun > OTHER_WITHIN:
-            last = (LOG.read_text(errors="replace").strip().splitlines() or ["it said nothing"])[-1]
-            raise Exit(f"dockerd has ended: {last} Its log: {where}", code=1)
-        if time.monotonic() - begun > ANSWERS_WITHIN:
-            raise Exit(f"dockerd does not answer after {ANSWERS_WITHIN} s. Its log says why: {where}", code=1)
-        time.sleep(0.2)
 
 
 def root_file_system(c: Context) -> Path:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from invoke.exceptions import Exit
 
-from ..building.stamp import COMMAND
+from ..engine import label
 from . import grammar as docker_run
 from . import limits as off_limits
 from .grammar import Malformed, Option
@@ -235,4 +235,4 @@ def shown(value: str) -> str:
 
 def look(image: str) -> str:
     """What to type to see an image's recommended command."""
-    return shlex.join(["inv", "labels", "--image", image, "--key", COMMAND])
+    return shlex.join(["inv", "labels", "--image", image, "--key", label.COMMAND])

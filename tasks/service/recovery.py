@@ -17,12 +17,12 @@ from typing import Any
 
 from invoke import Context, Exit
 
-from ..building.this_run import again
-from ..engine import commands
+from ..engine import commands, label
 from ..engine.engine import Container, Engine, Unreachable, moment
 from ..host import progress, signals
 from ..host.shell import Failed, run
 from ..settings.model import Frame, Settings, Start
+from ..settings.this_run import again
 from . import health, ticket
 from . import versions as service
 from .ticket import Held, Ticket
@@ -138,7 +138,7 @@ def lock_recovery(c: Context, docker: Engine, frame: Frame, candidate: dict[str,
     do = door(c, docker)
     if not clear_lock(c, docker, frame):
         return ""
-    labels = {ticket.LABEL: ticket.write("recovery", (), RECOVERY_LIMIT).text()}
+    labels = {label.TICKET: ticket.write("recovery", (), RECOVERY_LIMIT).text()}
     image = next((image for image in (candidate["Image"], *docker.image_ids()) if docker.image(image)), "")
     try:
         do(commands.create(name, image, ["--network=none"], ["true"], labels), f"{name} cannot be created.")
@@ -249,7 +249,7 @@ def go_back(c: Context, docker: Engine, start: Start, name: str, theirs: Ticket)
     if any(troubles):
         return " ".join(trouble for trouble in troubles if trouble)
     running = [docker.container(held.id) for held in theirs.old if held.running]
-    versions = [service.version_of(details["Config"]["Labels"], details["Image"]) for details in running if details]
+    versions = [label.version_of(details["Config"]["Labels"], details["Image"]) for details in running if details]
     return f"{', '.join(versions)} runs as before." if versions else "No version runs, as before."
 
 

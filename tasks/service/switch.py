@@ -7,13 +7,11 @@ the lock too), rehearse it, stop the old version, start the candidate and wait f
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from invoke import Context, Exit
 from msgspec import Struct
 
-from ..building import stamp
-from ..engine import commands
+from ..engine import commands, label
 from ..engine.engine import Container, Engine, Image, Unreachable
 from ..host import port, progress, shell
 from ..settings.model import Frame, Settings
@@ -122,7 +120,7 @@ def says_current(situation: Situation, image: Image) -> bool:
     found = [(container.image, container.state) for container in situation.running]
     if not image.id or found != [(image.id, "running")]:  # one that is paused, or restarts in a loop, serves nobody
         return False
-    print(f"{service.version_of(image.labels, image.id)} is already running as {situation.running[0].name}.")
+    print(f"{label.version_of(image.labels, image.id)} is already running as {situation.running[0].name}.")
     return True
 
 
@@ -164,7 +162,7 @@ def take(c: Context, docker: Engine, order: Order, situation: Situation) -> Tick
     limit = 3 * (start.timeout + start.settle) + stopping + SLACK
     mine = ticket.write(order.tag, situation.old, limit)
     words = order.recommended
-    labels = {stamp.OWN + "service": order.service, ticket.LABEL: mine.text()}
+    labels = {label.SERVICE: order.service, label.TICKET: mine.text()}
     do = recovery.door(c, docker)
     try:
         creating = commands.create(name, order.image.reference, words.arguments(), words.command, labels)
@@ -225,7 +223,7 @@ def replace(c: Context, docker: Engine, order: Order, situation: Situation, mine
     try:
         if situation.running and order.rehearse:
             rehearse(c, do, docker, order)
-        with port.Silence(host_of(docker), order.ports[0]) as silence:
+        with port.Silence(docker.endpoint.published_on, order.ports[0]) as silence:
             for container in situation.running:
                 seen = f"{container.name} was being stopped"
                 do(commands.stop(container.name), f"{container.name} cannot be stopped.")
@@ -248,7 +246,7 @@ def rehearse(c: Context, do: Door, docker: Engine, order: Order) -> None:
     """
     name = order.service + REHEARSAL
     words = order.recommended.without("restart", "network", "publish", "network-alias", "ip", "ip6", "mac-address")
-    labels = {stamp.OWN + "rehearsal": order.service}
+    labels = {label.REHEARSAL: order.service}
     options = ["--network=none", *words.arguments()]
     leftover = {} if c.config.run.dry else docker.container(name)
     if leftover:
@@ -358,16 +356,11 @@ def prune(c: Context, docker: Engine, order: Order, situation: Situation) -> Non
             print(f"Warning: {error.message}", flush=True)
 
 
-def host_of(docker: Engine) -> str:
-    """The host on which the engine's containers have their ports."""
-    return "127.0.0.1" if docker.endpoint.local else urlsplit(docker.endpoint.host).hostname or "127.0.0.1"
-
-
 def report(c: Context, order: Order, situation: Situation, silent: int | None) -> None:
     """Say which version runs now, which one before, and for how long the port was silent."""
     if c.config.run.dry:
         return
-    before = ", ".join(service.version_of(container.labels, container.image) for container in situation.running)
+    before = ", ".join(label.version_of(container.labels, container.image) for container in situation.running)
     parts: Sequence[str] = [f"{order.tag} runs as {order.service}"]
     if before:
         parts = [*parts, f"before: {before}"]

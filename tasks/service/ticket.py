@@ -14,11 +14,10 @@ from typing import Any
 
 import msgspec
 
-from ..building import stamp
+from ..engine import label
 from ..engine.engine import Container
 from .versions import printable
 
-LABEL = stamp.OWN + "switch"
 LATEST = 253402300799  # the last second of the year 9999, in seconds since 1970: a label can hold any number
 
 
@@ -92,7 +91,7 @@ def held(containers: tuple[Container, ...]) -> tuple[Held, ...]:
 
 def read(details: dict[str, Any]) -> Ticket | None:
     """The ticket of a container, from what `docker inspect` says of it; None if it has none that can be read."""
-    text = ((details.get("Config") or {}).get("Labels") or {}).get(LABEL, "")
+    text = ((details.get("Config") or {}).get("Labels") or {}).get(label.TICKET, "")
     try:
         return msgspec.json.decode(text, type=Ticket)
     except msgspec.DecodeError:

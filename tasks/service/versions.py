@@ -2,10 +2,11 @@
 
 import re
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 
-from ..building import stamp
+from ..engine import label
 from ..engine.engine import Container, Engine, Image
+from ..host.text import age, printable
 from ..settings.model import Frame
 
 NEXT, REHEARSAL, RECOVERY = ".next", ".rehearsal", ".recovery"  # behind the service's name: a switch's own containers
@@ -28,7 +29,7 @@ def versions(docker: Engine, frame: Frame, containers: Iterable[Container], know
     A container's labels are those of its image, and a child image inherits them; so the image decides. Either it has a
     tag of the frame's, or it lost its tag (the tag was built anew), and then it must not be a version's nameless child.
     """
-    labelled = [container for container in containers if container.labels.get(stamp.NAME) == frame.image]
+    labelled = [container for container in containers if container.labels.get(label.NAME) == frame.image]
     images = {container.image for container in labelled}
     verdicts = {image: image == known or is_version(docker, frame, image) for image in images}
     return [container for container in labelled if verdicts[container.image]]
@@ -54,19 +55,14 @@ def is_child(docker: Engine, image: str, others: Iterable[str]) -> bool:
                for other in others if (below := docker.layers(other)))  # fmt: skip
 
 
-def version_of(labels: Mapping[str, str], image: str) -> str:
-    """The tag that an image was built under, by its labels; the beginning of its id if they do not say."""
-    return labels.get(stamp.OCI + "version") or image.removeprefix("sha256:")[:12]
-
-
 def tag_of(frame: Frame, image: Image) -> str:
     """The tag under which an image is a version of this frame; what `version_of` says if it has none (any more)."""
-    return image.tag if belongs(image.reference, frame) else version_of(image.labels, image.id)
+    return image.tag if belongs(image.reference, frame) else label.version_of(image.labels, image.id)
 
 
 def by_own_name(docker: Engine, frame: Frame, image: Image) -> Image:
     """An image under the tag that it was built under, if that still means this very image: it may have others too."""
-    own = f"{frame.image}:{version_of(image.labels, image.id)}"
+    own = f"{frame.image}:{label.version_of(image.labels, image.id)}"
     if image.reference == own:
         return image
     named = docker.image(own)
@@ -75,7 +71,7 @@ def by_own_name(docker: Engine, frame: Frame, image: Image) -> Image:
 
 def kept_name(service: str, container: Container, taken: Collection[str]) -> str:
     """A free name for a container of an earlier version: `<service>.<tag>`, or with a number behind it."""
-    name = f"{service}.{re.sub('[^a-zA-Z0-9_.-]', '-', version_of(container.labels, container.image))}"
+    name = f"{service}.{re.sub('[^a-zA-Z0-9_.-]', '-', label.version_of(container.labels, container.image))}"
     numbers = (f"{name}.{number}" for number in range(2, len(taken) + 3))
     return next(free for free in (name, *numbers) if free not in taken)
 
@@ -100,8 +96,8 @@ def lines(images: Iterable[Image], ids_running: set[str], now: float | None = No
     rows = [
         (
             image.tag,
-            stamp.names_commit(image.labels)[:7] or "?",
-            image.labels.get(stamp.OCI + "ref.name") or image.labels.get(stamp.BRANCH) or "?",
+            label.commit_of(image.labels)[:7] or "?",
+            label.branch_of(image.labels) or "?",
             f"{age(moment - image.created)} old",
             f"{image.size / 1e6:.0f} MB",
             "running" if image.id in ids_running else "",
@@ -113,17 +109,3 @@ def lines(images: Iterable[Image], ids_running: set[str], now: float | None = No
         row[0]: printable("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
         for row in rows
     }
-
-
-def age(seconds: float) -> str:
-    """A duration in the largest unit that makes it at least 1: 5 seconds, 3 minutes, 2 hours, 40 days."""
-    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
-        if seconds >= size:
-            count = int(seconds // size)
-            return f"{count} {unit}{'s' * (count > 1)}"
-    return f"{max(0, int(seconds))} seconds"
-
-
-def printable(text: str) -> str:
-    """Text from outside, without anything that could steer a terminal."""
-    return "".join(char if char.isprintable() else "?" for char in text)

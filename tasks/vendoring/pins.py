@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from invoke import Exit
 from msgspec import Struct
 
+from ..host.text import bare, shown
+
 if TYPE_CHECKING:
     from invoke.vendor.yaml import Node
 
@@ -206,21 +208,6 @@ def line(one: Pin) -> str:
             return f"git {bare(one.git)} {one.rev} {one.path.strip('/')}".rstrip()
         case Url():
             return f"url {bare(one.url)} sha256:{one.sha256}"
-
-
-def bare(url: str) -> str:
-    """A URL without what may be secret: user and password (the user of ssh is none), query and fragment."""
-    found = re.fullmatch(r"([a-z]+)://(?:([^/?#@:]*)[^/?#@]*@)?([^?#]*).*", url)
-    if not found:
-        return url
-    scheme, user, rest = found.groups()
-    return f"{scheme}://{user}@{rest}" if user and scheme == "ssh" else f"{scheme}://{rest}"
-
-
-def shown(text: object) -> str:
-    """Text from elsewhere, made safe for a terminal: one line, nothing that moves the cursor, not endless."""
-    clean = "".join(char if char.isprintable() else "?" for char in str(text))
-    return clean if len(clean) <= 200 else clean[:199] + "…"
 
 
 def move(path: Path, name: str, rev: str) -> None:

@@ -1,0 +1,101 @@
+"""Where the Docker Engine is, by the same rules as the docker CLI: variables, contexts, the default socket."""
+
+import json
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from invoke import Exit
+from msgspec import Struct
+
+DEFAULT = "unix:///var/run/docker.sock"
+
+
+class Endpoint(Struct, frozen=True):
+    """Where the engine is. `context` is set when only docker's context knows how to get there (TLS)."""
+
+    host: str
+    context: str = ""
+
+    def environment(self) -> dict[str, str | None]:
+        """For the docker CLI, so that it talks to the same engine as the SDK."""
+        if self.context:
+            return {"DOCKER_CONTEXT": self.context, "DOCKER_HOST": None}
+        return {"DOCKER_HOST": self.host, "DOCKER_CONTEXT": None}
+
+    @property
+    def local(self) -> bool:
+        """Whether the engine's file system and ports are this machine's."""
+        return self.host.startswith("unix://")
+
+    @property
+    def published_on(self) -> str:
+        """The host on which the engine's containers have their ports."""
+        return "127.0.0.1" if self.local else urlsplit(self.host).hostname or "127.0.0.1"
+
+    @property
+    def socket(self) -> str:
+        """The path of the engine's Unix socket; "" if it has none."""
+        return self.host.removeprefix("unix://") if self.local else ""
+
+
+def resolve() -> Endpoint:
+    """The endpoint that the docker CLI would use: `DOCKER_HOST`, else `DOCKER_CONTEXT`, else the current context.
+
+    Source: https://docs.docker.com/engine/manage-resources/contexts/. The SDK's `from_env` knows only the first.
+
+    Raises:
+        Exit: with code 2 for a context that does not exist.
+    """
+    if host := os.environ.get("DOCKER_HOST"):
+        return Endpoint(address(host, "DOCKER_HOST"))
+    name = os.environ.get("DOCKER_CONTEXT") or current_context()
+    if name == "default":
+        return Endpoint(DEFAULT)
+    meta, tls = context_files(name)
+    try:
+        host = json.loads(meta.read_text())["Endpoints"]["docker"]["Host"]
+    except FileNotFoundError:
+        raise Exit(f"There is no docker context {name}. See: docker context ls", code=2) from None
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise Exit(f"The docker context {name} cannot be read: {type(error).__name__}: {error}.", code=2) from None
+    return Endpoint(address(str(host), f"the docker context {name}"), name if tls.is_dir() else "")
+
+
+def address(host: str, source: str) -> str:
+    """An engine's address, once it is sure that it can be taken apart.
+
+    Raises:
+        Exit: with code 2 when it cannot.
+    """
+    try:
+        urlsplit(host).port  # noqa: B018
+    except ValueError:
+        said = f"{source} names {host!r}, which is no address."
+        raise Exit(f"{said} One looks like ssh://user@host:22.", code=2) from None
+    return host
+
+
+def config_folder() -> Path:
+    """Where the docker CLI keeps its settings."""
+    return Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+
+
+def context_files(name: str) -> tuple[Path, Path]:
+    """A docker context's file and the folder of its certificates, which need not exist.
+
+    Read here, because the SDK finds contexts only beside a config.json, which the CLI writes later or never.
+    Source: https://github.com/docker/cli/blob/master/cli/context/store/doc.go
+    """
+    import hashlib
+
+    store, key = config_folder() / "contexts", hashlib.sha256(name.encode()).hexdigest()
+    return store / "meta" / key / "meta.json", store / "tls" / key / "docker"
+
+
+def current_context() -> str:
+    """The context that `docker context use` chose."""
+    try:
+        return str(json.loads((config_folder() / "config.json").read_text()).get("currentContext") or "default")
+    except (OSError, ValueError, AttributeError):
+        return "default"

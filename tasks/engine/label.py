@@ -1,0 +1,46 @@
+"""The names of the labels on images and containers, and what they say.
+
+Three sets: label-schema (http://label-schema.org/rc1/), OCI
+(https://github.com/opencontainers/image-spec/blob/main/annotations.md), and this project's own.
+"""
+
+from collections.abc import Mapping
+
+SCHEMA = "org.label-schema."
+OCI = "org.opencontainers.image."
+OWN = "com.colorai.stack."
+
+NAME = SCHEMA + "name"
+COMMAND = SCHEMA + "docker.cmd"
+SHORT_COMMIT = SCHEMA + "vcs-ref"
+SCHEMA_BRANCH = SCHEMA + "vcs-branch"
+
+CREATED = OCI + "created"
+REVISION = OCI + "revision"
+VERSION = OCI + "version"
+BRANCH = OCI + "ref.name"
+
+INPUTS = OWN + "inputs"  # of an image: what it is made of, by hash
+TREE = OWN + "tree"
+DIRTY = OWN + "dirty"
+BASE = OWN + "base"
+VENDOR = OWN + "vendor"
+PORT = OWN + "port"
+SERVICE = OWN + "service"  # of a container: whose it is
+REHEARSAL = OWN + "rehearsal"
+TICKET = OWN + "switch"
+
+
+def commit_of(labels: Mapping[str, str]) -> str:
+    """The commit that an image says it was made from, in full or short; "" if it does not say."""
+    return labels.get(REVISION) or labels.get(SHORT_COMMIT) or ""
+
+
+def branch_of(labels: Mapping[str, str]) -> str:
+    """The branch that an image says it was made from; "" if it does not say."""
+    return labels.get(BRANCH) or labels.get(SCHEMA_BRANCH) or ""
+
+
+def version_of(labels: Mapping[str, str], image: str) -> str:
+    """The tag that an image was built under, by its labels; the beginning of its id if they do not say."""
+    return labels.get(VERSION) or image.removeprefix("sha256:")[:12]

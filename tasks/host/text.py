@@ -1,0 +1,46 @@
+"""Text for people: what comes from outside made safe for a terminal, ages, URLs without their secrets."""
+
+import re
+
+
+def age(seconds: float) -> str:
+    """A duration in the largest unit that makes it at least 1: 5 seconds, 3 minutes, 2 hours, 40 days."""
+    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            count = int(seconds // size)
+            return f"{count} {unit}{'s' * (count > 1)}"
+    return f"{max(0, int(seconds))} seconds"
+
+
+def printable(text: str) -> str:
+    """Text from outside, without anything that could steer a terminal."""
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
+def shown(text: object) -> str:
+    """Text from elsewhere, made safe for a terminal: one line, nothing that moves the cursor, not endless."""
+    clean = "".join(char if char.isprintable() else "?" for char in str(text))
+    return clean if len(clean) <= 200 else clean[:199] + "…"
+
+
+def bare(url: str) -> str:
+    """A URL without what may be secret: user and password (the user of ssh is none), query and fragment."""
+    found = re.fullmatch(r"([a-z]+)://(?:([^/?#@:]*)[^/?#@]*@)?([^?#]*).*", url)
+    if not found:
+        return url
+    scheme, user, rest = found.groups()
+    return f"{scheme}://{user}@{rest}" if user and scheme == "ssh" else f"{scheme}://{rest}"
+
+
+def without_credentials(url: str) -> str:
+    """A remote's URL without user, password, query and fragment, which may hold a token. `git@` of ssh is no secret."""
+    if found := re.fullmatch(r"([^/?#]+)://(?:([^/?#]*)@)?([^?#]*).*", url, re.DOTALL):
+        scheme, user, rest = found.groups()
+        return f"{scheme}://{'git@' * (user == 'git' and 'ssh' in scheme)}{rest}"
+    if ":" not in url.partition("/")[0]:
+        return url  # a path on this machine
+    beginning, slash, path = url.partition("/")
+    user, at, rest = beginning.partition("@")
+    if ":" in user:  # user:token@host:path; the token may hold an @ too
+        rest = beginning.rpartition("@")[2] if at else beginning
+    return url if not at or user == "git" else rest + slash + path

@@ -1,0 +1,73 @@
+"""Loading the settings of this run."""
+
+import os
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+from typing import Any
+
+from invoke import Context, Exit
+from msgspec import ValidationError, convert
+
+from ..host.text import shown
+from .complaints import complaint, meant
+from .model import ROOT, Settings
+
+
+def load(c: Context) -> Settings:
+    """Read and check the settings of this run.
+
+    Raises:
+        Exit: with code 2 and a sentence that names the key, its file, and what was expected.
+    """
+    raw = plain(c.config).get("stack")
+    if not isinstance(raw, dict):
+        raise Exit(f"There are no settings: {ROOT / 'invoke.yaml'} has no `stack:` section.", code=2)
+    try:
+        found = convert(raw, Settings)
+    except ValidationError as error:
+        raise Exit(complaint(c, raw, str(error)), code=2) from None
+    for sentence in (*unprintable(found), *same(found)):
+        raise Exit(sentence, code=2)
+    known = set(variables("INVOKE_STACK", raw))
+    for name in os.environ:
+        if name.startswith("INVOKE_STACK_") and name not in known:
+            hint = meant(name, known) or "Its name is made of a setting's: INVOKE_STACK_START_TIMEOUT."
+            raise Exit(f"The variable {name} names no setting. {hint}", code=2)
+    return found
+
+
+def unprintable(settings: Settings) -> Iterator[str]:
+    """A sentence for each word of a command that no recommended command may hold."""
+    for name, frame in settings.frames.items():
+        for key, words in (("command", frame.command), ("run_options", frame.run_options)):
+            for word in words:
+                if not word.isprintable():
+                    what = f"expected text of one line without control characters, found {shown(word)}"
+                    yield f"Setting stack.frames.{name}.{key}: {what}."
+
+
+def same(settings: Settings) -> Iterator[str]:
+    """A sentence for each image or service that two settings name: one would take the other's place."""
+    images = {"stack.base.image": settings.base.image}
+    images |= {f"stack.frames.{name}.image": frame.image for name, frame in settings.frames.items()}
+    services = {f"stack.frames.{name}.service": frame.service for name, frame in settings.frames.items()}
+    for named in (images, services):
+        for (one, value), (other, again) in combinations(named.items(), 2):
+            if value == again:
+                yield f"Settings {one} and {other} are both {value}. Give each a name of its own."
+
+
+def variables(prefix: str, raw: Any) -> Iterator[str]:
+    """The names of the environment variables that Invoke reads for these settings."""
+    if not isinstance(raw, dict):
+        yield prefix
+        return
+    for key, value in raw.items():
+        yield from variables(f"{prefix}_{str(key).upper()}", value)
+
+
+def plain(value: Any) -> Any:
+    """Invoke's proxies as the dictionaries they stand for."""
+    if isinstance(value, Mapping) or hasattr(value, "keys"):
+        return {key: plain(value[key]) for key in value}
+    return value

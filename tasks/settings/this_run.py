@@ -1,0 +1,52 @@
+"""What the tasks of one run share: its settings, what was built in it, and how to spell the next command.
+
+Invoke copies what is kept in its config at every merge, so it is frozen.
+"""
+
+import shlex
+from typing import Any, cast
+
+from invoke import Context
+from msgspec import Struct
+
+from .load import load
+from .model import Frame, Settings
+
+
+class Built(Struct, frozen=True):
+    """What `frame` built, or found built, in this run: `start` starts it without asking. `name` is the frame's key."""
+
+    name: str
+    tag: str
+
+
+def kept(c: Context) -> Any:
+    """What is kept for the whole run; Invoke's own type of it is for its settings."""
+    return c.config
+
+
+def remember_built(c: Context, name: str, tag: str) -> None:
+    """Tell the tasks after this one which version of which frame `frame` brought."""
+    kept(c)["stack_built"] = (*c.config.get("stack_built", ()), Built(name, tag))
+
+
+def built(c: Context, name: str = "") -> Built | None:
+    """What `frame` brought in this run: of this frame, or the last of any; None if it did not run."""
+    found = [made for made in c.config.get("stack_built", ()) if not name or made.name == name]
+    return found[-1] if found else None
+
+
+def load_settings(c: Context) -> Settings:
+    """The settings alone, for tasks that need no git."""
+    if "stack_settings" not in kept(c):
+        kept(c)["stack_settings"] = load(c)
+    return cast(Settings, kept(c)["stack_settings"])
+
+
+def again(c: Context, frame: Frame, task: str, *words: str) -> str:
+    """A command to type next, spelled so that it means the same frame and the same settings file as this run."""
+    settings = load_settings(c)
+    file = ["-f", str(c.config._runtime_path)] if c.config._runtime_path else []
+    several = len(settings.frames) > 1
+    name = [word for key, one in settings.frames.items() if several and one == frame for word in ("--name", key)]
+    return shlex.join(["inv", *file, task, *name, *words])
