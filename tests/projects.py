@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sites import IDENTITY, ROOT
 
+PROGRAM_FILE = ROOT / "tasks/program/program.py"
 TOP = ("inv", "tasks.py", "invoke.yaml", "requirements.txt", ".gitignore", ".dockerignore", "tasks", "docker", "vendor")
 
 
@@ -69,3 +70,11 @@ def run(argv: Sequence[object], code: int = 0, **arguments: object) -> "subproce
     assert done.returncode == code, f"{argv}: {done.returncode}\n{done.stdout}\n{done.stderr}"
     assert "Traceback" not in done.stdout + done.stderr, done.stderr
     return done  # type: ignore[no-any-return]
+
+
+def inv(
+    *arguments: str | Path, code: int = 0, cwd: Path | None = None, **environment: str
+) -> "subprocess.CompletedProcess[str]":
+    """Type `inv …` in this project, with no Docker Engine anywhere."""
+    environment = {"DOCKER_HOST": "tcp://127.0.0.1:1", **environment}
+    return run([sys.executable, "-I", PROGRAM_FILE, *arguments], code=code, cwd=cwd or "/", env=environment)

@@ -25,7 +25,7 @@ REPLACED = (
     "colorai --runtime nvidia --shm-size=2g --ulimit memlock=-1 --ulimit stack=67108864 "
     "colorai/cauchycv_visdom:0.2.7 python cauchy_services.py --port 8339"
 )
-ALLOW = frozenset(YAML(typ="safe").load(Path(__file__).parents[1] / "invoke.yaml")["stack"]["start"]["allow"])
+ALLOW = frozenset(YAML(typ="safe").load(Path(__file__).parents[2] / "invoke.yaml")["stack"]["start"]["allow"])
 
 
 def made(*words: str, image: str = IMAGE, start: str = "docker run -d --name service") -> str:

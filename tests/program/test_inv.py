@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 from invoke import Config, Context, Task
-from projects import copy, run
+from projects import PROGRAM_FILE, copy, inv, run
 from sites import ROOT, free_port
 
 from tasks.host import debian
@@ -60,10 +60,10 @@ class Small:
         self.wheels = folder / "wheels"
         self.requirements = self.root / "requirements.txt"
         self.environment = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": self.wheels.as_uri(), "PIP_NO_CACHE_DIR": "1"}
-        (self.root / "tasks/shared").mkdir(parents=True)
+        (self.root / "tasks/program").mkdir(parents=True)
         self.wheels.mkdir()
         shutil.copy(ROOT / "inv", self.root)
-        shutil.copy(ROOT / "tasks/program/install.py", self.root / "tasks/shared")
+        shutil.copy(ROOT / "tasks/program/install.py", self.root / "tasks/program")
         (self.root / "tasks/program/program.py").write_text(PROGRAM)
         self.pin("1.0")
 
@@ -368,15 +368,6 @@ def test_an_installed_project_may_be_read_only(untouched: Small) -> None:
 # The tasks, as `inv` shows them.
 
 
-def inv(
-    *arguments: str | Path, code: int = 0, cwd: Path | None = None, **environment: str
-) -> "subprocess.CompletedProcess[str]":
-    """Type `inv …` in this project, with no Docker Engine anywhere."""
-    environment = {"DOCKER_HOST": "tcp://127.0.0.1:1", **environment}
-    return run([sys.executable, "-I", PROGRAM_FILE, *arguments], code=code, cwd=cwd or "/", env=environment)
-
-
-PROGRAM_FILE = ROOT / "tasks/program/program.py"
 ORDER = ["fetch-vendor", "base", "frame", "labels", "start", "stop", "rollback", "engine", "demo", "test", "bench"]
 
 
@@ -465,10 +456,12 @@ def test_without_any_output_a_task_still_works() -> None:
 
 
 def test_packages_that_are_half_there_are_told(tmp_path: Path) -> None:
-    gone = "import sys; sys.modules['msgspec'] = None\n"
+    gone = "import sys; sys.modules['msgspec.structs'] = None\n"
     started = f"import runpy; runpy.run_path({str(PROGRAM_FILE)!r}, run_name='__main__')"
     done = run([sys.executable, "-I", "-c", f"{gone}{started}"], code=1)
-    assert done.stderr.startswith("What is in .venv does not fit this Python (import of msgspec halted; None in ")
+    assert done.stderr.startswith(
+        "What is in .venv does not fit this Python (import of msgspec.structs halted; None in "
+    )
     assert inv("--version").stdout == f"inv {importlib.metadata.version('invoke')}\n"
 
 

@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 from invoke import Context, Exit
-from projects import copy, run
+from projects import copy, inv, run
 from ruamel.yaml import YAML
 from sites import ROOT
-from test_inv import inv
 
 from tasks.program import invoking
 from tasks.settings.load import load as load_file
