@@ -1,6 +1,7 @@
 """The house: who may import whom, and how large things may get. What CONTRIBUTING.md says is read from the code."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -87,3 +88,9 @@ def test_a_module_fits_in_the_head_and_a_function_on_a_screen(path: Path) -> Non
 def test_the_formatter_is_never_told_to_look_away() -> None:
     for path in (*MODULES, *(ROOT / "tests").rglob("*.py")):
         assert "fmt:" + " skip" not in path.read_text(), name(path)
+
+
+def test_a_commit_is_checked_by_the_tools_that_ci_uses() -> None:
+    pinned = set(re.findall(r"^(?:ruff|mypy)==\S+", (ROOT / ".ci/requirements.txt").read_text(), re.MULTILINE))
+    assert len(pinned) == 2
+    assert set(re.findall(r"[\w-]+==[\d.]+", (ROOT / ".pre-commit-config.yaml").read_text())) == pinned
