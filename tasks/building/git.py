@@ -12,19 +12,12 @@ from pathlib import Path
 from invoke import Context, Exit
 from msgspec import Struct
 
+from ..host.git_environment import OF_ANOTHER_REPOSITORY
 from ..host.shell import ask
 from ..host.text import without_credentials
 
-# A git hook or an editor may have set these for another repository than the source (`git rev-parse --local-env-vars`).
-FOREIGN: dict[str, str | None] = dict.fromkeys(
-    (
-        "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-        "GIT_COMMON_DIR", "GIT_IMPLICIT_WORK_TREE", "GIT_GRAFT_FILE", "GIT_SHALLOW_FILE", "GIT_REPLACE_REF_BASE",
-        "GIT_NAMESPACE", "GIT_PREFIX",
-    )
-)  # fmt: skip
 # English messages; and a question must not write into the source's index (`git status` likes to).
-PLAIN: dict[str, str | None] = {**FOREIGN, "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}
+PLAIN: dict[str, str | None] = {**dict.fromkeys(OF_ANOTHER_REPOSITORY), "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}
 SUBMODULE = "160000"
 CONFLICTS = ("DD", "AU", "UD", "UA", "DU", "AA", "UU")
 

@@ -22,7 +22,7 @@ def build_args(settings: Settings, frame: Frame, release: Release, tag: str) -> 
         "BRANCH": release.branch,
         "VENDOR": settings.vendor,
         "PROJECT": frame.image.rpartition("/")[2],
-        "label.PORT": str(frame.port),
+        "PORT": str(frame.port),
         "BASE": f"{settings.base.image}:latest",
         "MAINTAINER": settings.maintainer,
         "HOMEPAGE": settings.url,
@@ -34,7 +34,7 @@ def build_args(settings: Settings, frame: Frame, release: Release, tag: str) -> 
 def frame_labels(
     settings: Settings, frame: Frame, release: Release, tag: str, base: Mapping[str, str], inputs: Mapping[str, str]
 ) -> dict[str, str]:
-    """The labels that a frame gets whatever its Dockerfile says: the label.OCI set, and this project's own.
+    """The labels that a frame gets whatever its Dockerfile says: the OCI set, and this project's own.
 
     Args:
         base: `name` (reference), `id` and `digest` of the base it is built on, and `vendor` (its pins).

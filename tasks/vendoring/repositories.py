@@ -8,6 +8,7 @@ import subprocess
 from contextlib import suppress
 from pathlib import Path
 
+from ..host.git_environment import OF_ANOTHER_REPOSITORY
 from . import archives as unpack
 from .downloads import Job
 from .pins import Git, Refused, bare, shown
@@ -20,8 +21,7 @@ for setting in (
 ):  # fmt: skip
     GIT += ["-c", setting]
 UNTOLD = "Could not read from remote repository"  # git, when ssh has said why
-GIT_FORGET = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_NAMESPACE",
-              "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_ASKPASS", "SSH_ASKPASS")  # fmt: skip
+ASKING = ("GIT_ASKPASS", "SSH_ASKPASS")  # programs that would ask a person
 
 
 def commit(pin: Git, job: Job) -> Path:
@@ -134,7 +134,7 @@ def git_environment(pin: Git) -> dict[str, str]:
     Files of this machine are open only to a pin that is itself one: a repository from elsewhere could name them as its
     submodules (CVE-2022-39253).
     """
-    env = {key: value for key, value in os.environ.items() if key not in GIT_FORGET}
+    env = {key: value for key, value in os.environ.items() if key not in (*OF_ANOTHER_REPOSITORY, *ASKING)}
     if "GIT_SSH" not in env or "GIT_SSH_COMMAND" in env:
         options = "-o BatchMode=yes -o ConnectTimeout=15 -o ServerAliveInterval=15"
         env["GIT_SSH_COMMAND"] = f"{env.get('GIT_SSH_COMMAND') or own_ssh() or 'ssh'} {options}"
