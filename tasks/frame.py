@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from invoke import Context, Exit, task
+from invoke import Context, Exit
 
 from . import base
 from .building import build as building
@@ -13,6 +13,7 @@ from .building.this_run import Stack, base_pending, stack
 from .engine import engine, label
 from .engine.engine import Engine, Image
 from .engine.names import valid_tag
+from .program.task import task
 from .settings.model import Frame
 from .settings.this_run import next_command, remember_built
 

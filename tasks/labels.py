@@ -4,10 +4,11 @@ import json
 import re
 import sys
 
-from invoke import Context, Exit, task
+from invoke import Context, Exit
 
 from .engine import engine
 from .engine.engine import Engine, Image
+from .program.task import task
 from .service import recovery
 from .service import versions as service
 from .service.versions import printable

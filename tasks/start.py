@@ -4,13 +4,14 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from invoke import Context, Exit, task
+from invoke import Context, Exit
 from msgspec import Struct
 
 from .engine import commands, engine, label
 from .engine.engine import Engine, Image
 from .engine.names import valid_tag
 from .host import prompt
+from .program.task import task
 from .service import data_folders as datadir
 from .service import recovery, switch
 from .service import versions as service
