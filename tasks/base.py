@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from invoke import Context, Exit, task
+from invoke import Context, Exit
 
 from . import fetch_vendor
 from .building import build as building
@@ -11,6 +11,7 @@ from .building.this_run import remember_base
 from .engine import commands, engine, label
 from .engine.engine import Engine
 from .host.shell import run
+from .program.task import task
 from .service import recovery
 from .settings.model import ROOT, Settings
 from .settings.this_run import load_settings

@@ -2,11 +2,12 @@
 
 import sys
 
-from invoke import Context, task
+from invoke import Context
 
 from . import testing
 from .host import debian
 from .host.shell import run
+from .program.task import task
 from .settings.model import ROOT
 
 

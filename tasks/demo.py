@@ -3,13 +3,14 @@
 import json
 import time
 
-from invoke import Context, Exit, task
+from invoke import Context, Exit
 
 from . import machine as engine_task
 from .engine import commands, engine
 from .engine.engine import Engine
 from .host import debian, port
 from .host.shell import ask, run
+from .program.task import task
 from .service import versions as service
 from .settings.load import load
 from .settings.model import ROOT, Frame, Settings

@@ -5,9 +5,10 @@ from pathlib import Path
 from threading import Event
 from typing import NamedTuple
 
-from invoke import Context, Exit, task
+from invoke import Context, Exit
 from msgspec.structs import replace
 
+from .program.task import task
 from .settings import model as settings
 from .vendoring import manifest as seal
 from .vendoring import pins as vendored

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from invoke import Context, Exit, task
+from invoke import Context, Exit
 
 from . import base
 from .building import build as building
@@ -13,8 +13,9 @@ from .building.this_run import Stack, base_pending, stack
 from .engine import engine, label
 from .engine.engine import Engine, Image
 from .engine.names import valid_tag
+from .program.task import task
 from .settings.model import Frame
-from .settings.this_run import again, remember_built
+from .settings.this_run import next_command, remember_built
 
 
 @task(
@@ -81,7 +82,7 @@ def version_tag(c: Context, shared: Stack, chosen: Frame, dirty: bool, suffix: s
     if release.dirty and not dirty:
         raise Exit(
             f"{shared.settings.source} has uncommitted changes. Commit them, or build them under a tag of their own: "
-            + again(c, chosen, "frame", "--dirty"),
+            + next_command(c, chosen, "frame", "--dirty"),
             code=2,
         )
     if release.dirty:

@@ -4,15 +4,16 @@ import json
 import re
 import sys
 
-from invoke import Context, Exit, task
+from invoke import Context, Exit
 
 from .engine import engine
 from .engine.engine import Engine, Image
+from .program.task import task
 from .service import recovery
 from .service import versions as service
 from .service.versions import printable
 from .settings.model import REFERENCE, Frame
-from .settings.this_run import again, load_settings
+from .settings.this_run import load_settings, next_command
 
 WIDE = 100_000  # columns of a pipe or a file
 
@@ -79,7 +80,9 @@ def running(c: Context, docker: Engine, frame: Frame) -> Image:
 def missing(c: Context, what: str, frame: Frame, images: list[Image]) -> Exit:
     """The sentence about a version that is not here, with those that are."""
     if not images:
-        return Exit(f"There is no version of {frame.image} on this engine. Type: {again(c, frame, 'frame')}", code=2)
+        return Exit(
+            f"There is no version of {frame.image} on this engine. Type: {next_command(c, frame, 'frame')}", code=2
+        )
     return Exit(f"{what}. Type --tag with one of: {', '.join(image.tag for image in images)}.", code=2)
 
 

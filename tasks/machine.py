@@ -5,12 +5,13 @@ import subprocess
 import time
 from pathlib import Path
 
-from invoke import Context, Exit, task
+from invoke import Context, Exit
 
 from .engine import engine as engines
 from .engine.endpoint import DEFAULT
 from .host import debian
 from .host.shell import ask, run
+from .program.task import task
 
 
 @task

@@ -4,18 +4,19 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from invoke import Context, Exit, task
+from invoke import Context, Exit
 from msgspec import Struct
 
 from .engine import commands, engine, label
 from .engine.engine import Engine, Image
 from .engine.names import valid_tag
 from .host import prompt
+from .program.task import task
 from .service import data_folders as datadir
 from .service import recovery, switch
 from .service import versions as service
 from .settings.model import Frame, Settings
-from .settings.this_run import again, built, load_settings
+from .settings.this_run import built, load_settings, next_command
 
 if TYPE_CHECKING:
     from .recommended.command import Recommended
@@ -78,7 +79,7 @@ def rollback(
         if image and image.id not in running:
             break
     else:
-        way = again(c, frame, "start")
+        way = next_command(c, frame, "start")
         raise Exit(f"There is no earlier version of {frame.service} to return to. Type: {way}", code=2)
     image = service.by_own_name(docker, frame, image)
     switch_to(c, docker, settings, frame, image, Wishes(wait, rehearsal, trust, yes, from_settings=from_settings))
@@ -108,7 +109,7 @@ def stop(c: Context, name: str = "") -> None:
         raise Exit(f"{running[0].name} was stopped, but somebody else starts a version in this moment.", code=1)
     image = docker.image(running[0].image)
     version = service.tag_of(frame, service.by_own_name(docker, frame, image)) if image else "TAG"
-    print(f"{running[0].name} is stopped. To start it again: {again(c, frame, 'start', '--tag', version)}")
+    print(f"{running[0].name} is stopped. To start it again: {next_command(c, frame, 'start', '--tag', version)}")
 
 
 def pick(c: Context, docker: Engine, frame: Frame, tag: str, latest: bool) -> Image:
@@ -124,7 +125,9 @@ def pick(c: Context, docker: Engine, frame: Frame, tag: str, latest: bool) -> Im
         return named
     images = docker.images(frame.image)
     if not images:
-        raise Exit(f"There is no version of {frame.image} on this engine. Type: {again(c, frame, 'frame')}", code=2)
+        raise Exit(
+            f"There is no version of {frame.image} on this engine. Type: {next_command(c, frame, 'frame')}", code=2
+        )
     versions = {image.tag: image for image in images}
     if tag:
         missing = f"There is no version {service.printable(tag)} of {frame.image}."
@@ -136,7 +139,7 @@ def pick(c: Context, docker: Engine, frame: Frame, tag: str, latest: bool) -> Im
         prompt.choose(
             f"Which version of {frame.image}?",
             service.lines(images, running),
-            f"Several versions are here and nobody can be asked. Type: {again(c, frame, 'start')} --tag TAG",
+            f"Several versions are here and nobody can be asked. Type: {next_command(c, frame, 'start')} --tag TAG",
         )
     ]
 

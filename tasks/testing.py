@@ -4,10 +4,11 @@ import os
 import shlex
 import sys
 
-from invoke import Context, task
+from invoke import Context
 
 from .host import debian
 from .host.shell import run
+from .program.task import task
 from .settings.model import ROOT
 
 # What the tests use besides Python, as (program, Debian package).

@@ -34,7 +34,7 @@ class Runner(Local):
 
     def send_interrupt(self, interrupt: KeyboardInterrupt) -> None:
         self.interrupted = True
-        by_signal = bool(interrupt.args)  # see `interrupt` in invoking.py
+        by_signal = bool(interrupt.args)  # see `interrupt` in signals.py
         if by_signal or not os.isatty(0):  # the Ctrl-C of a terminal has reached the command already
             self.process.terminate()
 

@@ -1,4 +1,4 @@
-"""Signals that ask a run to end, held back while something must not be torn in two."""
+"""Signals that ask a run to end: what they do, and how they are held back while something must not be torn in two."""
 
 import signal
 import threading
@@ -6,6 +6,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def interrupt(number: int, frame: object) -> None:
+    """A signal that asks to end becomes what Ctrl-C is in Python; its number tells it from one."""
+    raise KeyboardInterrupt(number)
+
+
+@contextmanager
+def as_interrupts() -> Iterator[None]:
+    """Make the other signals that ask to end what Ctrl-C is: a task that changes something undoes it for them too."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    ending = [number for number in ASKING if signal.getsignal(number) == signal.SIG_DFL]  # nohup's choice stays
+    for number in ending:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number in ending:
+            signal.signal(number, signal.SIG_DFL)
 
 
 @contextmanager

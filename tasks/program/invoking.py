@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from os import PathLike
@@ -14,7 +13,9 @@ from invoke import Config, Context, Exit, Program
 from invoke.config import AmbiguousMergeError
 from invoke.exceptions import AmbiguousEnvVar, CollectionNotFound, ParseError, UncastableEnvVar
 
+from ..host import signals
 from ..settings.model import ROOT
+from .endings import told
 
 SUFFIXES = (".yaml", ".yml", ".json", ".py")  # of the settings files that Invoke reads
 HELP = "Type inv --list for the tasks, inv --help TASK for its flags."
@@ -144,14 +145,9 @@ class StackProgram(Program):
         wrong_arguments(self.config.load_shell_env)  # again before each task, but here its complaint has a sentence
 
     def execute(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGHUP):  # a task that changes something undoes it, as for Ctrl-C
-            if signal.getsignal(number) == signal.SIG_DFL:  # nohup's choice stays
-                signal.signal(number, interrupt)
-        try:
+        with told(), signals.as_interrupts():
             self.look_ahead()
             super().execute()
-        except KeyboardInterrupt:
-            raise Exit("Stopped.", code=130) from None
 
     def look_ahead(self) -> None:
         """Let each typed task that has a function `refuse_early` do so, before a task in front of it takes its time.
@@ -221,11 +217,6 @@ def conflict(one: Any, other: Any, section: str = "") -> str:
         elif None not in pair and (isinstance(pair[0], dict) or isinstance(pair[1], dict)):
             return name
     return ""
-
-
-def interrupt(number: int, frame: object) -> None:
-    """A signal that asks to end becomes what Ctrl-C is in Python; its number tells it from one."""
-    raise KeyboardInterrupt(number)
 
 
 def not_yaml(path: PathLike[Any], error: Exception) -> Exit:

@@ -22,7 +22,7 @@ from ..engine.engine import Container, Engine, Unreachable, moment
 from ..host import progress, signals
 from ..host.shell import Failed, run
 from ..settings.model import Frame, Settings, Start
-from ..settings.this_run import again
+from ..settings.this_run import next_command
 from . import health, ticket
 from . import versions as service
 from .ticket import Held, Ticket
@@ -72,7 +72,7 @@ def notice(c: Context, docker: Engine, frame: Frame) -> str:
     _, theirs, gone = found
     if gone:
         tag = service.printable(theirs.tag)
-        return f"A switch of {frame.service} to {tag} was cut off. To recover, type: {again(c, frame, 'start')}"
+        return f"A switch of {frame.service} to {tag} was cut off. To recover, type: {next_command(c, frame, 'start')}"
     return f"{theirs.who()}."
 
 

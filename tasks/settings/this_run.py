@@ -43,7 +43,7 @@ def load_settings(c: Context) -> Settings:
     return cast(Settings, kept(c)["stack_settings"])
 
 
-def again(c: Context, frame: Frame, task: str, *words: str) -> str:
+def next_command(c: Context, frame: Frame, task: str, *words: str) -> str:
     """A command to type next, spelled so that it means the same frame and the same settings file as this run."""
     settings = load_settings(c)
     file = ["-f", str(c.config._runtime_path)] if c.config._runtime_path else []

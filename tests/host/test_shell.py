@@ -126,7 +126,7 @@ def test_an_environment_adds_and_removes(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize("how", ["Ctrl-C in a terminal", "kill"])
 def test_an_interrupt_ends_the_command_and_is_not_swallowed(door: str, how: str) -> None:
     body = "import signal, sys; sys.path.insert(0, sys.argv[1])\n"
-    body += "from invoke import Config, Context; from tasks.program.invoking import interrupt\n"
+    body += "from invoke import Config, Context; from tasks.host.signals import interrupt\n"
     body += "from tasks.host.shell import Runner, ask, run\n"
     body += "signal.signal(signal.SIGTERM, interrupt)\n"
     body += "c = Context(Config(overrides={'runners': {'local': Runner}}))\nargv = ['sleep', '60']\n"

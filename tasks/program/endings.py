@@ -1,0 +1,27 @@
+"""How a run ends: what is raised becomes a sentence and an exit code."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from invoke import Exit
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turn what ends a task, or the way to it, into an Exit.
+
+    Raises:
+        Exit: with code 130 for an interrupt, 1 for an output that cannot be written.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Exit("Stopped.", code=130) from None
+    except BrokenPipeError:  # nobody reads on, as with `inv --list | head -1`
+        raise Exit(code=1) from None
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        place = f" {error.filename}" if error.filename else ""
+        raise Exit(f"Cannot write{place}: the disk is full.", code=1) from None
