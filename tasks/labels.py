@@ -7,7 +7,8 @@ import sys
 from invoke import Context, Exit, task
 
 from .engine import engine
-from .engine.engine import Engine, Image
+from .engine.engine import Engine
+from .engine.records import ImageRow
 from .service import recovery
 from .service import versions as service
 from .service.versions import printable
@@ -33,6 +34,7 @@ def labels(c: Context, name: str = "", tag: str = "", image: str = "", json: boo
     if json and key:
         raise Exit("--json prints all labels and --key one value: type one of them.", code=2)
     docker = engine.engine()
+    found: ImageRow | None
     if image:
         found = docker.image(image) if re.fullmatch(REFERENCE, image) else None
         if found is None:
@@ -45,7 +47,7 @@ def labels(c: Context, name: str = "", tag: str = "", image: str = "", json: boo
     show(found, json, key)
 
 
-def tagged(c: Context, docker: Engine, frame: Frame, tag: str) -> Image:
+def tagged(c: Context, docker: Engine, frame: Frame, tag: str) -> ImageRow:
     """A frame's image with this tag.
 
     Raises:
@@ -58,7 +60,7 @@ def tagged(c: Context, docker: Engine, frame: Frame, tag: str) -> Image:
     raise missing(c, f"There is no version {printable(tag)} of {frame.image}", frame, images)
 
 
-def running(c: Context, docker: Engine, frame: Frame) -> Image:
+def running(c: Context, docker: Engine, frame: Frame) -> ImageRow:
     """The image of the version that runs; it may have lost its tag to a later build.
 
     Raises:
@@ -76,14 +78,14 @@ def running(c: Context, docker: Engine, frame: Frame) -> Image:
     return found
 
 
-def missing(c: Context, what: str, frame: Frame, images: list[Image]) -> Exit:
+def missing(c: Context, what: str, frame: Frame, images: list[ImageRow]) -> Exit:
     """The sentence about a version that is not here, with those that are."""
     if not images:
         return Exit(f"There is no version of {frame.image} on this engine. Type: {again(c, frame, 'frame')}", code=2)
     return Exit(f"{what}. Type --tag with one of: {', '.join(image.tag for image in images)}.", code=2)
 
 
-def show(image: Image, as_json: bool, key: str) -> None:
+def show(image: ImageRow, as_json: bool, key: str) -> None:
     """Print the labels: one bare value, JSON, or a table. A terminal gets nothing that could steer it."""
     if as_json:
         print(json.dumps(image.labels, indent=2, sort_keys=True))
@@ -96,7 +98,7 @@ def show(image: Image, as_json: bool, key: str) -> None:
         raise Exit(f"{image.reference} has no label {printable(key)}. It has: {names or 'none'}.", code=2)
 
 
-def show_table(image: Image) -> None:
+def show_table(image: ImageRow) -> None:
     """Print the labels as a table, as wide as the terminal; in a file or a pipe, no value is wrapped."""
     from rich import box
     from rich.console import Console
