@@ -7,7 +7,8 @@ import sys
 from invoke import Context, Exit
 
 from .engine import engine
-from .engine.engine import Engine, Image
+from .engine.engine import Engine
+from .engine.records import ImageRow
 from .program.task import task
 from .service import recovery
 from .service import versions as service
@@ -34,6 +35,7 @@ def labels(c: Context, name: str = "", tag: str = "", image: str = "", json: boo
     if json and key:
         raise Exit("--json prints all labels and --key one value: type one of them.", code=2)
     docker = engine.engine()
+    found: ImageRow | None
     if image:
         found = docker.image(image) if re.fullmatch(REFERENCE, image) else None
         if found is None:
@@ -46,7 +48,7 @@ def labels(c: Context, name: str = "", tag: str = "", image: str = "", json: boo
     show(found, json, key)
 
 
-def tagged(c: Context, docker: Engine, frame: Frame, tag: str) -> Image:
+def tagged(c: Context, docker: Engine, frame: Frame, tag: str) -> ImageRow:
     """A frame's image with this tag.
 
     Raises:
@@ -59,7 +61,7 @@ def tagged(c: Context, docker: Engine, frame: Frame, tag: str) -> Image:
     raise missing(c, f"There is no version {printable(tag)} of {frame.image}", frame, images)
 
 
-def running(c: Context, docker: Engine, frame: Frame) -> Image:
+def running(c: Context, docker: Engine, frame: Frame) -> ImageRow:
     """The image of the version that runs; it may have lost its tag to a later build.
 
     Raises:
@@ -77,7 +79,7 @@ def running(c: Context, docker: Engine, frame: Frame) -> Image:
     return found
 
 
-def missing(c: Context, what: str, frame: Frame, images: list[Image]) -> Exit:
+def missing(c: Context, what: str, frame: Frame, images: list[ImageRow]) -> Exit:
     """The sentence about a version that is not here, with those that are."""
     if not images:
         return Exit(
@@ -86,7 +88,7 @@ def missing(c: Context, what: str, frame: Frame, images: list[Image]) -> Exit:
     return Exit(f"{what}. Type --tag with one of: {', '.join(image.tag for image in images)}.", code=2)
 
 
-def show(image: Image, as_json: bool, key: str) -> None:
+def show(image: ImageRow, as_json: bool, key: str) -> None:
     """Print the labels: one bare value, JSON, or a table. A terminal gets nothing that could steer it."""
     if as_json:
         print(json.dumps(image.labels, indent=2, sort_keys=True))
@@ -99,7 +101,7 @@ def show(image: Image, as_json: bool, key: str) -> None:
         raise Exit(f"{image.reference} has no label {printable(key)}. It has: {names or 'none'}.", code=2)
 
 
-def show_table(image: Image) -> None:
+def show_table(image: ImageRow) -> None:
     """Print the labels as a table, as wide as the terminal; in a file or a pipe, no value is wrapped."""
     from rich import box
     from rich.console import Console

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from invoke import Context, Exit
 
-from .engine import engine as engines
-from .engine.endpoint import DEFAULT
+from .engine.client import DENIED, Unreachable
+from .engine.endpoint import DEFAULT, Endpoint, resolve
 from .host import debian
 from .host.shell import ask, run
 from .program.task import task
@@ -20,7 +20,7 @@ def engine(c: Context) -> None:
 
     Installs docker.io on Debian or Ubuntu, as root, after saying so. Elsewhere it says what to type.
     """
-    endpoint = engines.resolve()
+    endpoint = resolve()
     answer = asked(c, endpoint)
     if not answer and endpoint.host != DEFAULT:
         if debian.program("docker") is None:
@@ -36,7 +36,7 @@ def engine(c: Context) -> None:
         )
     there = Path(endpoint.socket)
     if not answer and there.exists() and not os.access(there, os.R_OK | os.W_OK):
-        raise engines.Unreachable(endpoint, engines.DENIED)
+        raise Unreachable(endpoint, DENIED)
     if not answer:
         if debian.program("dockerd") is None or debian.program("docker") is None:
             debian.install(c, ["docker.io"], "for a Docker Engine")
@@ -45,7 +45,7 @@ def engine(c: Context) -> None:
     print(f"Docker Engine {answer or 'would answer'} at {endpoint.host}.", flush=True)
 
 
-def asked(c: Context, endpoint: engines.Endpoint) -> str:
+def asked(c: Context, endpoint: Endpoint) -> str:
     """The engine's version and storage, asked with the docker CLI; "" when none answers."""
     # Without an engine, a client since 25 ends with 0 all the same, and prints what is not there as nothing.
     question = ["docker", "info", "--format", "{{if .ServerVersion}}{{.ServerVersion}} ({{.Driver}}){{end}}"]

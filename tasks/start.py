@@ -8,8 +8,9 @@ from invoke import Context, Exit
 from msgspec import Struct
 
 from .engine import commands, engine, label
-from .engine.engine import Engine, Image
+from .engine.engine import Engine
 from .engine.names import valid_tag
+from .engine.records import ImageRow
 from .host import prompt
 from .program.task import task
 from .service import data_folders as datadir
@@ -55,7 +56,9 @@ def start(
     docker = engine.engine()
     recovery.recover(c, docker, settings, frame)
     if ours and c.config.run.dry and docker.image(f"{frame.image}:{ours.tag}") is None:
-        image = Image("", f"{frame.image}:{ours.tag}", {}, 0, 0)  # it would have been built in this very run
+        image: ImageRow = ImageRow(
+            "", f"{frame.image}:{ours.tag}", {}, 0, 0
+        )  # it would have been built in this very run
     else:
         image = service.by_own_name(docker, frame, pick(c, docker, frame, ours.tag if ours else tag, latest))
     if not force and switch.runs_already(docker, frame, image):
@@ -81,8 +84,8 @@ def rollback(
     else:
         way = next_command(c, frame, "start")
         raise Exit(f"There is no earlier version of {frame.service} to return to. Type: {way}", code=2)
-    image = service.by_own_name(docker, frame, image)
-    switch_to(c, docker, settings, frame, image, Wishes(wait, rehearsal, trust, yes, from_settings=from_settings))
+    chosen = service.by_own_name(docker, frame, image)
+    switch_to(c, docker, settings, frame, chosen, Wishes(wait, rehearsal, trust, yes, from_settings=from_settings))
 
 
 @task(help={"name": NAME_HELP})
@@ -112,7 +115,7 @@ def stop(c: Context, name: str = "") -> None:
     print(f"{running[0].name} is stopped. To start it again: {next_command(c, frame, 'start', '--tag', version)}")
 
 
-def pick(c: Context, docker: Engine, frame: Frame, tag: str, latest: bool) -> Image:
+def pick(c: Context, docker: Engine, frame: Frame, tag: str, latest: bool) -> ImageRow:
     """The version to start.
 
     Raises:
@@ -155,7 +158,7 @@ class Wishes(Struct, frozen=True):
     from_settings: bool = False
 
 
-def switch_to(c: Context, docker: Engine, settings: Settings, frame: Frame, image: Image, wishes: Wishes) -> None:
+def switch_to(c: Context, docker: Engine, settings: Settings, frame: Frame, image: ImageRow, wishes: Wishes) -> None:
     """Switch to a version, once its recommended command is found to be safe."""
     words = command(c, docker, settings, frame, image, wishes)
     datadir.prepare(c, docker, settings, words)
@@ -164,7 +167,7 @@ def switch_to(c: Context, docker: Engine, settings: Settings, frame: Frame, imag
 
 
 def command(
-    c: Context, docker: Engine, settings: Settings, frame: Frame, image: Image, wishes: Wishes
+    c: Context, docker: Engine, settings: Settings, frame: Frame, image: ImageRow, wishes: Wishes
 ) -> "Recommended":
     """The image's recommended command, or that of the settings, checked.
 

@@ -13,7 +13,8 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from tasks.engine.engine import Endpoint, Engine
+from tasks.engine.endpoint import Endpoint
+from tasks.engine.engine import Engine
 from tasks.host.debian import program
 
 # Takes runc's arguments under the name nvidia. Where the engine may not raise limits (many sandboxes),

@@ -20,6 +20,7 @@ from projects import as_nobody, copy, run, without
 from sites import ROOT, free_port
 
 from tasks import demo
+from tasks.engine import client
 from tasks.engine import engine as engines
 from tasks.host.debian import program
 
@@ -195,12 +196,12 @@ def test_who_may_not_use_the_socket_is_told_how(private_engine: PrivateEngine) -
     socket_file.chmod(0)
     try:
         said = run([*as_nobody(), *INV, "labels"], code=1, env={"DOCKER_HOST": private_engine.host}).stderr
-        assert said.endswith(f"at {private_engine.host} may not be used by you. {engines.JOIN}\n")
+        assert said.endswith(f"at {private_engine.host} may not be used by you. {client.JOIN}\n")
     finally:
         socket_file.chmod(mode)
     denied = f"touch /run/docker.sock && chmod 0 /run/docker.sock && exec unshare --user {shlex.join(INV)} engine"
     done = run([*machine_without_an_engine(), "sh", "-ec", denied], code=1)
-    assert done.stderr.endswith(f"at unix:///var/run/docker.sock may not be used by you. {engines.JOIN}\n")
+    assert done.stderr.endswith(f"at unix:///var/run/docker.sock may not be used by you. {client.JOIN}\n")
 
 
 NO_APT = "Install docker.io for {}: this machine has no apt-get, so inv cannot do it."

@@ -6,7 +6,8 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
 
-from ..engine.engine import Engine, Unreachable
+from ..engine.client import Unreachable
+from ..engine.engine import Engine
 
 EVERY = 0.05  # seconds between two looks
 AT_LEAST = 2.0  # seconds that a check is given even when little is left: the way to the engine may be long
@@ -115,6 +116,6 @@ def outcome(docker: Engine, name: str, test: list[str]) -> tuple[int | None, byt
             return None, str(error).encode()  # it stopped in this moment: the next look tells
 
     try:
-        return docker.ask(check) or (None, b"")
+        return docker.through_sdk(check) or (None, b"")
     except Unreachable as error:
         return error

@@ -18,7 +18,9 @@ from typing import Any
 from invoke import Context, Exit
 
 from ..engine import commands, label
-from ..engine.engine import Container, Engine, Unreachable, moment
+from ..engine.client import Unreachable
+from ..engine.engine import Engine
+from ..engine.records import ContainerRow, moment
 from ..host import progress, signals
 from ..host.shell import Failed, run
 from ..settings.model import Frame, Settings, Start
@@ -220,7 +222,7 @@ def settle_names(do: Door, docker: Engine, name: str, theirs: Ticket) -> None:
     do(commands.rename(name + NEXT, name), f"{name + NEXT} runs, but cannot be renamed.")
 
 
-def stay_down(do: Door, docker: Engine, container: Container) -> None:
+def stay_down(do: Door, docker: Engine, container: ContainerRow) -> None:
     """Keep a reboot from starting a container of an earlier version, which would fight for the port."""
     if docker.restarts_by_itself(container.id):
         try:

@@ -12,7 +12,9 @@ from invoke import Context, Exit
 from msgspec import Struct
 
 from ..engine import commands, label
-from ..engine.engine import Container, Engine, Image, Unreachable
+from ..engine.client import Unreachable
+from ..engine.engine import Engine
+from ..engine.records import ContainerRow, ImageRow
 from ..host import port, progress, shell
 from ..settings.model import Frame, Settings
 from . import health, recovery, ticket
@@ -34,7 +36,7 @@ class Order(Struct, frozen=True):
 
     settings: Settings
     frame: Frame
-    image: Image
+    image: ImageRow
     recommended: "Recommended"
     rehearse: bool = True
     force: bool = False
@@ -57,11 +59,11 @@ class Order(Struct, frozen=True):
 class Situation(Struct, frozen=True):
     """What is on the engine before a switch: the running versions, and a stopped container that holds the name."""
 
-    running: tuple[Container, ...]
-    holder: Container | None
+    running: tuple[ContainerRow, ...]
+    holder: ContainerRow | None
 
     @property
-    def old(self) -> tuple[Container, ...]:
+    def old(self) -> tuple[ContainerRow, ...]:
         """Every container that has to make room."""
         return (*self.running, *([self.holder] if self.holder else []))
 
@@ -84,7 +86,7 @@ def look(docker: Engine, frame: Frame) -> Situation:
     return situation
 
 
-def seen(docker: Engine, frame: Frame, containers: Sequence[Container], known: str = "") -> Situation:
+def seen(docker: Engine, frame: Frame, containers: Sequence[ContainerRow], known: str = "") -> Situation:
     """The situation that these containers are, which are all on the engine. `known`: as in `service.versions`.
 
     Raises:
@@ -103,7 +105,7 @@ def seen(docker: Engine, frame: Frame, containers: Sequence[Container], known: s
     return Situation(running, holder if holder and not holder.running else None)
 
 
-def runs_already(docker: Engine, frame: Frame, image: Image) -> bool:
+def runs_already(docker: Engine, frame: Frame, image: ImageRow) -> bool:
     """Whether the service runs this very image alone, and no switch is under way; then says so.
 
     Raises:
@@ -115,7 +117,7 @@ def runs_already(docker: Engine, frame: Frame, image: Image) -> bool:
     return says_current(seen(docker, frame, containers, image.id), image)
 
 
-def says_current(situation: Situation, image: Image) -> bool:
+def says_current(situation: Situation, image: ImageRow) -> bool:
     """Whether there is nothing to do, and if so, says it."""
     found = [(container.image, container.state) for container in situation.running]
     if not image.id or found != [(image.id, "running")]:  # one that is paused, or restarts in a loop, serves nobody

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from ..engine import label
-from ..engine.engine import Container
+from ..engine.records import ContainerRow
 from .versions import printable
 
 LATEST = 253402300799  # the last second of the year 9999, in seconds since 1970: a label can hold any number
@@ -66,7 +66,7 @@ class Ticket(msgspec.Struct, frozen=True):
         return age > self.limit
 
 
-def write(tag: str, old: tuple[Container, ...], limit: float) -> Ticket:
+def write(tag: str, old: tuple[ContainerRow, ...], limit: float) -> Ticket:
     """A ticket for this process. `old`: the containers that hold the service's name or run a version of the frame."""
     try:
         user = getpass.getuser()
@@ -84,7 +84,7 @@ def write(tag: str, old: tuple[Container, ...], limit: float) -> Ticket:
     )
 
 
-def held(containers: tuple[Container, ...]) -> tuple[Held, ...]:
+def held(containers: tuple[ContainerRow, ...]) -> tuple[Held, ...]:
     """Containers as a ticket holds them."""
     return tuple(Held(container.id[:12], container.name, container.running) for container in containers)
 

@@ -5,7 +5,8 @@ import time
 from collections.abc import Collection, Iterable
 
 from ..engine import label
-from ..engine.engine import Container, Engine, Image
+from ..engine.engine import Engine
+from ..engine.records import ContainerRow, ImageRow
 from ..host.text import age, printable
 from ..settings.model import Frame
 
@@ -17,13 +18,13 @@ def passing(frame: Frame) -> set[str]:
     return {frame.service + end for end in (NEXT, REHEARSAL, RECOVERY)}
 
 
-def running(docker: Engine, frame: Frame) -> list[Container]:
+def running(docker: Engine, frame: Frame) -> list[ContainerRow]:
     """The containers that run a version of this frame, whatever their names."""
     found = versions(docker, frame, docker.containers())
     return [container for container in found if container.running]
 
 
-def versions(docker: Engine, frame: Frame, containers: Iterable[Container], known: str = "") -> list[Container]:
+def versions(docker: Engine, frame: Frame, containers: Iterable[ContainerRow], known: str = "") -> list[ContainerRow]:
     """Those of the containers that were made from a version of this frame. `known`: the id of an image that is one.
 
     A container's labels are those of its image, and a child image inherits them; so the image decides. Either it has a
@@ -55,12 +56,12 @@ def is_child(docker: Engine, image: str, others: Iterable[str]) -> bool:
                for other in others if (below := docker.layers(other)))  # fmt: skip
 
 
-def tag_of(frame: Frame, image: Image) -> str:
+def tag_of(frame: Frame, image: ImageRow) -> str:
     """The tag under which an image is a version of this frame; what `version_of` says if it has none (any more)."""
     return image.tag if belongs(image.reference, frame) else label.version_of(image.labels, image.id)
 
 
-def by_own_name(docker: Engine, frame: Frame, image: Image) -> Image:
+def by_own_name(docker: Engine, frame: Frame, image: ImageRow) -> ImageRow:
     """An image under the tag that it was built under, if that still means this very image: it may have others too."""
     own = f"{frame.image}:{label.version_of(image.labels, image.id)}"
     if image.reference == own:
@@ -69,14 +70,14 @@ def by_own_name(docker: Engine, frame: Frame, image: Image) -> Image:
     return named if named and named.id == image.id else image
 
 
-def kept_name(service: str, container: Container, taken: Collection[str]) -> str:
+def kept_name(service: str, container: ContainerRow, taken: Collection[str]) -> str:
     """A free name for a container of an earlier version: `<service>.<tag>`, or with a number behind it."""
     name = f"{service}.{re.sub('[^a-zA-Z0-9_.-]', '-', label.version_of(container.labels, container.image))}"
     numbers = (f"{name}.{number}" for number in range(2, len(taken) + 3))
     return next(free for free in (name, *numbers) if free not in taken)
 
 
-def kept(docker: Engine, frame: Frame) -> list[Container]:
+def kept(docker: Engine, frame: Frame) -> list[ContainerRow]:
     """The stopped containers of earlier versions, `<service>.…`, the last that ran first."""
     special = passing(frame)
     found = [
@@ -90,7 +91,7 @@ def kept(docker: Engine, frame: Frame) -> list[Container]:
     return sorted(found, key=lambda container: finished[container.id], reverse=True)
 
 
-def lines(images: Iterable[Image], ids_running: set[str], now: float | None = None) -> dict[str, str]:
+def lines(images: Iterable[ImageRow], ids_running: set[str], now: float | None = None) -> dict[str, str]:
     """One line a version for people: tag, commit, branch, age, size, and which one runs."""
     moment = time.time() if now is None else now
     rows = [

@@ -1,0 +1,172 @@
+"""Talking to a Docker Engine: one question over HTTP, through its Unix socket or the docker SDK. Only for reading."""
+
+import json
+import socket
+from collections.abc import Callable
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+from invoke import Exit
+
+from .endpoint import Endpoint, context_files
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+TIMEOUT = 60.0  # seconds without a byte, as the docker SDK has it
+DENIED = "permission denied"
+JOIN = "Use sudo, or type: sudo usermod -aG docker $USER, and log in again."
+
+
+class Unreachable(Exit):
+    """No engine answers, or it refuses; exit code 1."""
+
+    def __init__(self, endpoint: Endpoint, reason: str, refusal: bool = False) -> None:
+        why = short(reason)
+        said = f"answers with an error: {reason}" if refusal else f"does not answer: {why}. Type: inv engine"
+        if why == DENIED and endpoint.local and not refusal:
+            said = f"may not be used by you. {JOIN}"
+        super().__init__(f"The Docker Engine at {endpoint.host} {said}", code=1)
+
+
+class Client:
+    """The way to one engine. `environment` is what the docker CLI needs to talk to the same one."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self.environment = endpoint.environment()
+
+    def get(self, *path: str, **query: object) -> Any:
+        """Ask the engine's API (https://docs.docker.com/reference/api/engine/), in the engine's own version of it.
+
+        Args:
+            path: its parts, each of which is quoted.
+            query: its parameters; `filters` as a dictionary of lists.
+
+        Returns:
+            What JSON says: an object, or a list of objects; None when the engine has no such thing.
+
+        Raises:
+            Unreachable: when no engine answers or it refuses.
+        """
+        values = {key: json.dumps(value) if isinstance(value, dict) else str(value) for key, value in query.items()}
+        target = "/".join(("", *(quote(part, safe="/:@") for part in path)))
+        if values:
+            target += "?" + urlencode(values)
+        status, body = self.fetch(target)
+        if status == 404 or 300 <= status < 400:  # a redirect: to a name that holds `..`
+            return None
+        try:
+            said = json.loads(body)
+        except ValueError:
+            said = None  # cut off, or no engine
+        if status >= 400:
+            reason = said.get("message") if isinstance(said, dict) else ""
+            raise Unreachable(self.endpoint, first_line(reason or f"HTTP status {status}"), refusal=True)
+        rows = said if isinstance(said, list) else [said]
+        if not all(isinstance(row, dict) for row in rows):
+            raise Unreachable(self.endpoint, "what it says is not what an engine says")
+        return said
+
+    def fetch(self, target: str) -> tuple[int, bytes]:
+        """One question over HTTP, and no redirect followed: the status and the body of the answer.
+
+        An engine behind a Unix socket is asked without the SDK: that takes longer to import than `start` takes in all
+        when there is nothing to do.
+        """
+        if self.endpoint.socket:
+            try:
+                return over_socket(self.endpoint.socket, target)
+            except OSError as error:
+                raise Unreachable(self.endpoint, first_line(error)) from None
+
+        def over_sdk(client: "APIClient") -> tuple[int, bytes]:
+            answer = client.get(client.base_url + target, timeout=client.timeout, allow_redirects=False)
+            return answer.status_code, answer.content
+
+        found: tuple[int, bytes] = self.through_sdk(over_sdk)
+        return found
+
+    def through_sdk(self, question: Callable[["APIClient"], Any]) -> Any:
+        """Ask the engine through the docker SDK; None when it has no such thing.
+
+        Raises:
+            Unreachable: when no engine answers or it refuses.
+        """
+        from docker.errors import DockerException, NotFound
+        from docker.utils.socket import SocketError
+        from requests import RequestException
+        from urllib3.exceptions import HTTPError
+
+        try:
+            return question(sdk_client(self.endpoint))
+        except NotFound:
+            return None
+        except (DockerException, RequestException, SocketError, HTTPError, OSError) as error:  # the SDK wraps only some
+            refusal = getattr(error, "explanation", None)  # it answered, but with an error of its own
+            raise Unreachable(self.endpoint, first_line(refusal or error), bool(refusal)) from None
+
+
+def over_socket(path: str, target: str) -> tuple[int, bytes]:
+    """Ask a server behind a Unix socket one question.
+
+    In HTTP/1.0, where an answer ends with its connection: nothing is sent in chunks.
+
+    Args:
+        path: of the socket.
+        target: what to get, quoted as in a URL.
+
+    Returns:
+        The status, such as 200, and the body.
+
+    Raises:
+        OSError: when nobody answers, or not in HTTP.
+    """
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(TIMEOUT)
+        connection.connect(path)
+        connection.sendall(f"GET {target} HTTP/1.0\r\nHost: docker\r\n\r\n".encode())
+        with connection.makefile("rb") as answer:
+            protocol, status, *_ = [*answer.readline().split(), b"", b""]
+            if not (protocol.startswith(b"HTTP/") and status.isdigit()):
+                raise ConnectionError("Connection aborted")
+            while answer.readline().strip():  # the headers; then comes an empty line
+                pass
+            return int(status), answer.read()
+
+
+@lru_cache
+def sdk_client(endpoint: Endpoint) -> "APIClient":
+    """The SDK's client for an endpoint; made once."""
+    from docker import APIClient
+    from docker.tls import TLSConfig
+    from docker.utils import kwargs_from_env
+
+    if endpoint.context:
+        meta, folder = context_files(endpoint.context)
+        careless = json.loads(meta.read_text())["Endpoints"]["docker"].get("SkipTLSVerify", False)
+        ca, cert, key = (
+            str(path) if (path := folder / name).exists() else None for name in ("ca.pem", "cert.pem", "key.pem")
+        )
+        tls = TLSConfig(client_cert=(cert, key) if cert and key else None, ca_cert=ca, verify=not careless)
+        return APIClient(base_url=endpoint.host.replace("tcp://", "https://"), tls=tls, version="auto")
+    if endpoint.host.startswith("ssh://"):
+        from . import ssh
+
+        return ssh.client(endpoint.host)
+    tls = kwargs_from_env().get("tls", False) if endpoint.host.startswith("tcp://") else False
+    return APIClient(base_url=endpoint.host, tls=tls, version="auto")
+
+
+def short(reason: str) -> str:
+    """The telling end of the SDK's nested messages."""
+    for marker in ("No such file or directory", "Connection refused", "Permission denied", "Connection aborted"):
+        if marker.lower() in reason.lower():
+            return marker.lower()
+    return reason.rstrip(".")
+
+
+def first_line(reason: object) -> str:
+    """The first line of a message, or what kind of error it is."""
+    return (str(reason).splitlines() or [type(reason).__name__])[0]

@@ -1,0 +1,154 @@
+"""What the engine says of an image and of a container, as records: all that this project reads of it.
+
+There are two of each. A row is what a list of all of them says; the complete record adds what only `docker inspect`
+says, one question for each, and is a row too. So a signature shows how much was asked for.
+"""
+
+import re
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+
+class ImageRow(Struct, frozen=True):
+    """An image.
+
+    `reference` is the `repository:tag` under which it was found, else one of its tags, else its id. `tags` are all of
+    them, `digests` the `repository@sha256:…` under which a registry knows it; both may be empty. `created` is in
+    seconds since 1970, `size` in bytes.
+    """
+
+    id: str
+    reference: str
+    labels: dict[str, str]
+    created: float = 0.0
+    size: int = 0
+    tags: tuple[str, ...] = ()
+    digests: tuple[str, ...] = ()
+
+    @property
+    def tag(self) -> str:
+        return self.reference.rpartition(":")[2]
+
+
+class Image(ImageRow, frozen=True):
+    """An image, complete: `layers` from the lowest up, each by the hash of its content."""
+
+    layers: tuple[str, ...] = ()
+
+
+class ContainerRow(Struct, frozen=True):
+    """A container: `image` is the id of the image it was made from, `state` is docker's (running, exited, …)."""
+
+    id: str
+    name: str
+    image: str
+    state: str
+    labels: dict[str, str]
+
+    @property
+    def running(self) -> bool:
+        """Whether it holds its port and its name, as docker sees it: paused and between two restarts too."""
+        return self.state in ("running", "restarting", "paused")
+
+
+class Container(ContainerRow, frozen=True):
+    """A container, complete.
+
+    `exit_code` and `error` are of its last end. `created` and `finished` are by the engine's clock, in seconds since
+    1970; `finished` is 0 while it has never ended. `stop_timeout` are the seconds until `docker stop` kills it, None
+    where it does not say. `health_check` is a command as an argument list, () without a health check.
+    """
+
+    exit_code: int
+    error: str
+    created: float
+    finished: float
+    restarts: int
+    restart_policy: str
+    auto_remove: bool
+    stop_timeout: int | None
+    health_check: tuple[str, ...]
+
+    @property
+    def restarts_by_itself(self) -> bool:
+        """Whether the engine would start it again after a reboot although it was stopped by hand.
+
+        Source: https://docs.docker.com/engine/containers/start-containers-automatically/
+        """
+        return self.restart_policy in ("always", "on-failure")
+
+
+def image_row(row: dict[str, Any], reference: str = "") -> ImageRow:
+    """An image from a row of `GET /images/json`, under one of its tags."""
+    tags = named(row.get("RepoTags"))
+    found = reference or next(iter(tags), row["Id"])
+    labels = row.get("Labels") or {}
+    return ImageRow(row["Id"], found, labels, row["Created"], row["Size"], tags, named(row.get("RepoDigests")))
+
+
+def image(details: dict[str, Any], reference: str) -> Image:
+    """An image from `GET /images/{reference}/json`."""
+    tags = named(details.get("RepoTags"))
+    return Image(
+        id=details["Id"],
+        reference=reference if reference in tags or not tags else tags[0],
+        labels=details["Config"].get("Labels") or {},
+        created=moment(details["Created"]) if details.get("Created") else 0.0,
+        size=details["Size"],
+        tags=tags,
+        digests=named(details.get("RepoDigests")),
+        layers=tuple(details.get("RootFS", {}).get("Layers") or ()),
+    )
+
+
+def named(references: list[str] | None) -> tuple[str, ...]:
+    """An image's tags or digests; older engines list `<none>:<none>` where there is none."""
+    return tuple(reference for reference in references or () if not reference.startswith("<none>"))
+
+
+def container_row(row: dict[str, Any]) -> ContainerRow:
+    """A container from a row of `GET /containers/json`."""
+    return ContainerRow(row["Id"], (row["Names"] or ["/"])[0][1:], row["ImageID"], row["State"], row["Labels"] or {})
+
+
+def container(details: dict[str, Any]) -> Container:
+    """A container from `GET /containers/{name}/json`."""
+    state, config, host = details["State"], details["Config"], details["HostConfig"]
+    finished = moment(state["FinishedAt"])
+    return Container(
+        id=details["Id"],
+        name=details["Name"][1:],
+        image=details["Image"],
+        state=state["Status"],
+        labels=config.get("Labels") or {},
+        exit_code=state["ExitCode"],
+        error=state.get("Error") or "",
+        created=moment(details["Created"]),
+        finished=max(finished, 0.0),  # the engine says the year 1 where there was none yet
+        restarts=details.get("RestartCount") or 0,
+        restart_policy=(host.get("RestartPolicy") or {}).get("Name") or "",
+        auto_remove=bool(host.get("AutoRemove")),
+        stop_timeout=config.get("StopTimeout"),
+        health_check=health_check(config),
+    )
+
+
+def health_check(config: dict[str, Any]) -> tuple[str, ...]:
+    """The command of a container's health check, as an argument list; () if it has none.
+
+    Source: https://docs.docker.com/reference/api/engine/, HealthConfig.Test.
+    """
+    test = (config.get("Healthcheck") or {}).get("Test") or []
+    if test[:1] == ["CMD"]:
+        return tuple(test[1:])
+    if test[:1] == ["CMD-SHELL"]:
+        return (*(config.get("Shell") or ["/bin/sh", "-c"]), *test[1:])
+    return ()
+
+
+def moment(text: str) -> float:
+    """The engine's RFC 3339 times, such as 2019-08-30T14:46:20.123456789Z, in seconds since 1970."""
+    head, fraction, zone = re.fullmatch(r"([^.Z+]+?)(\.\d+)?(Z|[+-]\d\d:\d\d)", text).groups()  # type: ignore[union-attr]
+    return datetime.fromisoformat(head + zone.replace("Z", "+00:00")).timestamp() + float(fraction or 0)
