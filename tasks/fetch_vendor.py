@@ -8,6 +8,7 @@ from typing import NamedTuple
 from invoke import Context, Exit
 from msgspec.structs import replace
 
+from .building.this_run import remember_done
 from .program.task import task
 from .settings import model as settings
 from .vendoring import manifest as seal
@@ -40,6 +41,8 @@ def fetch_vendor(
 ) -> None:
     """Bring the pinned external libraries into vendor/."""
     bring(settings.ROOT / "vendor", only, update, to, check, force, bool(c.config.run.dry))
+    if not (only or update):
+        remember_done(c, "vendor")
 
 
 def bring(

@@ -14,6 +14,9 @@ from invoke import Config, Context
 from sites import DOCKERFILE, Site
 
 from tasks.building import build as building
+from tasks.building.dockerfile import declared
+from tasks.engine.commands import Recipe
+from tasks.settings.load import load
 
 LOCKS = {"tests=base.lock", "tests=visdom.lock"}
 HOSTILE = "feature/it's-\"$(touch${IFS}pwned)`;&|é"  # git takes it for the name of a branch or a tag
@@ -151,7 +154,7 @@ def test_a_tag_names_one_content(site: Site) -> None:
         "Type --suffix NAME for a tag of its own, or --force to replace it."
     )
     assert image_id(site, "tests/visdom:0.2.2") == first
-    wrong = site.inv("base", "frame", "--suffix", "a/b", "start", code=2)
+    wrong = site.inv("frame", "--suffix", "a/b", "start", code=2)
     assert wrong.stderr.startswith("0.2.2-a/b cannot be a tag") and wrong.stdout == ""
     site.inv("frame", "--suffix", "ours")
     assert site.label("tests/visdom:0.2.2-ours", "org.opencontainers.image.revision") == ours
@@ -335,10 +338,11 @@ def test_labels_that_do_not_get_into_the_image_at_the_end_of_its_dockerfile_are_
     site.inv("base")
     monkeypatch.setattr(building, "stamped", lambda dockerfile, labels, options: dockerfile)
     monkeypatch.setattr(building, "BUILDS", site.folder)
-    c = Context(Config(overrides={"run": {"in_stream": False}}))
-    building.build(
-        c, site.engine.api, "tests/visdom:1", site.dockerfile, site.source, {}, {"a": "b"}, ["--network", "host"]
-    )
+    config = Config(project_location=site.root, overrides={"run": {"in_stream": False}})
+    config.load_project()
+    c = Context(config)
+    recipe = Recipe("tests/visdom:1", site.dockerfile, site.source, {}, {"a": "b"}, ["--network", "host"])
+    building.build_image(building.Build(c, site.engine.api, load(c)), recipe)
     assert site.label("tests/visdom:1", "a") == "b"
     assert f"{site.dockerfile} swallowed the labels at its end; building again with flags." in capfd.readouterr().out
 
@@ -356,7 +360,7 @@ def test_what_a_dockerfile_ignores_is_ignored(site: Site) -> None:
 def test_declared_arguments_are_found_in_every_form(tmp_path: Path) -> None:
     file = tmp_path / "Dockerfile"
     file.write_bytes(b'# ARG NO caf\xe9\nARG A=1 B\n arg C\\\n D=x\nRUN echo ARG NO\n\tARG\tE="x"\nENV NO=1\nARGNO x\n')
-    assert building.declared(file, dict.fromkeys(["A", "B", "C", "D", "E", "NO"], "v")).keys() == {
+    assert declared(file, dict.fromkeys(["A", "B", "C", "D", "E", "NO"], "v")).keys() == {
         "A",
         "B",
         "C",

@@ -1,112 +1,82 @@
-"""What `base` and `frame` have in common: a build that may fail without losing the former image."""
+"""Building an image, one at a time, so that a build that fails or is killed leaves the former image."""
 
-import codecs
-import fcntl
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 from invoke import Context, Exit
+from msgspec import Struct
+from msgspec.structs import replace
 
-from ..engine import commands, label
+from ..engine import commands, engine, label
+from ..engine.commands import Recipe
 from ..engine.engine import Engine
+from ..host.files import locked
 from ..host.shell import run
-from ..settings.model import ROOT
+from ..settings.model import ROOT, Frame, Settings
+from ..settings.this_run import load_settings, next_command
+from .dockerfile import stamped, written
 
-BUILDS = ROOT / ".build"  # exported contexts and locks; never committed
-
-
-def dockerfile(path: Path, setting: str) -> Path:
-    """A Dockerfile that is there; `setting` names it.
-
-    Raises:
-        Exit: with code 2 when it is not.
-    """
-    if not path.is_file():
-        raise Exit(f"There is no Dockerfile {path}. It is the setting {setting}.", code=2)
-    return path
+BUILDS = ROOT / ".build"  # build contexts, Dockerfiles and locks; never committed
 
 
-def declared(path: Path, args: Mapping[str, str]) -> dict[str, str]:
-    """The arguments that a Dockerfile declares with `ARG`: docker warns of every other."""
-    text = path.read_text(encoding="utf-8-sig", errors="replace")
-    text = re.sub(r"^[ \t]*#.*\n", "", text, flags=re.MULTILINE)  # a comment does not end a line that goes on
-    text = re.sub(r"\\[ \t]*\n", " ", text)
-    lines = re.findall(r"^[ \t]*ARG[ \t]+(.+)$", text, re.MULTILINE | re.IGNORECASE)
-    names = {word.partition("=")[0] for line in lines for word in line.split()}
-    return {name: value for name, value in args.items() if name in names}
+class Build(Struct, frozen=True):
+    """What every build of a run needs: the context, the engine, the settings."""
+
+    c: Context
+    engine: Engine
+    settings: Settings
+
+    @property
+    def dry(self) -> bool:
+        """Whether commands are only printed."""
+        return bool(self.c.config.run.dry)
+
+    def do(self, command: Sequence[str], failed: str) -> None:
+        """Run a docker command, or print it under `--dry`.
+
+        Raises:
+            Failed: with code 1 and the sentence `failed`.
+        """
+        # An attestation would make the image an index, with another id
+        # (https://docs.docker.com/build/metadata/attestations/).
+        run(self.c, command, failed, env={**self.engine.environment, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"})
+
+    def next_command(self, frame: Frame, task: str, *words: str) -> str:
+        """A command to type next, for this frame and this run's settings file."""
+        return next_command(self.c, frame, task, *words)
 
 
-def build(
-    c: Context, engine: Engine, reference: str, path: Path, context: Path, args: Mapping[str, str],
-    labels: Mapping[str, str], options: Sequence[str],
-) -> None:  # fmt: skip
+def build_of(c: Context) -> Build:
+    """The engine and the settings of this run."""
+    return Build(c, engine.engine(), load_settings(c))
+
+
+def build_image(build: Build, recipe: Recipe) -> None:
     """Build an image. Docker moves the tag only after the last step: a failed build leaves the former image.
 
     Raises:
         Exit: with code 1 when the build fails.
     """
-    file = Path(f"{place(reference.rpartition(':')[0])}.Dockerfile")
-    text = stamped(path.read_bytes(), labels, options)
-    failed = f"The build of {reference} failed; the lines above say why. An earlier image of that name stays."
-    # An attestation would make the image an index, with another id
-    # (https://docs.docker.com/build/metadata/attestations/).
-    env = {**engine.environment, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
+    file = Path(f"{build_folder(recipe.reference.rpartition(':')[0])}.Dockerfile")
+    text = stamped(recipe.dockerfile.read_bytes(), recipe.labels, recipe.options)
+    failed = f"The build of {recipe.reference} failed; the lines above say why. An earlier image of that name stays."
     if text:
-        with written(c, file, text, path):
-            run(c, commands.build(reference, file, context, args, {}, options), failed, env)
-        if c.config.run.dry or not (made := engine.image(reference)) or bears(made.labels, labels):
+        with nullcontext() if build.dry else written(file, text, recipe.dockerfile):
+            build.do(commands.build(replace(recipe, dockerfile=file, labels={})), failed)
+        made = None if build.dry else build.engine.image(recipe.reference)
+        if made is None or has_labels(made.labels, recipe.labels):
             return
-        print(f"{path} swallowed the labels at its end; building again with flags.", flush=True)
-    run(c, commands.build(reference, path, context, args, labels, options), failed, env)
+        print(f"{recipe.dockerfile} swallowed the labels at its end; building again with flags.", flush=True)
+    build.do(commands.build(recipe), failed)
 
 
-def bears(made: Mapping[str, str], labels: Mapping[str, str]) -> bool:
+def has_labels(found: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
     """Whether an image has these labels; a build option may have given one another value, but not the inputs."""
-    return labels.keys() <= made.keys() and made.get(label.INPUTS) == labels.get(label.INPUTS)
+    return wanted.keys() <= found.keys() and found.get(label.INPUTS) == wanted.get(label.INPUTS)
 
 
-@contextmanager
-def written(c: Context, file: Path, text: bytes, original: Path) -> Iterator[None]:
-    """A Dockerfile while the build needs it, with what BuildKit looks for beside the original."""
-    if c.config.run.dry:
-        yield
-        return
-    theirs, ours = (Path(f"{path}.dockerignore") for path in (original, file))
-    try:
-        file.write_bytes(text)
-        ours.unlink(missing_ok=True)  # a killed build may have left one
-        if theirs.is_file():
-            ours.write_bytes(theirs.read_bytes())
-        yield
-    finally:
-        file.unlink(missing_ok=True)
-        ours.unlink(missing_ok=True)
-
-
-def stamped(dockerfile: bytes, labels: Mapping[str, str], options: Sequence[str]) -> bytes:
-    """A Dockerfile with one more instruction, which sets the labels.
-
-    The builder without BuildKit takes a step of a tenth of a second for each `--label`, and one for this in all.
-
-    Returns:
-        The new text; b"" where the labels have to be flags: one cannot be written down so, or the last line of the file
-        is not the last of what is built.
-    """
-    lines = [line.strip() for line in dockerfile.removeprefix(codecs.BOM_UTF8).splitlines()]
-    escaped = any(re.match(rb"#[ \t]*escape[ \t]*=", line, re.IGNORECASE) for line in lines)
-    last = next((line for line in reversed(lines) if line and not line.startswith(b"#")), b"")  # comments end nothing
-    elsewhere = any(re.match("--(file|target)(=|$)|-[A-Za-z]*f", option) for option in options)
-    unwritten = any(not f"{key}{value}".isprintable() for key, value in labels.items())
-    if not labels or escaped or elsewhere or unwritten or last.endswith(b"\\"):
-        return b""
-    values = {key: re.sub(r'([\\"$])', r"\\\1", value) for key, value in labels.items()}
-    added = " \\\n      ".join(f'{key}="{value}"' for key, value in values.items())
-    return dockerfile + f"\n\n# Added by inv.\nLABEL {added}\n".encode()
-
-
-def place(image: str) -> Path:
+def build_folder(image: str) -> Path:
     """Where an image's context is put together. It depends on the name alone: `--dry` prints the same command.
 
     docker takes a path that .dockerignore leaves out for a regular expression, in which = means nothing.
@@ -115,25 +85,21 @@ def place(image: str) -> Path:
 
 
 @contextmanager
-def one_at_a_time(c: Context, image: str) -> Iterator[None]:
+def one_at_a_time(build: Build, image: str) -> Iterator[None]:
     """Let one build of an image, whatever its tag, run at a time on this machine; the next one waits for it.
 
     Raises:
         Exit: with code 1 when the lock cannot be made, because another user made the folder.
     """
-    if c.config.run.dry:
+    if build.dry:
         yield
         return
-    try:
-        BUILDS.mkdir(exist_ok=True)
-        file = Path(f"{place(image)}.lock").open("w")  # noqa: SIM115
-    except OSError as error:
-        way = " Build as the user who owns it, or remove it." if isinstance(error, PermissionError) else ""
-        raise Exit(f"{BUILDS} cannot be used: {error.strerror}.{way}", code=1) from None
-    with file as lock:
+    with ExitStack() as held:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"Another build of {image} is running here; waiting for it.", flush=True)
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            BUILDS.mkdir(exist_ok=True)
+            waiting = f"Another build of {image} is running here; waiting for it."
+            held.enter_context(locked(Path(f"{build_folder(image)}.lock"), waiting))
+        except OSError as error:
+            hint = " Build as the user who owns it, or remove it." if isinstance(error, PermissionError) else ""
+            raise Exit(f"{BUILDS} cannot be used: {error.strerror}.{hint}", code=1) from None
         yield

@@ -3,16 +3,29 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from msgspec import Struct
 
-def build(
-    reference: str, dockerfile: Path, context: Path, args: Mapping[str, str], labels: Mapping[str, str],
-    options: Sequence[str],
-) -> list[str]:  # fmt: skip
+
+class Recipe(Struct, frozen=True):
+    """What `docker build` makes one image of. `reference` is repository:tag, `options` are more of its flags."""
+
+    reference: str
+    dockerfile: Path
+    context: Path
+    args: Mapping[str, str]
+    labels: Mapping[str, str]
+    options: Sequence[str] = ()
+
+
+def build(recipe: Recipe) -> list[str]:
     """`docker build` of one image."""
     return [
-        "docker", "build", "--tag", reference, "--file", str(dockerfile),
-        *pairs("--build-arg", args), *pairs("--label", labels), *options, str(context),
-    ]  # fmt: skip
+        *("docker", "build", "--tag", recipe.reference, "--file", str(recipe.dockerfile)),
+        *pairs("--build-arg", recipe.args),
+        *pairs("--label", recipe.labels),
+        *recipe.options,
+        str(recipe.context),
+    ]
 
 
 def pull(reference: str) -> list[str]:

@@ -9,7 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from invoke import Config, Context, Exit, Program
+from invoke import Config, Exit, Program
 from invoke.config import AmbiguousMergeError
 from invoke.exceptions import AmbiguousEnvVar, CollectionNotFound, ParseError, UncastableEnvVar
 
@@ -111,9 +111,8 @@ class StackConfig(Config):
 
 
 class StackProgram(Program):
-    """Invoke's program with four changes.
+    """Invoke's program with three changes.
 
-    - What a task would refuse is refused before its pre-tasks run.
     - Tasks are listed in the order of the work, not of the alphabet.
     - A wrong argument ends with 2, an interrupt with 130; a broken settings file gets a sentence, not a traceback.
     - Compiled modules are kept (Invoke turns that off), so that every later start is faster.
@@ -146,18 +145,7 @@ class StackProgram(Program):
 
     def execute(self) -> None:
         with told(), signals.as_interrupts():
-            self.look_ahead()
             super().execute()
-
-    def look_ahead(self) -> None:
-        """Let each typed task that has a function `refuse_early` do so, before a task in front of it takes its time.
-
-        It gets the task's context and arguments.
-        """
-        self.config.load_collection(self.collection.configuration())  # as Invoke does before each task
-        for typed in self.tasks:
-            if refuse := getattr(self.collection[typed.name], "refuse_early", None):
-                refuse(Context(self.config), **typed.as_kwargs)
 
     def _make_pairs(self, coll: Any, ancestors: list[str] | None = None) -> list[tuple[str, str | None]]:
         pairs: list[tuple[str, str | None]] = super()._make_pairs(coll, ancestors)

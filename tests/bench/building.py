@@ -12,7 +12,7 @@ from engines import PrivateEngine
 from invoke import Context
 from sites import Site
 
-from tasks.building import build as building
+from tasks.building.dockerfile import stamped
 from tasks.engine import commands
 from tasks.host import debian
 from tasks.settings.model import ROOT
@@ -101,7 +101,7 @@ class Team:
     def bare_of_stamped(self) -> float:
         """The `docker build` that `inv frame` itself runs after a one-line commit, in seconds: the rest is its own."""
         file = self.site.folder / "Dockerfile.stamped"
-        file.write_bytes(building.stamped(self.site.dockerfile.read_bytes(), self.labels, []))
+        file.write_bytes(stamped(self.site.dockerfile.read_bytes(), self.labels, []))
         return self.build(file, [])
 
     def build(self, dockerfile: Path, flags: list[str]) -> float:

@@ -10,9 +10,10 @@ import pytest
 from invoke import Config, Context, Exit
 from sites import IDENTITY
 
-from tasks.building import git
-from tasks.building.git import Release
+from tasks.building import contents, release
+from tasks.building.release import Release
 from tasks.engine.names import valid_tag
+from tasks.host.text import without_credentials
 
 
 class Repository:
@@ -61,13 +62,13 @@ def source(tmp_path: Path) -> Repository:
 
 @pytest.fixture
 def asked(c: Context) -> Callable[[Path], Release]:
-    return lambda where: git.release(c, where, "0.2")
+    return lambda where: release.release(c, where, "0.2")
 
 
 def exported(c: Context, where: Path, target: Path, revision: str = "") -> dict[str, tuple[int, bytes]]:
     """The files that a frame would hold: name to mode and content (for a symbolic link, where it points)."""
-    with git.scratch() as folder:
-        git.contents(c, where, revision, folder, target)
+    with contents.scratch() as folder:
+        contents.contents(c, where, revision, folder, target)
     found = {}
     for path in target.rglob("*"):
         if not path.is_dir() or path.is_symlink():
@@ -204,7 +205,7 @@ def test_a_path_with_colons_quotes_and_blanks_is_a_source(
     ],
 )
 def test_no_user_password_token_or_query_of_a_url_gets_into_a_label(url: str, stripped: str) -> None:
-    assert git.without_credentials(url) == stripped
+    assert without_credentials(url) == stripped
 
 
 def test_a_source_that_is_no_usable_checkout_is_refused_with_the_way_out(
@@ -224,12 +225,6 @@ def test_a_source_that_is_no_usable_checkout_is_refused_with_the_way_out(
     assert f"git -C {tmp_path / 'shallow'} fetch --unshallow" in refusal(asked, tmp_path / "shallow")
     source.git("fetch", "--quiet", "--unshallow", where=tmp_path / "shallow")
     assert asked(tmp_path / "shallow").tag == "0.2.2"
-
-
-def test_a_path_with_a_line_break_is_refused(tmp_path: Path, asked: Callable[[Path], Release]) -> None:
-    source = Repository(tmp_path / "two\nlines")
-    source.commit()
-    assert refusal(asked, source.top).endswith("holds a line break, which git cannot spell. Move it.")
 
 
 def test_a_checkout_that_git_cannot_read_is_not_taken_for_clean(

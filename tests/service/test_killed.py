@@ -122,12 +122,14 @@ def test_killed_at_any_point_the_next_run_recovers(
     only(versions, "2.0")
 
 
-def test_a_build_recovers_first_and_a_look_only_tells(versions: Site, client: dict[str, Any]) -> None:
+def test_a_build_and_a_look_only_tell_of_a_switch_that_was_cut_off(versions: Site, client: dict[str, Any]) -> None:
     words = prepare(versions, "rollback", client)
     kill(versions, words, client, "5", "after")
+    sentence = "A switch of tests_service to 2.0 was cut off. To recover, type: "
+    assert sentence in versions.inv("labels", "--tag", "1.0").stderr
+    assert sentence in versions.inv("base").stdout
+    assert versions.inv("--dry", "frame").stdout.count(sentence) == 1
     assert versions.running() == {}
-    assert "was cut off" in versions.inv("labels", "--tag", "1.0").stderr
-    assert versions.running() == {}
-    versions.inv("base")
+    versions.inv("start", "--tag", "1.0")
     assert versions.running() == {"tests_service": "tests/visdom:1.0"}
     assert versions.answer() == "1.0"

@@ -1,0 +1,90 @@
+"""What an image is made of, by hash, on its label; and whether that calls for a build."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from invoke import Exit
+
+from ..engine import label
+from ..engine.engine import Image
+from ..settings.model import Settings
+from .version import Version
+
+
+def base_inputs(settings: Settings, dockerfile: Path, pins: Mapping[str, str], parent: str) -> dict[str, str]:
+    """What the base is made of, each by hash. `parent` is the id of the first layer."""
+    return {
+        "Dockerfile": digest(dockerfile.read_bytes().hex()),
+        "vendored libraries": digest(pins),
+        "parent": parent,
+        "build options": digest(settings.base.build_options),
+    }
+
+
+def frame_inputs(
+    settings: Settings, version: Version, dockerfile: Path, args: Mapping[str, str], base: str
+) -> dict[str, str]:
+    """What a frame is made of, each by hash. What changes between two builds of one commit (the date …) is left out.
+
+    Args:
+        base: the id of the base.
+    """
+    passing = {"DATE", "VERSION", "URL", "BRANCH"} - set(version.frame.build_args)
+    return {
+        "content": version.release.tree,
+        "Dockerfile": digest(dockerfile.read_bytes().hex()),
+        "base": base,
+        "build arguments": digest({key: value for key, value in args.items() if key not in passing}),
+        "build options": digest(version.frame.build_options),
+        "settings": digest([settings.vendor, settings.url, settings.description, version.frame.port]),
+    }
+
+
+def digest(value: object) -> str:
+    """A short hash of anything that JSON can hold."""
+    import hashlib
+
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def changed(labels: Mapping[str, str], inputs: Mapping[str, str]) -> list[str]:
+    """Which inputs differ from those that an image's label names; all of them when the label says nothing readable."""
+    try:
+        former = json.loads(labels.get(label.INPUTS, ""))
+    except ValueError:
+        former = None
+    if not isinstance(former, dict):
+        return list(inputs)
+    return [name for name, value in inputs.items() if former.get(name) != value]
+
+
+def reason_for_base(former: Image | None, inputs: Mapping[str, str], force: bool) -> str:
+    """Why the base is to be built, for people; "" when the present one is up to date."""
+    if former is None:
+        return "it is missing"
+    if differing := changed(former.labels, inputs):
+        return f"changed since the last build: {', '.join(differing)}"
+    return "--force was given" if force else ""
+
+
+def reason_for_frame(former: Image | None, version: Version, inputs: Mapping[str, str], force: bool) -> str:
+    """Why a version is to be built, for people; "" when this very content is built already.
+
+    Raises:
+        Exit: with code 2 when the tag names another commit.
+    """
+    release = version.release
+    if former is None:
+        return f"commit {release.commit} of {release.branch}"
+    theirs = label.commit_of(former.labels)
+    if not (theirs and release.revision.startswith(theirs)) and not force:
+        raise Exit(
+            f"{former.reference} already names commit {theirs[:7] or 'unknown'}, and this is "
+            f"{release.commit} of {release.branch}. "
+            "Type --suffix NAME for a tag of its own, or --force to replace it.",
+            code=2,
+        )
+    if differing := changed(former.labels, inputs):
+        return f"changed since the last build: {', '.join(differing)}; the tag moves to the new image"
+    return "--force was given" if force else ""
