@@ -12,7 +12,8 @@ from .engine import commands, engine, label
 from .engine.engine import Engine
 from .host.shell import run
 from .program.task import task
-from .service import recovery
+from .service.service import Service
+from .service.situation import notice
 from .settings.model import ROOT, Settings
 from .settings.this_run import load_settings
 from .vendoring import pins as vendored
@@ -26,8 +27,9 @@ def base(c: Context, force: bool = False) -> None:
     """
     settings = load_settings(c)
     docker = engine.engine()
-    for frame in settings.frames.values():  # whoever changes an engine first mends what a killed run left there
-        recovery.recover(c, docker, settings, frame)
+    for frame in settings.frames.values():
+        if unfinished := notice(Service(c, docker, settings, frame)):
+            print(unfinished, flush=True)
     reference = f"{settings.base.image}:latest"
     with building.one_at_a_time(c, settings.base.image):
         dockerfile = building.dockerfile(settings.path(settings.base.dockerfile), "stack.base.dockerfile")
