@@ -12,7 +12,8 @@ from .building.stamp import base_labels
 from .building.this_run import done, remember_base_pending, remember_done
 from .engine.commands import Recipe
 from .program.task import task
-from .service import recovery
+from .service.service import Service
+from .service.situation import notice
 from .settings.model import ROOT
 from .vendoring import pins as vendored
 
@@ -38,8 +39,8 @@ def base(c: Context, force: bool = False) -> None:
 def tell_unfinished_switches(build: Build) -> None:
     """Say which services are in the middle of a switch. A build touches none of them."""
     for frame in build.settings.frames.values():
-        if notice := recovery.notice(build.c, build.engine, frame):
-            print(notice, flush=True)
+        if unfinished := notice(Service(build.c, build.engine, build.settings, frame)):
+            print(unfinished, flush=True)
 
 
 def bring_base(build: Build, force: bool) -> None:

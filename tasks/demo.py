@@ -11,7 +11,8 @@ from .engine.engine import Engine
 from .host import debian, port
 from .host.shell import ask, run
 from .program.task import task
-from .service import versions as service
+from .service.service import Service
+from .service.versions import is_child
 from .settings.load import load
 from .settings.model import ROOT, Frame, Settings
 
@@ -34,7 +35,7 @@ def demo(c: Context, remove: bool = False) -> None:
         return
     engine_task.engine(c)
     docker = engine.engine()
-    check_port(docker, frame)
+    check_port(Service(c, docker, chosen, frame))
     ensure_parent(c, docker, chosen)
     inv = [str(ROOT / "inv"), "-f", str(FILE), *(["--dry"] if c.config.run.dry else [])]
     run(c, [*inv, "frame", "--name", NAME, "start", "--name", NAME], "The demo stopped; the lines above say why.")
@@ -60,15 +61,16 @@ def demo_settings(c: Context) -> Settings:
     return load(Context(config))
 
 
-def check_port(docker: Engine, frame: Frame) -> None:
+def check_port(service: Service) -> None:
     """Refuse before anything is built when something else holds the port.
 
     Raises:
         Exit: with code 1.
     """
-    if docker.endpoint.local and port.answers("127.0.0.1", frame.port) and not service.running(docker, frame):
+    number = service.frame.port
+    if service.engine.endpoint.local and port.answers("127.0.0.1", number) and not service.running():
         raise Exit(
-            f"Something else listens on port {frame.port}. Stop it (ss -ltnp shows it), then type inv demo again.",
+            f"Something else listens on port {number}. Stop it (ss -ltnp shows it), then type inv demo again.",
             code=1,
         )
 
@@ -113,7 +115,7 @@ def answer(frame: Frame) -> str:
 def take_away(c: Context, chosen: Settings, frame: Frame) -> None:
     """Remove the demo's containers, images and volume, and nothing else."""
     docker = engine.engine()
-    ours = service.versions(docker, frame, docker.containers())
+    ours = Service(c, docker, chosen, frame).versions(docker.containers())
     env = docker.environment
     for container in ours:
         run(c, commands.remove(container.name, force=True), f"{container.name} cannot be removed.", env=env)
@@ -129,8 +131,8 @@ def take_away(c: Context, chosen: Settings, frame: Frame) -> None:
 
 def made(docker: Engine, name: str) -> list[str]:
     """The demo's images of this name: by reference, or by id if they lost it. Somebody's image made from one is not."""
-    rows = docker.labelled(name)
-    named = [tag for row in rows for tag in row.get("RepoTags") or () if tag.rpartition(":")[0] == name]
-    nameless = [row["Id"] for row in rows if row.get("RepoTags") in (None, [], ["<none>:<none>"])]
-    ids = [row["Id"] for row in rows]
-    return [*named, *(image for image in nameless if not service.is_child(docker, image, ids))]
+    rows = docker.stamped(name)
+    named = [tag for row in rows for tag in row.tags if tag.rpartition(":")[0] == name]
+    nameless = [image for row in rows if not row.tags and (image := docker.image(row.id))]
+    ids = [row.id for row in rows]
+    return [*named, *(image.id for image in nameless if not is_child(docker, image, ids))]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from . import records
 from .client import Client
 from .endpoint import resolve
-from .records import ContainerRow, Image, ImageRow
+from .records import Container, ContainerRow, Image, ImageRow
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -65,9 +65,10 @@ class Engine(Client):
         """Every container, running or not."""
         return [records.container_row(row) for row in self.get("containers", "json", all=1) or ()]
 
-    def container(self, name: str) -> dict[str, Any]:
-        """All that `docker inspect` says of a container; {} for no such container."""
-        return self.get("containers", name, "json") or {}
+    def container(self, name: str) -> Container | None:
+        """A container by name or id; None for no such container."""
+        found = self.get("containers", name, "json")
+        return records.container(found) if found else None
 
     def log(self, name: str, lines: int) -> list[str]:
         """The last lines that a container wrote; [] where there are none, as of a container that is being removed."""
@@ -81,18 +82,6 @@ class Engine(Client):
 
         output = self.through_sdk(logs)
         return list(output.decode(errors="replace").splitlines())
-
-    def restarts_by_itself(self, name: str) -> bool:
-        """Whether the engine would start a container again after a reboot although it was stopped by hand.
-
-        Source: https://docs.docker.com/engine/containers/start-containers-automatically/
-        """
-        policy = self.container(name).get("HostConfig", {}).get("RestartPolicy", {}).get("Name", "")
-        return policy in ("always", "on-failure")
-
-    def age(self, container: dict[str, Any]) -> float:
-        """Seconds since a container was created, by the engine's own clock."""
-        return self.now() - records.moment(container["Created"])
 
     def now(self) -> float:
         """The engine's own clock, in seconds since 1970."""

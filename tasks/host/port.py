@@ -1,53 +1,7 @@
-"""How long a service's port is silent, as a client sees it."""
+"""Who listens on a TCP port of this host."""
 
 import socket
-import threading
-import time
 from pathlib import Path
-from types import TracebackType
-
-EVERY = 0.002  # seconds between two attempts
-
-
-class Silence:
-    """Tries a TCP port again and again while the block runs, and knows the longest time without an answer.
-
-    `milliseconds` is None when the port did not answer before, or does not at the end: then nothing was measured.
-    """
-
-    def __init__(self, host: str, port: int) -> None:
-        self.address = (host, port)
-        self.milliseconds: int | None = None
-        self.tried = threading.Event()
-        self.stopped = threading.Event()
-        self.thread = threading.Thread(target=self.watch, daemon=True)
-
-    def watch(self) -> None:
-        last: float | None = None
-        longest = 0.0
-        over = False
-        while not over:
-            over = self.stopped.is_set()  # and one attempt more: it tells whether the port answers at the end
-            begun = time.monotonic()
-            answered = answers(*self.address)
-            if answered and last is not None:
-                longest = max(longest, begun - last)
-            if answered:
-                last = begun
-            self.milliseconds = round(longest * 1000) if answered and longest else None
-            self.tried.set()
-            time.sleep(EVERY)
-
-    def __enter__(self) -> "Silence":
-        self.thread.start()
-        self.tried.wait(2)  # the first attempt belongs to the time before
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stopped.set()
-        self.thread.join(2)
 
 
 def stranger(port: int, containers: tuple[str, ...]) -> str:

@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from invoke import Context, Exit
+from invoke import Exit
 
-from ..engine.engine import Engine
-from ..settings.model import Settings
+from .service import Service
 
 if TYPE_CHECKING:
     from ..recommended.command import Recommended
@@ -14,18 +13,17 @@ if TYPE_CHECKING:
 FOLDERS = ("checkpoints", "datasets", "pretrained_models", "projects")
 
 
-def prepare(c: Context, docker: Engine, settings: Settings, words: "Recommended") -> None:
+def prepare(service: Service, command: "Recommended") -> None:
     """Make the missing standard folders if the service uses the data directory, and check its volumes' sources.
 
-    What exists is not touched. On another host nothing can be looked at.
+    What exists is not touched. On another host nothing can be looked at, and under `--dry` nothing is made.
 
     Raises:
         Exit: with code 1 when a volume's source is missing: docker would make an empty folder of it, or fail late.
     """
-    binds = words.binds()
-    if not docker.endpoint.local or c.config.run.dry:
+    if not service.engine.endpoint.local or service.dry:
         return
-    data = Path(settings.data)
+    binds, data = command.binds(), Path(service.settings.data)
     if any(Path(bind) == data or data in Path(bind).parents for bind in binds):
         for folder in FOLDERS:
             try:

@@ -8,17 +8,18 @@ import getpass
 import os
 import socket
 import time
-from datetime import datetime, timedelta, timezone
+from collections.abc import Sequence
+from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import msgspec
 
 from ..engine import label
 from ..engine.records import ContainerRow
-from .versions import printable
+from ..host.text import printable
 
-LATEST = 253402300799  # the last second of the year 9999, in seconds since 1970: a label can hold any number
+Moment = Annotated[float, msgspec.Meta(ge=0, le=1e11)]  # a label can hold any number; this ends in the year 5138
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -38,7 +39,7 @@ class Ticket(msgspec.Struct, frozen=True):
 
     by: str
     tag: str
-    since: float
+    since: Moment
     limit: float
     space: str
     pid: int
@@ -51,8 +52,7 @@ class Ticket(msgspec.Struct, frozen=True):
 
     def who(self) -> str:
         """For people: who is switching to what since when."""
-        moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=min(max(self.since, 0), LATEST))
-        since = moment.strftime("%Y-%m-%d %H:%M:%S UTC")
+        since = datetime.fromtimestamp(self.since, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
         return f"{printable(self.by)} is switching to {printable(self.tag)} since {since} (process {self.pid})"
 
     def gone(self, age: float) -> bool:
@@ -66,7 +66,7 @@ class Ticket(msgspec.Struct, frozen=True):
         return age > self.limit
 
 
-def write(tag: str, old: tuple[ContainerRow, ...], limit: float) -> Ticket:
+def write(tag: str, old: Sequence[ContainerRow], limit: float) -> Ticket:
     """A ticket for this process. `old`: the containers that hold the service's name or run a version of the frame."""
     try:
         user = getpass.getuser()
@@ -84,16 +84,15 @@ def write(tag: str, old: tuple[ContainerRow, ...], limit: float) -> Ticket:
     )
 
 
-def held(containers: tuple[ContainerRow, ...]) -> tuple[Held, ...]:
+def held(containers: Sequence[ContainerRow]) -> tuple[Held, ...]:
     """Containers as a ticket holds them."""
     return tuple(Held(container.id[:12], container.name, container.running) for container in containers)
 
 
-def read(details: dict[str, Any]) -> Ticket | None:
-    """The ticket of a container, from what `docker inspect` says of it; None if it has none that can be read."""
-    text = ((details.get("Config") or {}).get("Labels") or {}).get(label.TICKET, "")
+def read(container: ContainerRow | None) -> Ticket | None:
+    """The ticket of a container; None without one that can be read, and for no container."""
     try:
-        return msgspec.json.decode(text, type=Ticket)
+        return msgspec.json.decode(container.labels.get(label.TICKET, ""), type=Ticket) if container else None
     except msgspec.DecodeError:
         return None
 

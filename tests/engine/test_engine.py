@@ -89,7 +89,7 @@ def test_what_is_no_http_is_no_engine(serve: Serve, said: bytes) -> None:
 @pytest.mark.parametrize("said", [http(404, "page not found"), http(404, '{"message": "No such"}'), http(301, "<a>")])
 def test_what_is_not_there_is_none(serve: Serve, said: bytes) -> None:
     engine = serve(said)
-    assert engine.container("x") == {} and engine.image("x") is None and engine.layers("x") == []
+    assert engine.container("x") is None and engine.image("x") is None and engine.layers("x") == []
 
 
 def test_an_answer_that_never_comes_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,5 +122,5 @@ def test_names_are_quoted_and_lead_nowhere_else(serve: Serve) -> None:
 def test_names_with_dots_are_nowhere_on_a_real_engine(engine: object) -> None:
     real = Engine(resolve())
     for name in ("../info", "../images", "..", ".", "%2e%2e/info", "", "/", "x/../../info"):
-        assert real.container(name) == {}
+        assert real.container(name) is None
     assert real.image("../containers") is None and real.image("../../info") is None

@@ -220,9 +220,13 @@ def test_a_garbled_ticket_is_no_ticket(service: Site, label: str) -> None:
     assert "was not made by a switch" in service.inv("start", "--tag", "2.0", code=1).stderr
 
 
-@pytest.mark.parametrize("since", [1e300, -1e300, 1e18])
-def test_a_hostile_ticket_cannot_steer_the_terminal(service: Site, since: float) -> None:
-    leave(service, "2.0", [], since=since, by="\x1b[2Jann", pid=-(2**60))
+def test_a_ticket_of_no_time_at_all_is_no_ticket(service: Site) -> None:
+    leave(service, "2.0", [], since=1e300)
+    assert "was not made by a switch" in service.inv("start", "--tag", "3.0", code=1).stderr
+
+
+def test_a_hostile_ticket_cannot_steer_the_terminal(service: Site) -> None:
+    leave(service, "2.0", [], by="\x1b[2Jann", pid=-(2**60))
     told = service.inv("start", "--tag", "3.0", code=1).stderr
     assert "?[2Jann is switching to 2.0" in told
     service.docker("rm", "tests_service.next")

@@ -1,0 +1,90 @@
+"""Who may change a service: the lock of a switch, and that of a recovery. Both are containers, by name.
+
+A name exists once on an engine. The candidate is the lock of a switch, and whoever goes back or finishes lets go of it
+last. Two runs that find the same cut-off switch are kept apart by the recovery lock, which does nothing but exist.
+"""
+
+import time
+
+from invoke import Exit
+
+from ..engine import commands, label
+from ..engine.records import Container
+from ..host.shell import Failed
+from . import acts, ticket
+from .service import Service
+from .situation import gone, unfinished
+
+RECOVERY_LIMIT = 600.0  # seconds that a recovery may take at most
+SEEN_WITHIN = 2.0  # seconds, of a container that another run is creating
+
+
+def waited_for_other(service: Service, give_up: float) -> bool:
+    """Whether another run's switch was in the way and is over now.
+
+    Args:
+        give_up: when to stop waiting for it, on the monotonic clock.
+
+    Raises:
+        Exit: with code 1, saying who is switching, when it is not over in time.
+    """
+    waited = False
+    while found := unfinished(service):
+        if found.gone:
+            return True
+        if time.monotonic() >= give_up:
+            raise Exit(f"{found.ticket.who()}. Nothing was changed. To wait for it, type --wait SECONDS.", code=1)
+        if not waited:
+            print(f"{found.ticket.who()}; waiting.", flush=True)
+        waited = True
+        time.sleep(acts.POLL)
+    return waited
+
+
+def was_faster(service: Service, name: str, error: Failed) -> bool:
+    """Whether a container could not be created because another run has just done so. Waits until it can be seen.
+
+    The engine takes a name at once and shows its container only when it is complete.
+    """
+    if f'"/{name}" is already in use' not in error.stderr:
+        return False
+    give_up = time.monotonic() + SEEN_WITHIN
+    while not service.engine.container(name) and time.monotonic() < give_up:
+        time.sleep(acts.POLL / 4)
+    return True
+
+
+def lock_recovery(service: Service, candidate: Container) -> bool:
+    """Take the recovery lock. Returns False while another run holds it.
+
+    Args:
+        candidate: that of the switch to recover. The lock is made from its image, or any if that was removed.
+
+    Raises:
+        Exit: with code 1 when the engine does not let it be taken.
+    """
+    if not clear_recovery_lock(service):
+        return False
+    engine, name = service.engine, service.recovery_lock
+    labels = {label.TICKET: ticket.write("recovery", (), RECOVERY_LIMIT).text()}
+    image = next((image for image in (candidate.image, *engine.image_ids()) if engine.image(image)), "")
+    creating = commands.create(name, image, ["--network=none"], ["true"], labels)
+    try:
+        service.do(creating, f"{name} cannot be created.")
+    except Failed as error:
+        if was_faster(service, name, error):
+            return False
+        raise
+    return True
+
+
+def clear_recovery_lock(service: Service) -> bool:
+    """Whether the recovery lock is free. One whose run is gone is removed, by its id: never a newer one."""
+    holder = service.engine.container(service.recovery_lock)
+    if not holder:
+        return True
+    theirs = ticket.read(holder)
+    if theirs and not gone(service, holder, theirs):
+        return False
+    acts.take_away(service, holder.id)
+    return True

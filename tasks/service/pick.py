@@ -1,0 +1,130 @@
+"""Which version is meant: the one with a tag, the newest, the one before, the one that runs."""
+
+from collections.abc import Sequence
+
+from invoke import Exit
+
+from ..engine import label
+from ..engine.names import valid_tag
+from ..engine.records import ImageRow
+from ..host import prompt
+from ..host.text import printable
+from . import versions
+from .service import Service
+
+
+def pick(service: Service, tag: str, latest: bool) -> ImageRow:
+    """The version to start.
+
+    Args:
+        tag: "" for none.
+        latest: whether the newest is meant.
+
+    Raises:
+        Exit: with code 2 when there is none, no such one, or nobody to ask.
+    """
+    if tag and latest:
+        raise Exit("Type either --tag TAG or --latest.", code=2)
+    found = tagged(service, tag) if tag else newest(service) if latest else chosen(service)
+    return versions.by_own_name(service.engine, service.frame, found)
+
+
+def just_built(service: Service, tag: str) -> ImageRow:
+    """The version that `frame` brought in this run. Under `--dry` it may not be there: then it has no id."""
+    reference = f"{service.frame.image}:{tag}"
+    if service.dry and service.engine.image(reference) is None:
+        return ImageRow("", reference, {})
+    return pick(service, tag, latest=False)
+
+
+def tagged(service: Service, tag: str) -> ImageRow:
+    """The version with this tag.
+
+    Raises:
+        Exit: with code 2 when there is none, with those that there are.
+    """
+    found = service.engine.image(f"{service.frame.image}:{tag}") if valid_tag(tag) else None
+    if found and found.labels.get(label.NAME) == service.frame.image:
+        return found
+    what = f"There is no version {printable(tag)} of {service.frame.image}"
+    raise missing(service, what, service.engine.images(service.frame.image))
+
+
+def newest(service: Service) -> ImageRow:
+    """The newest version.
+
+    Raises:
+        Exit: with code 2 when there is none.
+    """
+    return all_versions(service)[0]
+
+
+def chosen(service: Service) -> ImageRow:
+    """The only version, or the one that the person chooses.
+
+    Raises:
+        Exit: with code 2 when there is none, or nobody to ask.
+    """
+    images = all_versions(service)
+    if len(images) == 1:
+        return images[0]
+    running = {container.image for container in service.running()}
+    answer = prompt.choose(
+        f"Which version of {service.frame.image}?",
+        versions.lines(images, running),
+        f"Several versions are here and nobody can be asked. Type: {service.next_command('start')} --tag TAG",
+    )
+    return next(image for image in images if image.tag == answer)
+
+
+def all_versions(service: Service) -> list[ImageRow]:
+    """Every version, newest first: at least one.
+
+    Raises:
+        Exit: with code 2 when there is none.
+    """
+    images = service.engine.images(service.frame.image)
+    if not images:
+        raise missing(service, "", images)
+    return images
+
+
+def previous(service: Service) -> ImageRow:
+    """The version that ran before the one that runs.
+
+    Raises:
+        Exit: with code 2 when there is none.
+    """
+    running = {container.image for container in service.running()}
+    for container in service.kept():
+        image = service.engine.image(container.image)
+        if image and image.id not in running:
+            return versions.by_own_name(service.engine, service.frame, image)
+    way = service.next_command("start")
+    raise Exit(f"There is no earlier version of {service.name} to return to. Type: {way}", code=2)
+
+
+def running(service: Service) -> ImageRow:
+    """The version that runs; its image may have lost its tag to a later build.
+
+    Raises:
+        Exit: with code 2 when none runs, or several, with the versions that there are.
+    """
+    images = service.engine.images(service.frame.image)
+    containers = service.running()
+    serving = [one for one in containers if one.name == service.name]  # beside it, a rehearsal may run
+    ids = {container.image for container in serving or containers}
+    if len(ids) > 1:
+        raise missing(service, f"{len(ids)} versions of {service.frame.image} are running", images)
+    found = next((image for image in images if image.id in ids), None) or next(map(service.engine.image, ids), None)
+    if found is None:
+        raise missing(service, f"No version of {service.frame.image} is running", images)
+    return found
+
+
+def missing(service: Service, what: str, images: Sequence[ImageRow]) -> Exit:
+    """The sentence about a version that is not here, with those that are."""
+    if not images:
+        way = service.next_command("frame")
+        return Exit(f"There is no version of {service.frame.image} on this engine. Type: {way}", code=2)
+    return Exit(f"{what}. Type --tag with one of: {', '.join(image.tag for image in images)}.", code=2)

@@ -1,0 +1,50 @@
+"""What is said at the end of a switch."""
+
+import time
+from contextlib import suppress
+
+from ..engine import label
+from ..engine.client import Unreachable
+from .order import Order
+from .service import Service
+from .situation import Situation
+
+
+def report(service: Service, order: Order, before: Situation, answered: float | None) -> None:
+    """Say which version runs now, which one before, and for how long the port was silent. Under `--dry`, nothing.
+
+    Args:
+        answered: when the new version's health check first succeeded, on the monotonic clock; None if it has none.
+    """
+    if service.dry:
+        return
+    parts = [f"{order.tag} runs as {service.name}"]
+    if before.running:
+        versions = ", ".join(label.version_of(container.labels, container.image) for container in before.running)
+        parts.append(f"before: {versions}")
+        if answered is not None and (silent := silence(service, before, answered)) is not None:
+            parts.append(f"port {order.ports[0]} was silent for {silent} ms")
+    print("; ".join(parts) + ".", flush=True)
+
+
+def silence(service: Service, before: Situation, answered: float) -> int | None:
+    """For how many milliseconds nobody served, by what the switch itself knows; None where it does not.
+
+    From the end of the old version's process, which the engine notes to the nanosecond, to the first success of the new
+    version's health check, which is run every 50 ms. That moment is by this machine's clock; the engine is asked for
+    its time now, and the seconds since then are taken off, so that a host whose clock goes wrong does not matter: the
+    error is half of that question's way at most.
+
+    No client was asked, so this is not quite what one sees: the port falls silent earlier where a version closes it
+    before its process ends, and answers up to 50 ms, and the time of one check, before the check finds out.
+    """
+    engine = service.engine
+    ends = [found.finished for container in before.running if (found := engine.container(container.id))]
+    if not any(ends):  # somebody removed it meanwhile
+        return None
+    asked = time.monotonic()
+    with suppress(Unreachable):
+        now = engine.now()
+        since = (asked + time.monotonic()) / 2 - answered
+        return round(max(now - since - max(ends), 0.0) * 1000)
+    return None

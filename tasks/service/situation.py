@@ -1,0 +1,130 @@
+"""What a service looks like before anything is changed: what runs, and whether a switch is under way or was cut off."""
+
+from collections.abc import Sequence
+
+from invoke import Exit
+from msgspec import Struct
+
+from ..engine import label
+from ..engine.client import Unreachable
+from ..engine.records import Container, ContainerRow, ImageRow
+from ..host.text import printable
+from . import ticket
+from .service import Service
+from .ticket import Ticket
+
+
+class Situation(Struct, frozen=True):
+    """What is on the engine before a switch: the running versions, and a stopped container that holds the name."""
+
+    running: tuple[ContainerRow, ...]
+    holder: ContainerRow | None
+
+    @property
+    def old(self) -> tuple[ContainerRow, ...]:
+        """Every container that has to make room."""
+        return (*self.running, *([self.holder] if self.holder else []))
+
+
+class Unfinished(Struct, frozen=True):
+    """A switch that is under way or, if its run is `gone`, was cut off: its candidate, and the ticket on that."""
+
+    candidate: Container
+    ticket: Ticket
+    gone: bool
+
+
+def situation_of(service: Service, containers: Sequence[ContainerRow], known: str = "") -> Situation:
+    """The situation that these containers are, which are all on the engine. `known`: as in `Service.versions`.
+
+    Raises:
+        Exit: with code 1 when a container that is no version of the frame holds the service's name.
+    """
+    ours = [found for found in service.versions(containers, known) if found.name not in service.temporary]
+    holder = next((found for found in containers if found.name == service.name), None)
+    if holder and holder not in ours:
+        raise Exit(
+            f"The container {holder.name} is not a version of {service.frame.image}, and holds the service's name. "
+            f"Rename it (docker rename {holder.name} NAME), or change the setting service.",
+            code=1,
+        )
+    running = tuple(container for container in ours if container.running)
+    return Situation(running, holder if holder and not holder.running else None)
+
+
+def replaceable(service: Service) -> Situation:
+    """The situation now, once it is sure that what runs can be stopped and come back.
+
+    Raises:
+        Exit: with code 1 when it cannot, or as `situation_of` does.
+    """
+    found = situation_of(service, service.engine.containers())
+    for container in found.running:
+        details = service.engine.container(container.id)
+        if details and details.auto_remove:
+            raise Exit(
+                f"{container.name} was started with --rm: stopping it would delete it, and it could not come back. "
+                f"Type: docker stop {container.name}, then the same again.",
+                code=1,
+            )
+    return found
+
+
+def runs_already(service: Service, image: ImageRow) -> bool:
+    """Whether the service runs this very image alone, and no switch is under way; then says so.
+
+    Raises:
+        Exit: as `situation_of` does.
+    """
+    containers = service.engine.containers()
+    if service.temporary & {container.name for container in containers}:
+        return False
+    return tell_if_current(situation_of(service, containers, image.id), image)
+
+
+def tell_if_current(situation: Situation, image: ImageRow) -> bool:
+    """Whether there is nothing to do, and if so, says it."""
+    found = [(container.image, container.state) for container in situation.running]
+    if not image.id or found != [(image.id, "running")]:  # one that is paused, or restarts in a loop, serves nobody
+        return False
+    print(f"{label.version_of(image.labels, image.id)} is already running as {situation.running[0].name}.")
+    return True
+
+
+def unfinished(service: Service) -> Unfinished | None:
+    """The switch that is under way or was cut off; None without one.
+
+    Raises:
+        Exit: with code 1 when a container that no switch made holds the candidate's name.
+    """
+    candidate = service.engine.container(service.candidate)
+    if not candidate:
+        return None
+    found = ticket.read(candidate)
+    if found is None:
+        name = service.candidate
+        raise Exit(
+            f"The container {name} was not made by a switch, and holds its name. Type: docker rename {name} …", code=1
+        )
+    return Unfinished(candidate, found, gone(service, candidate, found))
+
+
+def gone(service: Service, container: Container, theirs: Ticket) -> bool:
+    """Whether the run that made a container, and left this ticket on it, is over."""
+    return theirs.gone(service.engine.now() - container.created)
+
+
+def notice(service: Service) -> str:
+    """A sentence about an unfinished switch, for tasks that leave the service alone; "" without one."""
+    try:
+        found = unfinished(service)
+    except Unreachable:
+        raise
+    except Exit as error:
+        return error.message or ""
+    if not found:
+        return ""
+    if found.gone:
+        way = service.next_command("start")
+        return f"A switch of {service.name} to {printable(found.ticket.tag)} was cut off. To recover, type: {way}"
+    return f"{found.ticket.who()}."
