@@ -15,7 +15,7 @@ from .program.task import task
 from .service import recovery
 from .settings.model import ROOT, Settings
 from .settings.this_run import load_settings
-from .vendoring import pins as vendored
+from .vendoring.pins import describe, read_pins
 
 
 @task(pre=[fetch_vendor.fetch_vendor], help={"force": "Build it anew, and take no step from docker's cache."})
@@ -31,7 +31,7 @@ def base(c: Context, force: bool = False) -> None:
     reference = f"{settings.base.image}:latest"
     with building.one_at_a_time(c, settings.base.image):
         dockerfile = building.dockerfile(settings.path(settings.base.dockerfile), "stack.base.dockerfile")
-        pins = vendored.describe(vendored.read(ROOT / "vendor/vendor.yaml"))
+        pins = describe(read_pins(ROOT / "vendor/vendor.yaml"))
         parent = ensure_parent(c, docker, settings)
         inputs = stamp.base_inputs(settings, dockerfile, pins, parent["id"])
         former = docker.image(reference)
