@@ -15,7 +15,7 @@ from .program.task import task
 from .service.service import Service
 from .service.situation import notice
 from .settings.model import ROOT
-from .vendoring import pins as vendored
+from .vendoring.pins import describe, read_pins
 
 
 @task(help={"force": "Build it anew, and take no step from docker's cache."})
@@ -48,7 +48,7 @@ def bring_base(build: Build, force: bool) -> None:
     settings, chosen = build.settings, build.settings.base
     reference = f"{chosen.image}:latest"
     file = dockerfile(settings.path(chosen.dockerfile), "stack.base.dockerfile")
-    pins = vendored.describe(vendored.read(ROOT / "vendor/vendor.yaml"))
+    pins = describe(read_pins(ROOT / "vendor/vendor.yaml"))
     parent = bring_parent(build)
     inputs = base_inputs(settings, file, pins, parent.id)
     former = build.engine.image(reference)

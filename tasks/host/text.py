@@ -17,23 +17,17 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else "?" for char in text)
 
 
-def shown(text: object) -> str:
-    """Text from elsewhere, made safe for a terminal: one line, nothing that moves the cursor, not endless."""
-    clean = "".join(char if char.isprintable() else "?" for char in str(text))
-    return clean if len(clean) <= 200 else clean[:199] + "…"
-
-
-def bare(url: str) -> str:
-    """A URL without what may be secret: user and password (the user of ssh is none), query and fragment."""
-    found = re.fullmatch(r"([a-z]+)://(?:([^/?#@:]*)[^/?#@]*@)?([^?#]*).*", url)
-    if not found:
-        return url
-    scheme, user, rest = found.groups()
-    return f"{scheme}://{user}@{rest}" if user and scheme == "ssh" else f"{scheme}://{rest}"
+def brief(text: object, longest: int = 200) -> str:
+    """The same for a part of a sentence: no longer than so many characters."""
+    clean = printable(str(text))
+    return clean if len(clean) <= longest else clean[: longest - 1] + "…"
 
 
 def without_credentials(url: str) -> str:
-    """A remote's URL without user, password, query and fragment, which may hold a token. `git@` of ssh is no secret."""
+    """A URL, a remote of git's or a path, without what may be secret: user, password, query and fragment.
+
+    The user `git` of ssh is no secret, and stays where no password follows it: `ssh://git@host/path`, `git@host:path`.
+    """
     if found := re.fullmatch(r"([^/?#]+)://(?:([^/?#]*)@)?([^?#]*).*", url, re.DOTALL):
         scheme, user, rest = found.groups()
         return f"{scheme}://{'git@' * (user == 'git' and 'ssh' in scheme)}{rest}"

@@ -8,7 +8,7 @@ from typing import Any
 from invoke import Context, Exit
 from msgspec import ValidationError, convert
 
-from ..host.text import shown
+from ..host.text import brief
 from .complaints import complaint, meant
 from .model import ROOT, Settings
 
@@ -42,7 +42,7 @@ def unprintable(settings: Settings) -> Iterator[str]:
         for key, words in (("command", frame.command), ("run_options", frame.run_options)):
             for word in words:
                 if not word.isprintable():
-                    what = f"expected text of one line without control characters, found {shown(word)}"
+                    what = f"expected text of one line without control characters, found {brief(word)}"
                     yield f"Setting stack.frames.{name}.{key}: {what}."
 
 

@@ -16,10 +16,14 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO
 
-from . import manifest as seal
-from .pins import Refused, shown
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ..host.text import brief
+from . import manifest
+from .job import Refused
 
 BROKEN = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, RuntimeError, ValueError)
 HOPS = 40  # links that one path may go through, as in Linux
@@ -27,7 +31,7 @@ HOPS = 40  # links that one path may go through, as in Linux
 Parts = tuple[str, ...]
 
 
-class Member(NamedTuple):
+class Member(Struct, frozen=True):
     """One thing in an archive; `link` is where it points, for links."""
 
     parts: Parts
@@ -49,15 +53,12 @@ def unpack(archive: Path, into: Path) -> None:
             tops = {member.parts[0] for member in members}
             wrapped = len(tops) == 1 and all(member.folder or len(member.parts) > 1 for member in members)
             into.mkdir()
-            lay(package, [member._replace(parts=member.parts[wrapped:]) for member in members], into)
+            write_members(package, [replace(member, parts=member.parts[wrapped:]) for member in members], into)
     except (*BROKEN, OSError) as error:
-        if isinstance(error, OSError) and error.errno not in (
-            None,
-            errno.EINVAL,
-        ):  # a full disk is not the archive's fault
-            raise
-        raise Refused(f"the archive is damaged or of an unknown form ({shown(error)})") from None
-    settle(into)
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise  # a full disk is not the archive's fault
+        raise Refused(f"the archive is damaged or of an unknown form ({brief(error)})") from None
+    normalize(into)
 
 
 @contextmanager
@@ -79,7 +80,7 @@ def listed(package: tarfile.TarFile | zipfile.ZipFile) -> list[Member]:
     if isinstance(package, tarfile.TarFile):
         for tar in package.getmembers():
             if not (tar.isreg() or tar.isdir() or tar.issym() or tar.islnk()):
-                raise Refused(f"the archive holds {shown(tar.name)}, which is neither file, folder nor link")
+                raise Refused(f"the archive holds {brief(tar.name)}, which is neither file, folder nor link")
             if tar.islnk():
                 inside(tar.linkname)
             link = tar.linkname if tar.issym() else ""
@@ -88,7 +89,7 @@ def listed(package: tarfile.TarFile | zipfile.ZipFile) -> list[Member]:
         for entry in package.infolist():
             mode = entry.external_attr >> 16
             if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK) or "\\" in entry.filename:
-                raise Refused(f"the archive holds {shown(entry.filename)}, which is neither file, folder nor link")
+                raise Refused(f"the archive holds {brief(entry.filename)}, which is neither file, folder nor link")
             link = os.fsdecode(package.read(entry)) if stat.S_ISLNK(mode) else ""
             found.append(Member(inside(entry.filename), entry.is_dir(), bool(mode & stat.S_IXUSR), link, entry))
     found = [member for member in found if member.parts]
@@ -105,11 +106,11 @@ def inside(name: str) -> Parts:
     """
     parts = tuple(part for part in name.split("/") if part not in ("", "."))
     if name.startswith("/") or ".." in parts or "\0" in name:
-        raise Refused(f"the archive holds {shown(name)}, which would land outside its folder")
+        raise Refused(f"the archive holds {brief(name)}, which would land outside its folder")
     return parts
 
 
-def lay(package: tarfile.TarFile | zipfile.ZipFile, members: list[Member], into: Path) -> None:
+def write_members(package: tarfile.TarFile | zipfile.ZipFile, members: list[Member], into: Path) -> None:
     """Write an archive's members: folders and files first, links last."""
     links = []
     for member in members:
@@ -123,14 +124,14 @@ def lay(package: tarfile.TarFile | zipfile.ZipFile, members: list[Member], into:
                     shutil.copyfileobj(source, target, 1 << 20)
                 place.chmod(0o755 if member.program else 0o644)
         except (FileExistsError, NotADirectoryError):
-            raise Refused(f"the archive holds {shown('/'.join(member.parts))} twice") from None
+            raise Refused(f"the archive holds {brief('/'.join(member.parts))} twice") from None
         except KeyError:
-            raise Refused(f"the archive holds {shown('/'.join(member.parts))}, a hard link to nothing in it") from None
+            raise Refused(f"the archive holds {brief('/'.join(member.parts))}, a hard link to nothing in it") from None
     for link, place in links:
         try:
             place.symlink_to(link)
         except FileExistsError:
-            raise Refused(f"the archive holds {shown(place.relative_to(into))} twice") from None
+            raise Refused(f"the archive holds {brief(place.relative_to(into))} twice") from None
 
 
 def content(package: tarfile.TarFile | zipfile.ZipFile, member: Member) -> IO[bytes]:
@@ -145,14 +146,14 @@ def content(package: tarfile.TarFile | zipfile.ZipFile, member: Member) -> IO[by
     return found
 
 
-def settle(folder: Path) -> None:
+def normalize(folder: Path) -> None:
     """Check and even out a tree that is complete: only files, folders and links that stay inside, with even modes.
 
     Raises:
-        Refused: when a link points out or in a circle, for a device or the like, or a file where the seal goes.
+        Refused: when a link points out or in a circle, for a device or the like, or a file where the manifest goes.
     """
-    if os.path.lexists(folder / seal.NAME):
-        raise Refused(f"it has a file of its own named {seal.NAME}")
+    if os.path.lexists(folder / manifest.NAME):
+        raise Refused(f"it has a file of its own named {manifest.NAME}")
     links: dict[Parts, str] = {}
     for above, folders, files in os.walk(folder):
         Path(above).chmod(0o755)
@@ -165,13 +166,13 @@ def settle(folder: Path) -> None:
             elif stat.S_ISREG(mode):
                 path.chmod(0o755 if mode & stat.S_IXUSR else 0o644)
             elif not stat.S_ISDIR(mode):
-                raise Refused(f"{shown('/'.join((*base, name)))} is neither file, folder nor link")
+                raise Refused(f"{brief('/'.join((*base, name)))} is neither file, folder nor link")
     for link, target in links.items():
-        if leaves(link, links):
-            raise Refused(f"the link {shown('/'.join(link))} → {shown(target)} points out of its folder")
+        if leads_out(link, links):
+            raise Refused(f"the link {brief('/'.join(link))} → {brief(target)} points out of its folder")
 
 
-def leaves(path: Parts, links: Mapping[Parts, str]) -> bool:
+def leads_out(path: Parts, links: Mapping[Parts, str]) -> bool:
     """Whether a path, its links followed, ever leaves the folder (or goes in a circle). The disk is not asked."""
     at: list[str] = []
     todo, hops = list(reversed(path)), 0

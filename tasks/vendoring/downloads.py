@@ -5,40 +5,25 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from html.parser import HTMLParser
 from pathlib import Path
-from threading import Event
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
-from . import archives as unpack
-from .pins import Pypi, Refused, Url, bare, shown
+from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
+from packaging.version import Version
+
+from ..host.text import brief, without_credentials
+from . import archives
+from .job import Job, Refused
+from .pins import Pypi, Url
 
 if TYPE_CHECKING:  # requests costs 80 ms: only who fetches pays
     from requests import Response
 
 PYPI = "https://pypi.org/simple"
 TIMEOUT = (15, 60)  # seconds to connect, and without a byte
-DISTRIBUTION = re.compile(r"([A-Za-z0-9][\w.+!-]*?)(\.whl|\.zip|\.tgz|\.tar\.\w+)")
-
-
-@dataclass(frozen=True)
-class Job:
-    """One library being fetched.
-
-    Attributes:
-        desk: a folder to work in, its own.
-        index: the package index's URL.
-        tell: whom to tell of progress: the step, bytes, of how many (0: unknown).
-        stop: set when the person said stop.
-    """
-
-    desk: Path
-    index: str
-    tell: Callable[[str, int, int], None]
-    stop: Event
 
 
 def configured_index() -> str:
@@ -54,37 +39,43 @@ def configured_index() -> str:
 
 def distribution(pin: Pypi, job: Job) -> Path:
     """The wheel or sdist whose sha256 is the pin's, in a folder of its own, under the name that the index gives it."""
-    name = pin.pypi.partition("==")[0]
     job.tell("asking the index", 0, 0)
-    with ask(f"{job.index}/{normal(name)}/", {"Accept": "text/html"}, os.environ.get("PIP_CERT")) as page:
+    certificates = os.environ.get("PIP_CERT")
+    project = canonicalize_name(pin.pypi.partition("==")[0])
+    with http_get(f"{job.index}/{project}/", {"Accept": "text/html"}, certificates) as page:
         links = Links(page.url)
         links.feed(body(page))
     found = [url for url in links.found if urldefrag(url).fragment.lower() == f"sha256={pin.sha256}"]
     if not found:
-        raise Refused(f"{bare(page.url)} lists no file with the sha256 {pin.sha256}")
+        raise Refused(f"{without_credentials(page.url)} lists no file with the sha256 {pin.sha256}")
     file = unquote(urlsplit(found[0]).path.rpartition("/")[2])
-    parts = DISTRIBUTION.fullmatch(file)
-    stem = "" if not parts else "-".join(file.split("-")[:2]) if parts[2] == ".whl" else parts[1]
-    if normal(stem) != normal(pin.pypi.replace("==", "-")):
-        raise Refused(f"the file with the pin's sha256 is {shown(file)}, which is not {pin.pypi}")
-    (job.desk / "new").mkdir()
-    download(urldefrag(found[0]).url, pin.sha256, job.desk / "new" / file, job, os.environ.get("PIP_CERT"))
-    unpack.settle(job.desk / "new")
-    return job.desk / "new"
+    if not is_named_as_pinned(file, pin):
+        raise Refused(f"the file with the pin's sha256 is {brief(file)}, which is not {pin.pypi}")
+    (job.folder / "new").mkdir()
+    download(urldefrag(found[0]).url, pin.sha256, job.folder / "new" / file, job, certificates)
+    archives.normalize(job.folder / "new")
+    return job.folder / "new"
+
+
+def is_named_as_pinned(file: str, pin: Pypi) -> bool:
+    """Whether a file's name is that of a wheel or sdist of the pin's project and version."""
+    if not re.fullmatch(r"[\w.+!-]+", file):  # `packaging` lets anything stand in a wheel's tags, a slash too
+        return False
+    project, _, version = pin.pypi.partition("==")
+    try:
+        name, number = parse_wheel_filename(file)[:2] if file.endswith(".whl") else parse_sdist_filename(file)
+        return (name, number) == (canonicalize_name(project), Version(version))
+    except ValueError:  # neither, or no version that could be compared
+        return False
 
 
 def archive(pin: Url, job: Job) -> Path:
     """A zip or tar archive, unpacked."""
-    file = job.desk / "archive"
+    file = job.folder / "archive"
     download(pin.url, pin.sha256, file, job)
     job.tell("unpacking", 0, 0)
-    unpack.unpack(file, job.desk / "new")
-    return job.desk / "new"
-
-
-def normal(name: str) -> str:
-    """A project's name as indexes write it (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name).lower()
+    archives.unpack(file, job.folder / "new")
+    return job.folder / "new"
 
 
 class Links(HTMLParser):
@@ -100,29 +91,33 @@ class Links(HTMLParser):
             self.found.append(urljoin(self.base, href))
 
 
-def ask(url: str, headers: Mapping[str, str], trust: str | None = None) -> "Response":
+def http_get(url: str, headers: Mapping[str, str], certificates: str | None = None) -> "Response":
     """An answer over HTTP whose body is still to come.
+
+    Args:
+        certificates: a file of those to trust, instead of the usual ones.
 
     Raises:
         Refused: when there is none, or it is not 200. The sentence holds no password, and no query.
     """
     import requests
 
+    headers = {"Accept-Encoding": "identity", **headers}
+    address = without_credentials(url)
     try:
-        answer = requests.get(url, headers={"Accept-Encoding": "identity", **headers}, stream=True, timeout=TIMEOUT,
-                              verify=trust)  # fmt: skip
+        answer = requests.get(url, headers=headers, stream=True, timeout=TIMEOUT, verify=certificates)
     except (requests.RequestException, ValueError) as error:
-        reasons: dict[type[Exception], str] = {
+        causes: dict[type[Exception], str] = {
             requests.exceptions.SSLError: "its certificate is not trusted",
             requests.exceptions.ProxyError: "the proxy does not let us through",
             requests.exceptions.ConnectTimeout: "it does not answer",
             requests.exceptions.ReadTimeout: "it does not answer",
             requests.exceptions.ConnectionError: "no connection",
         }
-        why = reasons.get(type(error), f"not possible ({type(error).__name__})")
-        raise Refused(f"cannot fetch {bare(url)}: {why}") from None
+        cause = causes.get(type(error), f"not possible ({type(error).__name__})")
+        raise Refused(f"cannot fetch {address}: {cause}") from None
     if answer.status_code != 200:
-        raise Refused(f"cannot fetch {bare(url)}: the answer is {answer.status_code} {shown(answer.reason)}")
+        raise Refused(f"cannot fetch {address}: the answer is {answer.status_code} {brief(answer.reason)}")
     return answer
 
 
@@ -133,10 +128,10 @@ def body(page: "Response") -> str:
     try:
         return page.text
     except requests.RequestException:
-        raise Refused(f"cannot fetch {bare(page.url)}: the connection broke off") from None
+        raise Refused(f"cannot fetch {without_credentials(page.url)}: the connection broke off") from None
 
 
-def download(url: str, sha256: str, target: Path, job: Job, trust: str | None = None) -> None:
+def download(url: str, sha256: str, target: Path, job: Job, certificates: str | None = None) -> None:
     """Fetch a file, byte for byte as it is served, and verify it.
 
     Raises:
@@ -145,7 +140,8 @@ def download(url: str, sha256: str, target: Path, job: Job, trust: str | None = 
     from urllib3.exceptions import HTTPError
 
     digest, done = hashlib.sha256(), 0
-    with ask(url, {}, trust) as answer, target.open("wb") as file:
+    address = without_credentials(url)
+    with http_get(url, {}, certificates) as answer, target.open("wb") as file:
         length = answer.headers.get("Content-Length", "")
         try:
             for chunk in answer.raw.stream(1 << 16, decode_content=False):
@@ -156,6 +152,6 @@ def download(url: str, sha256: str, target: Path, job: Job, trust: str | None = 
                 done += len(chunk)
                 job.tell("downloading", done, int(length) if length.isdecimal() else 0)
         except HTTPError:
-            raise Refused(f"cannot fetch {bare(url)}: the connection broke off after {done} bytes") from None
+            raise Refused(f"cannot fetch {address}: the connection broke off after {done} bytes") from None
     if digest.hexdigest() != sha256:
         raise Refused(f"its sha256 is {digest.hexdigest()}, but the pin says {sha256}")

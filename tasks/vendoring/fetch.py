@@ -1,114 +1,62 @@
 """Fetching several libraries at once and putting each in place by a rename; one run at a time in one folder.
 
-Everything is made in vendor/.tmp and only then renamed, so that a killed run leaves the old folder or none. The lock
-(flock) is gone with its process, however that ended, so whoever holds it knows that what lies in .tmp is nobody's.
+Everything is made in a staging folder in vendor/.tmp and only then renamed, so that a killed run leaves the old folder
+or none. The lock is gone with its process, however that ended, so whoever holds it knows that what lies in .tmp is
+nobody's.
 """
 
-import fcntl
 import os
 import shutil
-import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Protocol
 
-from . import downloads as sources
-from . import manifest as seal
-from . import repositories as repository
-from .pins import Git, Pin, Pypi, Refused, Url, line, shown
-
-if TYPE_CHECKING:  # rich costs 60 ms: only who fetches pays
-    from rich.progress import TaskID
+from ..host.files import locked, locked_if_free
+from ..host.text import brief
+from . import downloads, manifest, repositories
+from .display import display
+from .job import Job, Refused
+from .manifest import Kind
+from .pins import Git, Pin, Pypi, Url, line, write_rev
+from .plan import Wishes, choose, make_plan
 
 LOCK = ".lock"
 AT_ONCE = 4
 PATIENCE = 5  # seconds that a stopped thread gets to end by itself
 
 
-class Display(Protocol):
-    """Where progress is shown; called from several threads."""
+def carry_out(vendor: Path, wishes: Wishes, moved: Mapping[str, Git]) -> list[str]:
+    """Fetch and remove what the pins ask for, and write down `moved` pins that have arrived; one run at a time.
 
-    def tell(self, name: str, step: str, done: int, total: int) -> None:
-        """A library is at some step, with so many bytes of so many (0: unknown)."""
-
-    def end(self, name: str, result: str) -> None:
-        """A library is done with."""
-
-
-class Lines:
-    """Progress as lines, for a log."""
-
-    def tell(self, name: str, step: str, done: int, total: int) -> None:
-        """Say nothing: in a log, only results count."""
-
-    def end(self, name: str, result: str) -> None:
-        sys.stdout.write(f"{name}: {result}\n")  # one write: lines of several threads do not mix
-        sys.stdout.flush()
-
-
-class Bars:
-    """Progress as bars, for a terminal."""
-
-    def __init__(self, names: list[str]) -> None:
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-        self.progress = Progress(
-            TextColumn("{task.description}", markup=False), BarColumn(bar_width=30),
-            TextColumn("{task.fields[step]}", markup=False), TimeElapsedColumn(),
-        )  # fmt: skip
-        self.bars: dict[str, TaskID] = {
-            name: self.progress.add_task(name, total=None, start=False, step="waiting") for name in names
-        }
-
-    def tell(self, name: str, step: str, done: int, total: int) -> None:
-        size = f" {done / 1e6:.1f} of {total / 1e6:.1f} MB" if total else f" {done / 1e6:.1f} MB" if done else ""
-        self.progress.start_task(self.bars[name])
-        self.progress.update(self.bars[name], step=step + size, completed=done, total=total or None)
-
-    def end(self, name: str, result: str) -> None:
-        self.progress.update(self.bars[name], step=result, completed=1, total=1)
-        self.progress.stop_task(self.bars[name])
-
-
-@contextmanager
-def display(names: list[str]) -> Iterator[Display]:
-    """Bars on a terminal, lines elsewhere."""
-    if sys.stdout.isatty():
-        bars = Bars(names)
-        with bars.progress:
-            yield bars
-    else:
-        yield Lines()
-
-
-@contextmanager
-def turn(vendor: Path) -> Iterator[None]:
-    """Be the only run that changes this folder; waits for another, and clears away what killed ones left."""
-    with (vendor / LOCK).open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"Another fetch-vendor is at work in {vendor}; waiting for it.", flush=True)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        shutil.rmtree(
-            vendor / seal.TMP, ignore_errors=True
-        )  # a killed run's git may still be writing: the next run clears
-        yield
+    Returns:
+        A sentence for everything that is still not as its pin says.
+    """
+    with locked(vendor / LOCK, f"Another fetch-vendor is at work in {vendor}; waiting for it."):
+        shutil.rmtree(vendor / manifest.TMP, ignore_errors=True)  # a killed run's git may still write: the next clears
+        pins = choose(vendor, wishes.only, moved)  # again: another run may have done it meanwhile, or changed the pins
+        plan = make_plan(vendor, pins, wishes)
+        for name in plan.remove:
+            remove(vendor, name)
+            print(f"{brief(name)}: removed, it is no longer in vendor.yaml", flush=True)
+        failed = fetch(vendor, {name: pins[name] for name in plan.fetch}, wishes.force) if plan.fetch else {}
+        for name, pin in moved.items():
+            if manifest.state(vendor, name, line(pin)).kind is Kind.READY:
+                write_rev(vendor / "vendor.yaml", name, pin.rev)
+    return plan.problems + [f"{name} was not fetched: {failed[name]}." for name in plan.fetch if name in failed]
 
 
 def clear(vendor: Path) -> None:
     """Clear away what killed runs left, unless a run is at work."""
-    with (vendor / LOCK).open("a") as lock, suppress(BlockingIOError):
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(vendor / seal.TMP, ignore_errors=True)
+    with locked_if_free(vendor / LOCK) as mine:
+        if mine:
+            shutil.rmtree(vendor / manifest.TMP, ignore_errors=True)
 
 
 def fetch(vendor: Path, pins: Mapping[str, Pin], force: bool) -> dict[str, str]:
-    """Fetch every pin and put it in place, several at a time. Needs the turn.
+    """Fetch every pin and put it in place, several at a time. Needs the lock.
 
     Args:
         force: whether edits by hand may be overwritten.
@@ -117,31 +65,31 @@ def fetch(vendor: Path, pins: Mapping[str, Pin], force: bool) -> dict[str, str]:
         Those that failed, each with its reason; nothing of them is in place, and what was there before still is.
     """
     failed: dict[str, str] = {}
-    index = sources.configured_index() if any(isinstance(pin, Pypi) for pin in pins.values()) else ""
-    with room(vendor) as tmp, display(list(pins)) as shows:
+    index = downloads.configured_index() if any(isinstance(pin, Pypi) for pin in pins.values()) else ""
+    with staging_folder(vendor) as staging, display(list(pins)) as shows:
         stop = Event()
 
         def work(name: str) -> None:
-            desk = tmp / name
-            desk.mkdir()
-            job = sources.Job(desk, index, lambda step, done, total: shows.tell(name, step, done, total), stop)
+            folder = staging / name
+            folder.mkdir()
+            job = Job(folder, index, lambda step, done, total: shows.tell(name, step, done, total), stop)
             try:
                 fresh = get(pins[name], job)
-                seal.write(fresh, line(pins[name]))
+                manifest.write(fresh, line(pins[name]))
                 if not stop.is_set():
-                    place(vendor, name, fresh, desk / "old", force)
-                seal.look(vendor, name)  # so that the next run has nothing to read
+                    place(vendor, name, fresh, folder / "old", force)
+                manifest.state(vendor, name)  # so that the next run has nothing to read
                 shows.end(name, "fetched")
             except Exception as error:  # whatever it is, the other libraries shall arrive
-                failed[name] = reason(error)
+                failed[name] = as_refusal(error)
                 shows.end(name, "failed")
-            shutil.rmtree(desk, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
 
         in_threads(list(pins), work, stop)
     return failed
 
 
-def get(pin: Pin, job: sources.Job) -> Path:
+def get(pin: Pin, job: Job) -> Path:
     """Fetch what a pin says and verify it; returns the folder that may be put in place.
 
     Raises:
@@ -149,23 +97,23 @@ def get(pin: Pin, job: sources.Job) -> Path:
     """
     match pin:
         case Pypi():
-            return sources.distribution(pin, job)
+            return downloads.distribution(pin, job)
         case Url():
-            return sources.archive(pin, job)
+            return downloads.archive(pin, job)
         case Git():
-            return repository.commit(pin, job)
+            return repositories.commit(pin, job)
 
 
-def reason(error: Exception) -> str:
-    """An error as the end of a sentence."""
+def as_refusal(error: Exception) -> str:
+    """Why a library cannot be had, as the end of a sentence."""
     if isinstance(error, Refused):
         return str(error)
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {shown(error.filename)}" if error.filename else error.strerror
-    return f"{type(error).__name__}: {shown(error)}"
+        return f"{error.strerror}: {brief(error.filename)}" if error.filename else error.strerror
+    return f"{type(error).__name__}: {brief(error)}"
 
 
-def in_threads(names: list[str], work: "Work", stop: Event) -> None:
+def in_threads(names: list[str], work: Callable[[str], None], stop: Event) -> None:
     """Do the work for each name in a few threads; Ctrl-C sets `stop` and does not wait for a server that is silent."""
     waiting: SimpleQueue[str] = SimpleQueue()
     for name in names:
@@ -196,33 +144,27 @@ def in_threads(names: list[str], work: "Work", stop: Event) -> None:
         raise
 
 
-class Work(Protocol):
-    """What is done for one name."""
-
-    def __call__(self, name: str, /) -> None: ...
-
-
 @contextmanager
-def room(vendor: Path) -> Iterator[Path]:
+def staging_folder(vendor: Path) -> Iterator[Path]:
     """A new folder on the same disk as vendor/, gone afterwards."""
-    (vendor / seal.TMP).mkdir(exist_ok=True)
-    tmp = Path(tempfile.mkdtemp(dir=vendor / seal.TMP))
+    (vendor / manifest.TMP).mkdir(exist_ok=True)
+    staging = Path(tempfile.mkdtemp(dir=vendor / manifest.TMP))
     try:
-        yield tmp
+        yield staging
     finally:
-        shutil.rmtree(tmp, ignore_errors=True)
+        shutil.rmtree(staging, ignore_errors=True)
         with suppress(OSError):
-            (vendor / seal.TMP).rmdir()
+            (vendor / manifest.TMP).rmdir()
 
 
 def place(vendor: Path, name: str, fresh: Path, old: Path, force: bool) -> None:
-    """Put a finished, sealed folder in place; what stood there goes to `old`, and comes back if that fails.
+    """Put a finished folder, with its manifest, in place; what stood there goes to `old`, and comes back if that fails.
 
     Raises:
         Refused: when the library was edited while it was being fetched.
     """
     home = vendor / name
-    if not force and seal.look(vendor, name).edited:
+    if not force and manifest.state(vendor, name).edited:
         raise Refused("it was edited by hand while it was being fetched; the edits were kept")
     if os.path.lexists(home):
         home.rename(old)
@@ -235,7 +177,7 @@ def place(vendor: Path, name: str, fresh: Path, old: Path, force: bool) -> None:
 
 
 def remove(vendor: Path, name: str) -> None:
-    """Take a library away, at once: it is there or not, and never half. Needs the turn."""
-    with room(vendor) as tmp:
-        (vendor / name).rename(tmp / "old")
-    (vendor / seal.CACHE / f"{name}.json").unlink(missing_ok=True)
+    """Take a library away, at once: it is there or not, and never half. Needs the lock."""
+    with staging_folder(vendor) as staging:
+        (vendor / name).rename(staging / "old")
+    (vendor / manifest.CACHE / f"{name}.json").unlink(missing_ok=True)

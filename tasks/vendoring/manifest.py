@@ -1,6 +1,6 @@
-"""The seal on a fetched folder: what was put there, so that an edit by hand is seen and never lost.
+"""The manifest of a fetched folder: what was put there, so that an edit by hand is seen and never lost.
 
-The seal lies inside the folder and comes into place by the same rename, so that there is no moment in which a folder
+It lies inside the folder and comes into place by the same rename, so that there is no moment in which a folder
 stands without it. It holds nothing of this machine or this hour: the same pin gives the same bytes everywhere.
 """
 
@@ -8,11 +8,13 @@ import os
 import stat
 import time
 from collections.abc import Container, Iterator, Mapping
+from contextlib import suppress
 from enum import Enum
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
+
+from ..host import files
 
 NAME = ".pin.json"
 CACHE = ".cache"
@@ -20,8 +22,8 @@ TMP = ".tmp"
 FRESH = 100_000_000  # nanoseconds: a file this young may change again without its times showing it
 
 
-class Seal(msgspec.Struct, frozen=True):
-    """A pin (its line, see vendored.describe) and every file that came with it."""
+class Manifest(msgspec.Struct, frozen=True):
+    """A pin (its line, see `pins.describe`) and every file that came with it, with its fingerprint."""
 
     pin: str
     files: dict[str, str]
@@ -34,7 +36,7 @@ class Known(msgspec.Struct, frozen=True, array_like=True):
     changed: int
     touched: int  # the inode's own time, which nobody can set
     inode: int
-    mark: str
+    fingerprint: str
 
 
 class Kind(Enum):
@@ -47,7 +49,7 @@ class Kind(Enum):
     FOREIGN = "not made by fetch-vendor"
 
 
-class State(NamedTuple):
+class State(msgspec.Struct, frozen=True):
     """What was found, and the files that were altered, added or removed."""
 
     kind: Kind
@@ -60,12 +62,13 @@ class State(NamedTuple):
 
 
 def write(folder: Path, pin: str) -> None:
-    """Seal a folder that is complete."""
-    marks, _ = scan(folder, {})
-    (folder / NAME).write_bytes(msgspec.json.format(msgspec.json.encode(Seal(pin, dict(sorted(marks.items()))))))
+    """Write the manifest of a folder that is complete."""
+    fingerprints, _ = scan(folder, {})
+    manifest = Manifest(pin, dict(sorted(fingerprints.items())))
+    (folder / NAME).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
 
 
-def look(vendor: Path, name: str, pin: str = "", keep: bool = True) -> State:
+def state(vendor: Path, name: str, pin: str = "", keep: bool = True) -> State:
     """How `vendor/name` stands to a pin (its line; "" if it has none). Reads only what changed since last time.
 
     Args:
@@ -77,24 +80,24 @@ def look(vendor: Path, name: str, pin: str = "", keep: bool = True) -> State:
     if folder.is_symlink() or not folder.is_dir():
         return State(Kind.FOREIGN)
     try:
-        seal = msgspec.json.decode((folder / NAME).read_bytes(), type=Seal)
+        manifest = msgspec.json.decode((folder / NAME).read_bytes(), type=Manifest)
     except FileNotFoundError:
         return State(Kind.FOREIGN if any(folder.iterdir()) else Kind.MISSING)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return State(Kind.FOREIGN)
     known = recall(vendor, name)
-    marks, fresh = scan(folder, known)
+    found, fresh = scan(folder, known)
     if keep and fresh != known:
         remember(vendor, name, fresh)
-    if marks != seal.files:
-        every = sorted(marks.keys() | seal.files.keys())
-        return State(Kind.ALTERED, tuple(path for path in every if marks.get(path) != seal.files.get(path)))
-    return State(Kind.READY if seal.pin == pin else Kind.OUTDATED)
+    if found != manifest.files:
+        every = sorted(found.keys() | manifest.files.keys())
+        return State(Kind.ALTERED, tuple(path for path in every if found.get(path) != manifest.files.get(path)))
+    return State(Kind.READY if manifest.pin == pin else Kind.OUTDATED)
 
 
 def scan(folder: Path, known: Mapping[str, Known]) -> tuple[dict[str, str], dict[str, Known]]:
-    """Every file of a folder with its mark, and what to remember of it; a file that is as `known` is not read again."""
-    marks: dict[str, str] = {}
+    """Every file of a folder with its fingerprint, and what to remember; one that is as `known` is not read again."""
+    fingerprints: dict[str, str] = {}
     fresh: dict[str, Known] = {}
     old = time.time_ns() - FRESH
     for entry, path in walk(folder):
@@ -103,19 +106,19 @@ def scan(folder: Path, known: Mapping[str, Known]) -> tuple[dict[str, str], dict
             before = known.get(path)
             now = (facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino)
             if before and now == (before.size, before.changed, before.touched, before.inode):
-                marks[path] = before.mark
+                fingerprints[path] = before.fingerprint
             else:
-                marks[path] = mark(Path(entry.path), facts.st_mode)
+                fingerprints[path] = fingerprint(Path(entry.path), facts.st_mode)
         except OSError as error:  # gone meanwhile, or not ours to read: no file that was fetched
-            marks[path] = f"unreadable: {error.strerror}"
+            fingerprints[path] = f"unreadable: {error.strerror}"
             continue
         if max(facts.st_mtime_ns, facts.st_ctime_ns) < old:
-            fresh[path] = Known(*now, marks[path])
-    return marks, fresh
+            fresh[path] = Known(*now, fingerprints[path])
+    return fingerprints, fresh
 
 
 def walk(folder: Path) -> Iterator[tuple[os.DirEntry[str], str]]:
-    """All files and links below a folder, with their paths from there; links are not followed, the seal is left out."""
+    """All files and links below a folder but the manifest, with their paths from there; links are not followed."""
     todo = [("", str(folder))]
     while todo:
         above, place = todo.pop()
@@ -124,18 +127,18 @@ def walk(folder: Path) -> Iterator[tuple[os.DirEntry[str], str]]:
                 if entry.is_dir(follow_symlinks=False):
                     todo.append((f"{above}{entry.name}/", entry.path))
                 elif above or entry.name != NAME:
-                    yield entry, printable(above + entry.name)
+                    yield entry, spelled_out(above + entry.name)
 
 
-def printable(path: str) -> str:
+def spelled_out(path: str) -> str:
     """A path as text that JSON can hold: bytes that are no UTF-8 are spelled out, and no two paths become one."""
     return path.replace("\\", "\\\\").encode("utf-8", "backslashreplace").decode()
 
 
-def mark(path: Path, mode: int) -> str:
-    """What a file is and holds, in one word: two files with one mark are the same in an image."""
+def fingerprint(path: Path, mode: int) -> str:
+    """What a file is and holds, in one line: two files with one fingerprint are the same in an image."""
     if stat.S_ISLNK(mode):
-        return f"link {printable(os.fspath(path.readlink()))}"
+        return f"link {spelled_out(os.fspath(path.readlink()))}"
     if not stat.S_ISREG(mode):
         return "neither file nor link"
     from hashlib import file_digest
@@ -155,16 +158,12 @@ def recall(vendor: Path, name: str) -> dict[str, Known]:
 
 def remember(vendor: Path, name: str, fresh: Mapping[str, Known]) -> None:
     """Keep for next time what was read of a folder's files; a vendor/ that cannot be written does without."""
-    part = vendor / CACHE / f".{name}.{os.getpid()}"
-    try:
-        part.parent.mkdir(exist_ok=True)
-        part.write_bytes(msgspec.json.encode(fresh))
-        part.replace(vendor / CACHE / f"{name}.json")
-    except OSError:
-        part.unlink(missing_ok=True)
+    with suppress(OSError):
+        (vendor / CACHE).mkdir(exist_ok=True)
+        files.write(vendor / CACHE / f"{name}.json", msgspec.json.encode(fresh))
 
 
-def strays(vendor: Path, pins: Container[str]) -> list[str]:
+def unpinned(vendor: Path, pins: Container[str]) -> list[str]:
     """What lies in vendor/ and no pin speaks of. The base would take it in, but for what begins with a dot."""
     names = (path.name for path in vendor.iterdir())
     return sorted(name for name in names if not name.startswith(".") and name != "vendor.yaml" and name not in pins)

@@ -1,16 +1,15 @@
 """vendor.yaml: the pins of the external libraries, read as the hostile text that it may be."""
 
-import os
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from invoke import Exit
 from msgspec import Struct
 
-from ..host.text import bare, shown
+from ..host import files
+from ..host.text import brief, without_credentials
 
 if TYPE_CHECKING:
     from invoke.vendor.yaml import Node
@@ -42,12 +41,8 @@ class Url(Struct, frozen=True):
 Pin = Pypi | Git | Url
 
 
-class Refused(Exception):
-    """Why one library cannot be had, as the end of a sentence; the others are fetched all the same."""
-
-
-class Grammar(NamedTuple):
-    """What a value must look like: for the machine (compiled only when a file is read), and in words."""
+class Grammar(Struct, frozen=True):
+    """What a value must look like: for the machine, and in words."""
 
     pattern: str
     expected: str
@@ -87,31 +82,19 @@ OPTIONAL = ("path", "branch")
 MAKERS: Mapping[str, type[Pypi] | type[Git] | type[Url]] = {"pypi": Pypi, "git": Git, "url": Url}
 
 
-def read(path: Path) -> dict[str, Pin]:
+def read_pins(path: Path) -> dict[str, Pin]:
     """The pins of a vendor.yaml, checked, in the file's order; an empty file has none.
 
     Raises:
         Exit: with code 2 and one sentence that names the file, the line, the library, the key and what was expected.
     """
-    return dict(pins(path, text(path)))
-
-
-@lru_cache(maxsize=1)
-def pins(path: Path, content: str) -> Mapping[str, Pin]:
-    """The pins in this content of the file; `fetch-vendor` and `base` ask one after the other."""
-    found = checked(path, content)
-    return {name: MAKERS[next(kind for kind in GRAMMARS if kind in values)](**values) for name, values in found.items()}
-
-
-def checked(path: Path, content: str) -> dict[str, dict[str, str]]:
-    """The keys and values of each pin in this content of the file."""
-    root = parse(path, content)
-    if root is None or (scalar(root) and not root.value):
+    root = parse(path, read_text(path))
+    if root is None or (is_scalar(root) and not root.value):
         return {}
-    return {key: pin(path, key, node) for key, node in entries(path, root, "").items()}
+    return {name: read_pin(path, name, node) for name, node in entries(path, root, "").items()}
 
 
-def text(path: Path) -> str:
+def read_text(path: Path) -> str:
     """The file's text.
 
     Raises:
@@ -134,17 +117,15 @@ def parse(path: Path, content: str) -> "Node | None":
 
     try:
         found: Node | None = compose(content)  # type: ignore[no-untyped-call]
-        return found
-    except YAMLError as error:
+    except (YAMLError, RecursionError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read"
-        raise Exit(f"{path}{line}: not valid YAML ({shown(problem)}).", code=2) from None
-    except (RecursionError, ValueError):
-        raise Exit(f"{path}: not valid YAML (it cannot be read).", code=2) from None
+        problem = getattr(error, "problem", None) or "it cannot be read"
+        raise Exit(f"{path}{line}: not valid YAML ({brief(problem)}).", code=2) from None
+    return found
 
 
-def scalar(node: "Node") -> bool:
+def is_scalar(node: "Node") -> bool:
     """Whether a node is a single value."""
     from invoke.vendor.yaml import ScalarNode
 
@@ -159,18 +140,18 @@ def entries(path: Path, node: "Node", owner: str) -> "dict[str, Node]":
         raise wrong(path, node, owner, "expected keys and values, such as {pypi: …, sha256: …}")
     found: dict[str, Node] = {}
     for key, value in node.value:
-        if not scalar(key):
+        if not is_scalar(key):
             raise wrong(path, key, owner, "expected a name in front of the colon")
         if key.value in found:
-            raise wrong(path, key, owner, f"{shown(key.value)} stands here twice; keep one")
+            raise wrong(path, key, owner, f"{brief(key.value)} stands here twice; keep one")
         found[key.value] = value
     return found
 
 
-def pin(path: Path, name: str, node: "Node") -> dict[str, str]:
-    """The keys and values of one library's pin, checked."""
+def read_pin(path: Path, name: str, node: "Node") -> Pin:
+    """One library's pin, checked."""
     if not re.fullmatch(NAME.pattern, name):
-        raise wrong(path, node, "", f'"{shown(name)}" cannot name a library: expected {NAME.expected}')
+        raise wrong(path, node, "", f'"{brief(name)}" cannot name a library: expected {NAME.expected}')
     values = entries(path, node, name)
     kinds = [kind for kind in GRAMMARS if kind in values]
     if len(kinds) != 1:
@@ -179,13 +160,15 @@ def pin(path: Path, name: str, node: "Node") -> dict[str, str]:
     grammars = GRAMMARS[kinds[0]]
     for key in values:
         if key not in grammars:
-            raise wrong(path, values[key], name, f"unknown key {shown(key)}; expected {', '.join(grammars)}")
+            raise wrong(path, values[key], name, f"unknown key {brief(key)}; expected {', '.join(grammars)}")
     for key, grammar in grammars.items():
         if key not in values and key not in OPTIONAL:
             raise wrong(path, node, name, f"the key {key} is missing; expected {grammar.expected}")
-        if key in values and not (scalar(values[key]) and re.fullmatch(grammar.pattern, values[key].value)):
+        if key in values and not (is_scalar(values[key]) and re.fullmatch(grammar.pattern, values[key].value)):
             raise wrong(path, values[key], name, f"{key} is not usable; expected {grammar.expected}")
-    return {key: value.value.lower() if key in ("sha256", "rev") else value.value for key, value in values.items()}
+    return MAKERS[kinds[0]](
+        **{key: value.value.lower() if key in ("sha256", "rev") else value.value for key, value in values.items()}
+    )
 
 
 def wrong(path: Path, node: "Node", name: str, what: str) -> Exit:
@@ -195,40 +178,34 @@ def wrong(path: Path, node: "Node", name: str, what: str) -> Exit:
 
 
 def describe(pins: Mapping[str, Pin]) -> dict[str, str]:
-    """Each pin as one short line, for labels and for the seal: the content it stands for, never a password or token."""
-    return {name: line(one) for name, one in pins.items()}
+    """Each pin as one short line, for labels and manifests: the content it stands for, never a password or token."""
+    return {name: line(pin) for name, pin in pins.items()}
 
 
-def line(one: Pin) -> str:
+def line(pin: Pin) -> str:
     """One pin as one short line."""
-    match one:
+    match pin:
         case Pypi():
-            return f"pypi {one.pypi} sha256:{one.sha256}"
+            return f"pypi {pin.pypi} sha256:{pin.sha256}"
         case Git():
-            return f"git {bare(one.git)} {one.rev} {one.path.strip('/')}".rstrip()
+            return f"git {without_credentials(pin.git)} {pin.rev} {pin.path.strip('/')}".rstrip()
         case Url():
-            return f"url {bare(one.url)} sha256:{one.sha256}"
+            return f"url {without_credentials(pin.url)} sha256:{pin.sha256}"
 
 
-def move(path: Path, name: str, rev: str) -> None:
+def write_rev(path: Path, name: str, rev: str) -> None:
     """Write another commit id into a git pin. No other character of the file changes, and nobody sees it half written.
 
     Raises:
         Exit: with code 1, when the file does not hold the pin plainly (a YAML alias, say) or cannot be written.
     """
-    content = text(path)
+    content = read_text(path)
     root = parse(path, content)
     node = entries(path, entries(path, root, "")[name], name)["rev"] if root else None
     start = content.find(node.value, node.start_mark.index, node.end_mark.index) if node else -1
     if node is None or start < 0:
         raise Exit(f"{path}: cannot find the rev of {name} to change it. Write {rev} there yourself.", code=1)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with part.open("w", encoding="utf-8", newline="") as file:
-            file.write(content[:start] + rev + content[start + len(node.value) :])
-        part.chmod(path.stat().st_mode & 0o777)
-        part.replace(path.resolve())
+        files.write(path, (content[:start] + rev + content[start + len(node.value) :]).encode())
     except OSError as error:
         raise Exit(f"Cannot write {path}: {error.strerror}.", code=1) from None
-    finally:
-        part.unlink(missing_ok=True)

@@ -9,24 +9,31 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..host.git_environment import OF_ANOTHER_REPOSITORY
-from . import archives as unpack
-from .downloads import Job
-from .pins import Git, Refused, bare, shown
+from ..host.text import brief, without_credentials
+from . import archives
+from .job import Job, Refused
+from .pins import Git
 
 # A repository must not run anything here or read this machine's files; a progress of nothing for a minute is a failure.
-GIT = ["git"]
-for setting in (
-    "core.hooksPath=/dev/null", "core.fsmonitor=false", "core.askPass=", "core.autocrlf=false", "gc.auto=0",
-    "maintenance.auto=false", "advice.detachedHead=false", "http.lowSpeedLimit=1", "http.lowSpeedTime=60",
-):  # fmt: skip
-    GIT += ["-c", setting]
+SETTINGS = {
+    "core.hooksPath": "/dev/null",
+    "core.fsmonitor": "false",
+    "core.askPass": "",
+    "core.autocrlf": "false",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+    "advice.detachedHead": "false",
+    "http.lowSpeedLimit": "1",
+    "http.lowSpeedTime": "60",
+}
+GIT = ["git", *(word for key, value in SETTINGS.items() for word in ("-c", f"{key}={value}"))]
 UNTOLD = "Could not read from remote repository"  # git, when ssh has said why
 ASKING = ("GIT_ASKPASS", "SSH_ASKPASS")  # programs that would ask a person
 
 
 def commit(pin: Git, job: Job) -> Path:
     """A commit's files with those of its submodules, or one folder of them; verified, without any .git."""
-    tree = job.desk / "git"
+    tree = job.folder / "git"
     tree.mkdir()
     git(pin, job, "init", "--quiet", "--template=", str(tree))
     git(pin, job, "remote", "add", "origin", pin.git)  # by name, so that relative URLs of submodules are understood
@@ -38,7 +45,7 @@ def commit(pin: Git, job: Job) -> Path:
     try:
         git(pin, job, "checkout", "--quiet", "--detach", pin.rev)
     except Refused as error:
-        raise Refused(f"{bare(pin.git)} has no usable commit {pin.rev} ({error})") from None
+        raise Refused(f"{without_credentials(pin.git)} has no usable commit {pin.rev} ({error})") from None
     got = git(pin, job, "rev-parse", "HEAD").strip()
     if got != pin.rev:
         raise Refused(f"what was fetched is the commit {got}, but the pin says {pin.rev}")
@@ -54,7 +61,7 @@ def commit(pin: Git, job: Job) -> Path:
 
 def submodules(pin: Git, job: Job) -> None:
     """Fetch the submodules of what is checked out, and theirs."""
-    if not (job.desk / "git" / ".gitmodules").is_file():
+    if not (job.folder / "git" / ".gitmodules").is_file():
         return
     job.tell("fetching submodules", 0, 0)
     update = ("submodule", "--quiet", "update", "--init", "--recursive", "--checkout")
@@ -62,7 +69,7 @@ def submodules(pin: Git, job: Job) -> None:
         git(pin, job, *update, "--depth=1")
     except Refused:  # as above; what the shallow try left behind would be in the way
         git(pin, job, "submodule", "--quiet", "deinit", "--force", "--all")
-        shutil.rmtree(job.desk / "git" / ".git" / "modules", ignore_errors=True)
+        shutil.rmtree(job.folder / "git" / ".git" / "modules", ignore_errors=True)
         git(pin, job, *update)
 
 
@@ -71,7 +78,7 @@ def subfolder(tree: Path, pin: Git) -> Path:
     part = tree.joinpath(pin.path.strip("/"))
     if part.resolve() != tree.resolve().joinpath(pin.path.strip("/")) or not part.is_dir():
         raise Refused(f"there is no folder {pin.path} in commit {pin.rev}")
-    unpack.settle(part)
+    archives.normalize(part)
     return part
 
 
@@ -92,7 +99,7 @@ def newest(pin: Git, to: str, job: Job) -> str:
         if ref in found:
             return found[ref]
     short = " (a commit id has 40 digits)" if re.fullmatch(r"[0-9a-fA-F]{4,39}", to) else ""
-    raise Refused(f"{bare(pin.git)} has no branch or tag {shown(to or pin.branch or 'HEAD')}{short}")
+    raise Refused(f"{without_credentials(pin.git)} has no branch or tag {brief(to or pin.branch or 'HEAD')}{short}")
 
 
 def git(pin: Git, job: Job, *argv: str) -> str:
@@ -104,12 +111,19 @@ def git(pin: Git, job: Job, *argv: str) -> str:
     Raises:
         Refused: with git's own reason.
     """
-    tree = job.desk / "git"
+    tree = job.folder / "git"
     try:
-        process = subprocess.Popen([*GIT, *argv], cwd=tree if tree.is_dir() else job.desk, env=git_environment(pin),
-                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                   encoding="utf-8", errors="replace",
-                                   start_new_session=True)  # fmt: skip
+        process = subprocess.Popen(
+            [*GIT, *argv],
+            cwd=tree if tree.is_dir() else job.folder,
+            env=git_environment(pin),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        )
     except FileNotFoundError:
         raise Refused("there is no git here; install it: apt-get install git") from None
     while True:
@@ -121,11 +135,16 @@ def git(pin: Git, job: Job, *argv: str) -> str:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGTERM)  # with its ssh
     if process.returncode:
-        lines = [line for line in err.splitlines() if line.strip()] or ["it said nothing"]
-        fatal = [line for line in lines if line.startswith(("fatal:", "error:")) and UNTOLD not in line]
-        why = re.sub(r"//[^/\s@]*@", "//", (fatal or lines)[0].replace(pin.git, bare(pin.git)))  # may repeat a password
-        raise Refused(f"git {argv[0]} failed: {shown(why.strip(' .'))}")
+        raise Refused(f"git {argv[0]} failed: {complaint(err, pin)}")
     return out
+
+
+def complaint(err: str, pin: Git) -> str:
+    """The line in which git says why it failed, without the password that it may repeat."""
+    lines = [line for line in err.splitlines() if line.strip()] or ["it said nothing"]
+    fatal = [line for line in lines if line.startswith(("fatal:", "error:")) and UNTOLD not in line]
+    said = (fatal or lines)[0].replace(pin.git, without_credentials(pin.git))
+    return brief(re.sub(r"//[^/\s@]*@", "//", said).strip(" ."))
 
 
 def git_environment(pin: Git) -> dict[str, str]:

@@ -1,0 +1,47 @@
+"""A folder vendor/ with a vendor.yaml, and what its libraries come from."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sites import ROOT
+from vendoring.upstreams import Repository, Server, bring, pins, serve, zipped
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    made = Server()
+    monkeypatch.setenv("PIP_INDEX_URL", made.url + "/simple/")
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def vendor(tmp_path: Path) -> Path:
+    (tmp_path / "vendor").mkdir()
+    return tmp_path / "vendor"
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return Repository(tmp_path / "upstream")
+
+
+@pytest.fixture
+def project(tmp_path: Path, vendor: Path) -> Path:
+    """The real `inv` in a project tree of its own, for what needs a process."""
+    for name in ("tasks.py", "invoke.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / "tasks", tmp_path / "tasks", ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+@pytest.fixture
+def fetched(server: Server, vendor: Path) -> Path:
+    """A library in place."""
+    files = {"a": b"a", "b": b"b", "c/d": b"d", "e": b"e", "f": b"f"}
+    pins(vendor, f"apex: {serve(server, 'x.zip', zipped(files))}")
+    bring(vendor)
+    server.asked.clear()
+    return vendor
