@@ -229,10 +229,18 @@ def test_a_teams_own_dockerfile_gets_the_arguments_it_declares_and_the_stamp(sit
     done = site.inv("frame")
     found = details(site, "tests/visdom:0.2.1")["Config"]["Labels"]
     assert {key: value for key, value in found.items() if key.startswith(("team.", "extra"))} == {
-        "team.REPOSITORY": "tests/visdom", "team.TAG": "0.2.1", "team.DATE": found["org.opencontainers.image.created"],
-        "team.VERSION": head[:7], "team.URL": "", "team.COMMIT": head[:7], "team.BRANCH": "main",
-        "team.VENDOR": "ColorAI", "team.PROJECT": "visdom", "team.PORT": str(site.port), "extra": "a b $c",
-    }  # fmt: skip
+        "team.REPOSITORY": "tests/visdom",
+        "team.TAG": "0.2.1",
+        "team.DATE": found["org.opencontainers.image.created"],
+        "team.VERSION": head[:7],
+        "team.URL": "",
+        "team.COMMIT": head[:7],
+        "team.BRANCH": "main",
+        "team.VENDOR": "ColorAI",
+        "team.PROJECT": "visdom",
+        "team.PORT": str(site.port),
+        "extra": "a b $c",
+    }
     assert "HTTP_PROXY=http://proxy.example.com" in build_line(done.stdout)  # docker knows it without an ARG
     site.dockerfile.write_text(bare)
     site.frame["build_args"] = {}
@@ -407,9 +415,13 @@ def test_a_build_that_fails_or_is_killed_leaves_the_former_image_and_the_next_on
 def stopped(site: Site, number: signal.Signals) -> int:
     """Type `inv frame` and send a signal to all of it in the middle of `RUN sleep 60`; returns the exit code."""
     run = subprocess.Popen(
-        site.command("frame"), env=site.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        site.command("frame"),
+        env=site.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
         start_new_session=True,
-    )  # fmt: skip
+    )
     assert run.stdout
     for line in run.stdout:
         if "RUN sleep 60" in line:
@@ -451,3 +463,13 @@ def test_frame_and_its_flags_are_explained(site: Site) -> None:
     shown = site.inv("--help", "frame").stdout
     for flag in ("--name", "--force", "--dirty", "--suffix"):
         assert flag in shown
+    assert "The base below it is brought first, as by `inv base`." in shown
+
+
+def test_each_step_is_done_once_in_a_run(site: Site) -> None:
+    for typed in (["frame"], ["base", "frame"], ["fetch-vendor", "base", "frame", "base"]):
+        said = site.inv("--dry", *typed).stdout
+        assert said.count("vendor/ is up to date") + said.count("Would fetch") == 1, said
+        assert said.count("Building tests/base:latest") + said.count("tests/base:latest is up to date") == 1, said
+    said = site.inv("--dry", "fetch-vendor", "--only", "bottle", "base").stdout
+    assert said.count("vendor/ is up to date") + said.count("Would fetch") == 2, "one library is not all of them"

@@ -13,9 +13,9 @@ Each is proven not to come back. What another file proves already is not repeate
     `$cmd` unquoted                         here; test_recommended: what docker sees of a made label
     `.ContainerConfig.Labels`               here; test_frame: a_frame_holds_the_commit… with both builders
     inherited labels                        here; test_labels: what_is_missing_is_answered_with_what_there_is
-    a dirty tree                            test_frame: a_tag_names_one_content; test_git
+    a dirty tree                            test_frame: a_tag_names_one_content; test_contents
     two branches, equal counts              test_frame: a_tag_names_one_content
-    a token in the origin URL               test_frame: a_frame_holds_the_commit…; test_git
+    a token in the origin URL               test_frame: a_frame_holds_the_commit…; test_text
     `ARG`/`LABEL` with the date above `RUN` test_base: the_projects_own_dockerfiles…, which compares layers
     a changed `Dockerfile.base`             test_base: the_base_is_built_when…, a_base_that_cannot_be_built…
     exit codes                              here; test_base, test_frame: builds that fail

@@ -1,0 +1,206 @@
+"""Which files are in a frame, and how their content is named. Real repositories; no engine is needed for it."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from building.checkouts import Asked, Repository, exported, refusal
+from invoke import Context
+
+
+def test_a_sub_folder_of_a_bigger_repository_is_a_source(
+    source: Repository, c: Context, asked: Asked, tmp_path: Path
+) -> None:
+    folder = source.top / ":(top)odd [x]*" / "framework"
+    head = source.commit(
+        {":(top)odd [x]*/framework/in.txt": "in\n", ":(top)odd xyz/framework/no.txt": "no\n", "out.txt": "out\n"}
+    )
+    assert asked(folder).tree == source.git("rev-parse", "HEAD::(top)odd [x]*/framework")
+    assert exported(c, folder, tmp_path / "clean", head).keys() == {"in.txt"}
+    source.write({"out.txt": "changed outside\n", ":(top)odd xyz/framework/no.txt": "changed outside\n"})
+    assert not asked(folder).dirty
+    source.write({":(top)odd [x]*/framework/in.txt": "changed inside\n"})
+    changed = asked(folder)
+    assert changed.dirty
+    assert exported(c, folder, tmp_path / "dirty")["in.txt"][1] == b"changed inside\n"
+    source.git("commit", "--quiet", "--all", "--message", "the same")
+    assert asked(folder).tree == changed.tree
+
+
+def test_attributes_above_a_sub_folder_count_in_it_as_in_a_checkout(
+    source: Repository, c: Context, asked: Asked, tmp_path: Path
+) -> None:
+    source.git("config", "filter.fake.clean", "sed s/CONTENT/POINTER/")
+    source.git("config", "filter.fake.smudge", "sed s/POINTER/CONTENT/")
+    source.write({".gitattributes": "*.bat text eol=crlf\n", "a/.gitattributes": "*.bin filter=fake\n"})
+    source.commit({"a/b c/x.bin": "CONTENT\n", "a/b c/x.bat": "one\n", "a/other": "not in it\n"})
+    assert "POINTER" in source.git("show", "HEAD:a/b c/x.bin")
+    for revision, content in (("HEAD", b"CONTENT\n"), ("", b"CONTENT, changed\n")):
+        source.write({"a/b c/x.bin": content.decode()})
+        assert asked(source.top / "a/b c").dirty == (not revision)
+        left = tmp_path / f"out{revision}.whole/a/b c/left-over"  # of a killed build
+        left.parent.mkdir(parents=True)
+        left.touch()
+        found = exported(c, source.top / "a/b c", tmp_path / f"out{revision}", revision)
+        assert {name: text for name, (_, text) in found.items()} == {"x.bin": content, "x.bat": b"one\r\n"}
+    assert not [*tmp_path.glob("*.whole")]
+
+
+def test_a_worktree_is_a_source(source: Repository, c: Context, asked: Asked, tmp_path: Path) -> None:
+    source.commit()
+    source.git("worktree", "add", "--quiet", "-b", "side", str(tmp_path / "side"))
+    side = tmp_path / "side"
+    (side / "a.txt").write_text("in the worktree\n")
+    found = asked(side)
+    assert (found.branch, found.dirty) == ("side", True)
+    assert exported(c, side, tmp_path / "out")["a.txt"][1] == b"in the worktree\n"
+    assert not asked(source.top).dirty
+
+
+def test_a_path_with_colons_quotes_and_blanks_is_a_source(c: Context, asked: Asked, tmp_path: Path) -> None:
+    odd = Repository(tmp_path / "a:b \"c' $(touch pwned)\\")
+    odd.commit({"a.txt": "one\n", "same/b.txt": "two\n"})
+    odd.write({"a.txt": "changed\n"})
+    assert asked(odd.top).dirty
+    files = exported(c, odd.top, tmp_path / "out")
+    assert (files["a.txt"][1], files["same/b.txt"][1]) == (b"changed\n", b"two\n")
+    assert not [*tmp_path.rglob("pwned")]
+
+
+# What people type in a checkout.
+CHANGES = {
+    "modified": "echo changed > a.txt",
+    "staged": "echo changed > a.txt; git add a.txt",
+    "staged, then changed again": "echo staged > a.txt; git add a.txt; echo changed > a.txt",
+    "deleted": "rm a.txt",
+    "deleted and staged": "git rm --quiet a.txt",
+    "renamed": "git mv a.txt '?? z.txt'",
+    "new and staged": "echo new > new.txt; git add new.txt",
+    "intent to add": "echo new > new.txt; git add -N new.txt",
+    "executable": "chmod +x a.txt",
+    "now a link": "ln -sf b.txt a.txt",
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_an_uncommitted_change_is_dirty_and_named_by_the_content_that_a_commit_would_have(
+    change: str, source: Repository, c: Context, asked: Asked, tmp_path: Path
+) -> None:
+    head = source.commit({"a.txt": "one\n", "b.txt": "two\n"})
+    clean = asked(source.top)
+    assert not clean.dirty
+    subprocess.run(["sh", "-ec", CHANGES[change]], cwd=source.top, check=True)
+    source.write({"lies about.txt": "never in a frame\n"})
+    dirty = asked(source.top)
+    assert (dirty.dirty, dirty.revision, dirty.untracked) == (True, head, 1)
+    assert dirty.tree != clean.tree
+    files = exported(c, source.top, tmp_path / "dirty")
+    source.git("commit", "--quiet", "--all", "--message", "the same content")
+    assert asked(source.top).tree == dirty.tree
+    assert exported(c, source.top, tmp_path / "committed", source.git("rev-parse", "HEAD")) == files
+    assert "lies about.txt" not in files
+
+
+def with_submodules(tmp_path: Path) -> Repository:
+    """A source with a submodule that has a submodule."""
+    deep, library, source = (Repository(tmp_path / name) for name in ("deep", "library", "source"))
+    deep.commit({"deep.txt": "deep\n"})
+    library.commit({"library.txt": "library\n"})
+    library.git("submodule", "--quiet", "add", str(deep.top), "inner deep")
+    library.commit({})
+    source.commit()
+    source.git("submodule", "--quiet", "add", str(library.top), "libs/library")
+    source.git("config", "--file", ".gitmodules", "submodule.libs/library.ignore", "all")
+    source.git("submodule", "--quiet", "update", "--init", "--recursive")
+    source.commit({})
+    return source
+
+
+def test_submodules_are_in_the_content_all_the_way_down(c: Context, asked: Asked, tmp_path: Path) -> None:
+    source = with_submodules(tmp_path)
+    clean = asked(source.top)
+    assert (clean.dirty, clean.tree) == (False, source.git("rev-parse", "HEAD^{tree}"))
+    files = exported(c, source.top, tmp_path / "out", clean.revision)
+    assert {".gitmodules", "a.txt", "libs/library/library.txt", "libs/library/inner deep/deep.txt"} <= files.keys()
+    assert not [name for name in files if Path(name).name == ".git"]
+
+    inner = source.top / "libs/library/inner deep"
+    (inner / "untracked.txt").write_text("lies about\n")
+    assert not asked(source.top).dirty
+    (inner / "deep.txt").write_text("changed\n")
+    dirty = asked(source.top)
+    assert dirty.dirty and dirty.tree != clean.tree
+    changed = exported(c, source.top, tmp_path / "dirty")
+    assert changed["libs/library/inner deep/deep.txt"][1] == b"changed\n"
+    assert changed.keys() == files.keys()
+
+    for folder in (inner, inner.parent, source.top):  # committed on every level, it is clean, and the same content
+        source.git("commit", "--quiet", "--all", "--message", "changed", where=folder)
+    committed = asked(source.top)
+    assert not committed.dirty
+    assert exported(c, source.top, tmp_path / "committed", committed.revision) == changed
+
+
+def test_a_submodule_that_is_not_there_is_refused_with_the_command_to_type(
+    c: Context, asked: Asked, tmp_path: Path
+) -> None:
+    source = with_submodules(tmp_path)
+    source.git("clone", "--quiet", str(source.top), str(tmp_path / "clone"))
+    sentence = refusal(asked, tmp_path / "clone")
+    assert "Submodule libs/library" in sentence
+    command = f"git -C {tmp_path / 'clone'} submodule update --init --recursive"
+    assert sentence.endswith(command)
+    source.git("submodule", "--quiet", "update", "--init", where=tmp_path / "clone")
+    assert "Submodule inner deep" in refusal(asked, tmp_path / "clone")
+    source.git("submodule", "--quiet", "update", "--init", "--recursive", where=tmp_path / "clone")
+    assert asked(tmp_path / "clone").tree == asked(source.top).tree
+
+
+def test_every_tracked_file_arrives_as_it_is(
+    source: Repository, c: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("with blank", "new\nline", "größe 尺", "-rf", "$(touch pwned)`", "deep/er/x")
+    odd = {name: f"this is {name}\n" for name in names}
+    source.write(
+        {
+            **odd,
+            "run.sh": "#!/bin/sh\n",
+            "empty": "",
+            "kept.txt": "kept\n",
+            "stamp.txt": "$Format:%H$\n",
+            ".gitattributes": "kept.txt export-ignore\ndeep export-ignore\nstamp.txt export-subst\n",
+            ".gitignore": "*.log\n",
+        }
+    )
+    (source.top / "run.sh").chmod(0o755)
+    (source.top / "link").symlink_to("run.sh")
+    (source.top / "dangling").symlink_to("/nowhere")
+    (source.top / os.fsdecode(b"latin-\xe9")).write_bytes(b"\xff\x00\n")
+    head = source.commit({})
+    source.write({"untracked.txt": "no", "ignored.log": "no"})
+    monkeypatch.chdir(tmp_path)
+    former = os.umask(0o077)  # of whoever builds: it must not get into the image
+    try:
+        files = exported(c, source.top, tmp_path / "out", head)
+    finally:
+        os.umask(former)
+    expected = {name: (0o100644, text.encode()) for name, text in odd.items()}
+    assert expected.items() <= files.items()
+    assert files["run.sh"] == (0o100755, b"#!/bin/sh\n")
+    assert (files["link"][1], files["dangling"][1]) == (b"run.sh", b"/nowhere")
+    assert files["stamp.txt"][1] == b"$Format:%H$\n"
+    assert files[os.fsdecode(b"latin-\xe9")] == (0o100644, b"\xff\x00\n")
+    assert files.keys() == expected.keys() | {
+        "run.sh",
+        "empty",
+        "kept.txt",
+        "stamp.txt",
+        ".gitattributes",
+        ".gitignore",
+        "link",
+        "dangling",
+        os.fsdecode(b"latin-\xe9"),
+    }
+    assert (tmp_path / "out/deep").stat().st_mode & 0o777 == 0o755
+    assert not [*tmp_path.rglob("pwned")]

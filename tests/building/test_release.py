@@ -1,0 +1,132 @@
+"""What git says of a source. Real repositories; no engine is needed for it."""
+
+import os
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+from building.checkouts import Asked, Repository, exported, refusal
+from invoke import Context
+
+from tasks.building.release import Release
+
+
+def test_every_field_is_what_git_says(source: Repository, asked: Asked) -> None:
+    source.commit()
+    source.git("tag", "v1.0")
+    head = source.commit({"b.txt": "two\n", ".gitignore": "*.log\n"})
+    source.git("remote", "add", "origin", "git@example.com:team/framework.git")
+    source.write({"forgotten/a": "", "forgotten/b": "", "note": "", "x.log": ""})
+    found = asked(source.top)
+    assert abs((datetime.fromisoformat(found.date) - datetime.now(timezone.utc)).total_seconds()) < 60
+    assert found.date.endswith("Z") and len(found.date) == len("2019-08-30T14:46:20Z")
+    assert found == Release(
+        date=found.date,
+        version=f"v1.0-1-g{head[:7]}",
+        url="git@example.com:team/framework.git",
+        commit=head[:7],
+        branch="main",
+        tag="0.2.2",
+        revision=head,
+        tree=source.git("rev-parse", "HEAD^{tree}"),
+        dirty=False,
+        untracked=2,
+        ignored=1,
+    )
+
+
+def test_without_a_tag_or_a_remote_version_is_the_commit_and_url_is_empty(source: Repository, asked: Asked) -> None:
+    head = source.commit()
+    found = asked(source.top)
+    assert (found.version, found.url, found.tag) == (head[:7], "", "0.2.1")
+
+
+def test_a_detached_head_is_a_release(source: Repository, asked: Asked) -> None:
+    first = source.commit()
+    source.commit({"a.txt": "two\n"})
+    source.git("checkout", "--quiet", "--detach", first)
+    found = asked(source.top)
+    assert (found.branch, found.revision, found.tag) == ("HEAD", first, "0.2.1")
+
+
+def test_a_source_that_is_no_usable_checkout_is_refused_with_the_way_out(
+    source: Repository, asked: Asked, tmp_path: Path
+) -> None:
+    assert "no commit yet" in refusal(asked, source.top)
+    source.commit()
+    source.commit({"a.txt": "two\n"})
+    (tmp_path / "plain").mkdir()
+    assert "is not a git checkout" in refusal(asked, tmp_path / "plain")
+    assert "stack.source" in refusal(asked, tmp_path / "missing")
+    source.git("clone", "--quiet", "--bare", str(source.top), str(tmp_path / "bare"))
+    assert "is not a git checkout" in refusal(asked, tmp_path / "bare")
+    (source.top / "untracked").mkdir()
+    assert "git tracks nothing" in refusal(asked, source.top / "untracked")
+    source.git("clone", "--quiet", "--depth", "1", f"file://{source.top}", str(tmp_path / "shallow"))
+    assert f"git -C {tmp_path / 'shallow'} fetch --unshallow" in refusal(asked, tmp_path / "shallow")
+    source.git("fetch", "--quiet", "--unshallow", where=tmp_path / "shallow")
+    assert asked(tmp_path / "shallow").tag == "0.2.2"
+
+
+def test_a_checkout_that_git_cannot_read_is_not_taken_for_clean(source: Repository, asked: Asked) -> None:
+    source.commit()
+    (source.top / ".git/index").write_bytes(b"damaged")
+    assert "git cannot tell what changed" in refusal(asked, source.top)
+
+
+def test_a_git_hook_that_names_another_repository_does_not_mislead(
+    source: Repository, c: Context, asked: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = source.commit()
+    other = Repository(tmp_path / "other")
+    other.commit({"other.txt": "other\n"})
+    theirs = other.top / ".git"
+    for name, value in {
+        "GIT_DIR": theirs,
+        "GIT_WORK_TREE": other.top,
+        "GIT_INDEX_FILE": theirs / "index",
+        "GIT_PREFIX": "x/",
+        "GIT_OBJECT_DIRECTORY": theirs / "objects",
+        "GIT_COMMON_DIR": theirs,
+    }.items():
+        monkeypatch.setenv(name, str(value))
+    found = asked(source.top)
+    assert (found.revision, found.dirty) == (head, False)
+    assert exported(c, source.top, tmp_path / "out", head).keys() == {"a.txt"}
+
+
+def test_a_merge_with_conflicts_is_refused(source: Repository, asked: Asked) -> None:
+    source.commit()
+    source.git("checkout", "--quiet", "-b", "side")
+    source.commit({"a.txt": "theirs\n"})
+    source.git("checkout", "--quiet", "main")
+    source.commit({"a.txt": "ours\n"})
+    source.git("merge", "side", check=False)
+    assert "conflicts" in refusal(asked, source.top)
+    source.write({"a.txt": "resolved\n"})
+    source.git("add", "a.txt")
+    assert asked(source.top).dirty
+
+
+def test_asking_writes_nothing_into_the_source_and_leaves_nothing_behind(
+    source: Repository, c: Context, asked: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    source.commit({"a.txt": "one\n", "b.txt": "two\n"})
+    source.write({"a.txt": "changed\n", "new.txt": "new\n"})
+    source.git("add", "-N", "new.txt")
+    os.utime(source.top / "b.txt", (1, 1))  # `git status` would like to write this down in the index
+
+    def state() -> dict[str, tuple[int, bytes]]:
+        """Content and time of every file; git sets the time of an object anew when it meets the same content again."""
+        files = [path for path in source.top.rglob("*") if path.is_file()]
+        times = {path: 0 if "objects" in path.parts else path.stat().st_mtime_ns for path in files}
+        return {str(path): (times[path], path.read_bytes()) for path in files}
+
+    before = state()
+    asked(source.top)
+    exported(c, source.top, tmp_path / "out")
+    assert state() == before
+    assert source.git("fsck", "--strict") == ""
+    assert not [*(tmp_path / "temporary").iterdir()]
