@@ -4,7 +4,7 @@ from invoke import Context
 
 from . import fetch_vendor
 from .building.below import bring_parent
-from .building.build import Build, build_image, build_of, one_at_a_time
+from .building.build import Build, build_image, one_at_a_time
 from .building.dockerfile import declared, dockerfile
 from .building.former_bases import remove_former_bases
 from .building.inputs import base_inputs, reason_for_base
@@ -29,7 +29,7 @@ def base(c: Context, force: bool = False) -> None:
         return
     if not done(c, "vendor"):
         fetch_vendor.fetch_vendor(c)
-    build = build_of(c)
+    build = Build.of(c)
     tell_unfinished_switches(build)
     with one_at_a_time(build, build.settings.base.image):
         bring_base(build, force)

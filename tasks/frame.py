@@ -4,7 +4,7 @@ from invoke import Context
 
 from . import base
 from .building.below import find_base
-from .building.build import Build, build_image, build_of, one_at_a_time
+from .building.build import Build, build_image, one_at_a_time
 from .building.context import build_context, tell_left_out
 from .building.dockerfile import declared, dockerfile
 from .building.inputs import frame_inputs, reason_for_frame
@@ -29,7 +29,7 @@ def frame(c: Context, name: str = "", force: bool = False, dirty: bool = False, 
     The base below it is brought first, as by `inv base`. The image holds the files that git tracks at HEAD, submodules
     included, and nothing else that lies about.
     """
-    build = build_of(c)
+    build = Build.of(c)
     version = wanted(build, name, dirty, suffix)  # what must not be built is refused before the base is brought
     base.base(c)
     with one_at_a_time(build, version.frame.image):

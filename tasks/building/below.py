@@ -4,7 +4,7 @@ from invoke import Exit
 from msgspec import Struct
 
 from ..engine import commands, label
-from ..engine.engine import Image
+from ..engine.records import Image
 from .build import Build
 from .this_run import base_pending
 

@@ -8,9 +8,9 @@ from invoke import Context, Exit
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..engine import commands, engine, label
+from ..engine import commands, label
 from ..engine.commands import Recipe
-from ..engine.engine import Engine
+from ..engine.engine import Engine, engine
 from ..host.files import locked
 from ..host.shell import run
 from ..settings.model import ROOT, Frame, Settings
@@ -26,6 +26,11 @@ class Build(Struct, frozen=True):
     c: Context
     engine: Engine
     settings: Settings
+
+    @classmethod
+    def of(cls, c: Context) -> "Build":
+        """The builds of this run, on the engine that it talks to."""
+        return cls(c, engine(), load_settings(c))
 
     @property
     def dry(self) -> bool:
@@ -45,11 +50,6 @@ class Build(Struct, frozen=True):
     def next_command(self, frame: Frame, task: str, *words: str) -> str:
         """A command to type next, for this frame and this run's settings file."""
         return next_command(self.c, frame, task, *words)
-
-
-def build_of(c: Context) -> Build:
-    """The engine and the settings of this run."""
-    return Build(c, engine.engine(), load_settings(c))
 
 
 def build_image(build: Build, recipe: Recipe) -> None:

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from invoke import Exit
 
 from ..engine import commands, label
-from ..engine.engine import Engine, Image
+from ..engine.engine import Engine
+from ..engine.records import Image
 from .build import Build
 
 

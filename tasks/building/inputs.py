@@ -7,7 +7,7 @@ from pathlib import Path
 from invoke import Exit
 
 from ..engine import label
-from ..engine.engine import Image
+from ..engine.records import Image
 from ..settings.model import Settings
 from .version import Version
 
