@@ -19,12 +19,12 @@ ROUNDS, FEWER = (10, 4) if os.environ.get("CI") else (2, 2)
 
 @pytest.fixture(scope="module")
 def made(private_engine: PrivateEngine, tiny: str, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """A site with versions made once; the tests change containers only. `slow` listens late, `mute` never."""
+    """A site with versions made once; the tests change containers only. `late` waits for a file, `mute` never listens."""
     private_engine.clean()
     site = Site(private_engine, tiny, tmp_path_factory.mktemp("races"))
     for tag in ("1.0", "2.0", "3.0"):
         make(site, tag)
-    make(site, "slow", script=f"sleep 2; {SERVE}")
+    make(site, "late", script=f"until test -e /tmp/now; do sleep 0.1; done; {SERVE}")
     make(site, "mute", script="exec sleep 1000")
     return site
 
@@ -88,15 +88,18 @@ def test_whoever_comes_during_a_switch_is_told_who_switches_to_what_since_when(s
 
 
 def test_waiting_for_another_switch_and_then_switching(service: Site) -> None:
-    run = Run(service, "start", "--tag", "slow", "--no-rehearsal").until("starting")
-    done = service.inv("start", "--tag", "3.0", "--wait", "30")
-    assert "is switching to slow" in done.stdout and "; waiting." in done.stdout
-    assert "3.0 runs as tests_service; before: slow" in done.stdout
+    service.set(timeout=60)
+    run = Run(service, "start", "--tag", "late", "--no-rehearsal").until("starting")
+    waiting = Run(service, "start", "--tag", "3.0", "--wait", "60").until("; waiting.")
+    service.docker("exec", "tests_service.next", "touch", "/tmp/now")
     run.end(0)
+    said = waiting.end(0)
+    assert "is switching to late" in said and "3.0 runs as tests_service; before: late" in said
     only(service, "3.0")
 
 
 def test_waiting_in_vain_ends_with_the_reason(service: Site) -> None:
+    service.set(timeout=60)
     run = Run(service, "start", "--tag", "mute").until("starting")
     assert "is switching to mute" in service.inv("start", "--tag", "3.0", "--wait", "1", code=1).stderr
     run.signal(signal.SIGTERM).end(130)

@@ -1,6 +1,7 @@
 """The switch: until the new version is healthy, the old one can come back exactly as it was."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -99,6 +100,17 @@ def test_upgrade_and_rollback(old: Site) -> None:
     assert "1.0 runs as tests_service; before: 2.0" in old.inv("rollback").stdout
     only(old, "1.0")
     assert "already running" in old.inv("start", "--tag", "1.0").stdout
+
+
+def test_the_silence_is_that_between_the_old_versions_end_and_the_new_ones_first_answer(old: Site) -> None:
+    make(old, "2.0", script=f"sleep 1; {SERVE}")
+    make(old, "3.0", check=NO_CHECK)
+    begun = time.monotonic()
+    said = old.inv("start", "--tag", "2.0", "--no-rehearsal").stdout
+    took = 1000 * (time.monotonic() - begun)
+    found = re.search(r"port (\d+) was silent for (\d+) ms\.$", said.strip())
+    assert found and found[1] == str(old.port) and 1000 <= int(found[2]) < took
+    assert old.inv("start", "--tag", "3.0").stdout.strip().endswith("before: 2.0.")  # no check says when it answers
 
 
 def test_nothing_to_roll_back_to(old: Site) -> None:
