@@ -66,23 +66,23 @@ def fetch(vendor: Path, pins: Mapping[str, Pin], force: bool) -> dict[str, str]:
     """
     failed: dict[str, str] = {}
     index = downloads.configured_index() if any(isinstance(pin, Pypi) for pin in pins.values()) else ""
-    with staging_folder(vendor) as staging, display(list(pins)) as shows:
+    with staging_folder(vendor) as staging, display(list(pins)) as progress:
         stop = Event()
 
         def work(name: str) -> None:
             folder = staging / name
             folder.mkdir()
-            job = Job(folder, index, lambda step, done, total: shows.tell(name, step, done, total), stop)
+            job = Job(folder, index, lambda step, done, total: progress.tell(name, step, done, total), stop)
             try:
                 fresh = get(pins[name], job)
                 manifest.write(fresh, line(pins[name]))
                 if not stop.is_set():
                     place(vendor, name, fresh, folder / "old", force)
                 manifest.state(vendor, name)  # so that the next run has nothing to read
-                shows.end(name, "fetched")
+                progress.end(name, "fetched")
             except Exception as error:  # whatever it is, the other libraries shall arrive
                 failed[name] = as_refusal(error)
-                shows.end(name, "failed")
+                progress.end(name, "failed")
             shutil.rmtree(folder, ignore_errors=True)
 
         in_threads(list(pins), work, stop)
