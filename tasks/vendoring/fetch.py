@@ -74,7 +74,7 @@ def fetch(vendor: Path, pins: Mapping[str, Pin], force: bool) -> dict[str, str]:
             folder.mkdir()
             job = Job(folder, index, lambda step, done, total: progress.tell(name, step, done, total), stop)
             try:
-                fresh = get(pins[name], job)
+                fresh = fetch_one(pins[name], job)
                 manifest.write(fresh, line(pins[name]))
                 if not stop.is_set():
                     place(vendor, name, fresh, folder / "old", force)
@@ -89,7 +89,7 @@ def fetch(vendor: Path, pins: Mapping[str, Pin], force: bool) -> dict[str, str]:
     return failed
 
 
-def get(pin: Pin, job: Job) -> Path:
+def fetch_one(pin: Pin, job: Job) -> Path:
     """Fetch what a pin says and verify it; returns the folder that may be put in place.
 
     Raises:
