@@ -10,7 +10,7 @@ Each is proven not to come back. What another file proves already is not repeate
     `--filter ancestor=`                    here; test_switch: versions_under_other_names_make_room_and_others_do_not
     `--filter name=`                        here
     `for c in $containers`                  here
-    `$cmd` unquoted                         here; test_recommended: what docker sees of a made label
+    `$cmd` unquoted                         here; test_docker_agrees: what docker sees of a made label
     `.ContainerConfig.Labels`               here; test_frame: a_frame_holds_the_commit… with both builders
     inherited labels                        here; test_labels: what_is_missing_is_answered_with_what_there_is
     a dirty tree                            test_frame: a_tag_names_one_content; test_contents
@@ -19,7 +19,7 @@ Each is proven not to come back. What another file proves already is not repeate
     `ARG`/`LABEL` with the date above `RUN` test_base: the_projects_own_dockerfiles…, which compares layers
     a changed `Dockerfile.base`             test_base: the_base_is_built_when…, a_base_that_cannot_be_built…
     exit codes                              here; test_base, test_frame: builds that fail
-    external libraries                      test_vendor
+    external libraries                      test_downloads; test_repositories; test_archives; test_fetch
     two people at once                      test_races; test_frame: two_at_once_do_one_build
 """
 

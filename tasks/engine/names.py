@@ -1,4 +1,8 @@
-"""Docker's own grammars: a repository (with or without a registry), a reference, a container's name, a tag."""
+"""Docker's own grammars: a repository (with or without a registry), a reference, the name of a container or volume, a
+tag, and a reference with all that is left out of it.
+
+Source: distribution/reference (normalize.go).
+"""
 
 import re
 
@@ -7,6 +11,24 @@ REFERENCE = r"^[a-z0-9][a-zA-Z0-9._/:@-]*$"
 CONTAINER = r"^[a-zA-Z0-9][a-zA-Z0-9_.-]+$"
 
 
+def valid_name(name: str) -> bool:
+    """Whether Docker would accept this as a container's or a volume's name."""
+    return re.fullmatch(CONTAINER, name) is not None
+
+
 def valid_tag(tag: str) -> bool:
     """Whether Docker would accept this as an image's tag (https://docs.docker.com/reference/cli/docker/image/tag/)."""
     return re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", tag) is not None
+
+
+def full_reference(image: str) -> tuple[str, str]:
+    """An image's repository and tag, with everything that docker leaves out of a name written out."""
+    host, slash, path = image.partition("/")
+    if not slash or not ("." in host or ":" in host or host == "localhost"):
+        host, path = "docker.io", image
+    if host == "index.docker.io":
+        host = "docker.io"
+    if host == "docker.io" and "/" not in path:
+        path = f"library/{path}"
+    repository, colon, tag = path.partition(":")
+    return f"{host}/{repository}", tag if colon else "latest"

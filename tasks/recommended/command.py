@@ -1,30 +1,29 @@
 """The recommended command: from a label's text to an argument list that is safe to run.
 
 An image from elsewhere can carry any label, so the text is hostile until checked. It is split as a shell would split
-it, but no shell ever sees it. Every option is read as docker itself would read it (docker_run.py), and its value must
-be a safe one (off_limits.py).
+it, but no shell ever sees it. Every option is read as docker itself would read it (grammar.py, values.py), and its
+value must be a safe one (limits.py).
 
 What this cannot promise: whoever writes under the data directory can exchange a folder for a symbolic link after the
 check, and a named volume holds what the engine's owner made it to hold.
 """
 
-import re
 import shlex
 from collections.abc import Collection
-from dataclasses import dataclass, replace
 
 from invoke.exceptions import Exit
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ..engine import label
-from . import grammar as docker_run
-from . import limits as off_limits
+from ..engine.names import full_reference, valid_name
+from ..host.text import brief
+from . import grammar, limits
 from .grammar import Malformed, Option
+from .values import clean_path, host_ports, read_mount, read_volume
 
-__all__ = ["Option", "Recommended", "Refused", "check", "parse", "unusual"]
-
+LONGEST_VALUE = 80  # characters of a value in a sentence
 LONGEST = 32_000  # characters; a Linux command line takes 131,072 bytes an argument
-
-NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 
 # `docker create` has no such options, and for a detached container they change nothing.
 ONLY_RUN = frozenset({"detach-keys", "sig-proxy"})
@@ -37,8 +36,7 @@ class Refused(Exit):
         super().__init__(message, code=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Recommended:
+class Recommended(Struct, frozen=True):
     """A recommended command, read as docker reads it.
 
     `options` holds every option but the name and `--detach`, in the order written; flags that are off are left out.
@@ -72,7 +70,7 @@ class Recommended:
         ports: set[int] = set()
         for value in self.values("publish"):
             try:
-                ports.update(docker_run.host_ports(value))
+                ports.update(host_ports(value))
             except Malformed:  # possible with --trust: then docker says what it makes of it
                 continue
         return tuple(sorted(ports))
@@ -83,12 +81,12 @@ class Recommended:
         for option in self.options:
             try:
                 if option.name == "volume":
-                    sources.append(docker_run.volume(option.value or "").source)
+                    sources.append(read_volume(option.value or "").source)
                 elif option.name == "mount":
-                    sources.append(docker_run.mount(option.value or "").get("source", ""))
+                    sources.append(read_mount(option.value or "").get("source", ""))
             except Malformed:  # as in `ports`
                 continue
-        return tuple(docker_run.clean(source) for source in sources if source.startswith("/"))
+        return tuple(clean_path(source) for source in sources if source.startswith("/"))
 
     def without(self, *names: str) -> "Recommended":
         """The same command with some options left out."""
@@ -106,21 +104,22 @@ def parse(text: str, image: str) -> Recommended:
         Refused: when it is anything else, or docker could not read it: such a command is not run with --trust either.
     """
     try:
-        found, rest = docker_run.options_of(after_run(split(text)))
+        found, rest = grammar.options_of(after_run(split(text)))
         names = [option.value for option in found if option.name == "name"]
         options = settled(found)
         if Option("detach", None) not in options:
             raise Malformed("does not run in the background, with --detach")
         if Option("help", None) in options or any(option.name == "attach" for option in options):
             raise Malformed("has --help or --attach, so docker would start nothing in the background")
-        if len(names) != 1 or not NAME.fullmatch(names[0] or ""):
+        if len(names) != 1 or not valid_name(names[0] or ""):
             raise Malformed("does not give the container one valid --name")
         if not rest or not same_image(rest[0], image):
-            raise Malformed(f"runs {shown(rest[0]) if rest else 'no image'} instead of the image itself")
+            started = brief(shlex.quote(rest[0]), LONGEST_VALUE) if rest else "no image"
+            raise Malformed(f"runs {started} instead of the image itself")
     except Malformed as error:
         raise Refused(
             f"The recommended command of {image} {error}; "
-            f"add --from-settings to use that of invoke.yaml, or see it with: {look(image)}"
+            f"add --from-settings to use that of invoke.yaml, or see it with: {labels_command(image)}"
         ) from None
     kept = tuple(option for option in options if option.name not in ("name", "detach"))
     return Recommended(names[0] or "", rest[0], kept, tuple(rest[1:]))
@@ -165,11 +164,11 @@ def settled(options: list[Option]) -> tuple[Option, ...]:
     last = {option.name: index for index, option in enumerate(options)}
     kept: list[Option] = []
     for index, option in enumerate(options):
-        if option.name not in docker_run.FLAGS:
+        if option.name not in grammar.FLAGS:
             kept.append(option)
         elif index == last[option.name] and option.value == "true":
             kept.append(Option(option.name, None))
-        elif index == last[option.name] and option.name in docker_run.SPOKEN_OFF:
+        elif index == last[option.name] and option.name in grammar.SPOKEN_OFF:
             kept.append(option)
     return tuple(kept)
 
@@ -178,7 +177,7 @@ def same_image(written: str, image: str) -> bool:
     """Whether two references are the same repository and tag. A digest is another matter: it must be the same text."""
     if written == image:
         return True
-    return "@" not in written + image and docker_run.full_reference(written) == docker_run.full_reference(image)
+    return "@" not in written + image and full_reference(written) == full_reference(image)
 
 
 def unusual(recommended: Recommended, allow: Collection[str], data: str, local: bool = True) -> list[str]:
@@ -189,13 +188,13 @@ def unusual(recommended: Recommended, allow: Collection[str], data: str, local: 
         data: the host's directory that volumes may come from.
         local: whether the engine is on this host, so that symbolic links under `data` can be followed.
     """
-    place = off_limits.Place(data, local)
+    place = limits.Place(data, local)
     found: list[str] = []
     for option in recommended.options:
         if option.name not in allow:
             found.append(f"{spelled(option, ' ')} is not on the list start.allow")
-        elif option.value is not None and (reason := off_limits.reason(option.name, option.value, place)):
-            found.append(f"{spelled(option, ' ')} {reason}")
+        elif option.value is not None and (objection := limits.objection(option.name, option.value, place)):
+            found.append(f"{spelled(option, ' ')} {objection}")
     if len(recommended.values("network")) > 1:
         found.append("--network is given more than once")
     return found
@@ -222,17 +221,11 @@ def spelled(option: Option, between: str) -> str:
     """An option as docker reads it (between "=") or as people write it (between " ", shortened)."""
     if option.value is None:
         return f"--{option.name}"
-    if between == "=" or option.name in docker_run.FLAGS:
+    if between == "=" or option.name in grammar.FLAGS:
         return f"--{option.name}={option.value}"
-    return f"--{option.name}{between}{shown(option.value)}"
+    return f"--{option.name}{between}{brief(shlex.quote(option.value), LONGEST_VALUE)}"
 
 
-def shown(value: str) -> str:
-    """A value for people: quoted where a shell would need it, and no longer than a line."""
-    quoted = shlex.quote(value)
-    return quoted if len(quoted) <= 80 else f"{quoted[:77]}…"
-
-
-def look(image: str) -> str:
+def labels_command(image: str) -> str:
     """What to type to see an image's recommended command."""
     return shlex.join(["inv", "labels", "--image", image, "--key", label.COMMAND])

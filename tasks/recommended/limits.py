@@ -7,10 +7,12 @@ elsewhere.
 import os.path
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from . import grammar as docker_run
+from msgspec import Struct
+
+from ..engine.names import valid_name
 from .grammar import Malformed
+from .values import clean_path, host_ports, read_mount, read_volume
 
 SOCKETS = ("/docker.sock", "/containerd.sock")
 
@@ -39,18 +41,17 @@ FORMS: dict[str, tuple[str, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where volumes may come from: a directory, and whether this host can look at it."""
 
     data: str
     local: bool
 
-    def refuses(self, source: str) -> str:
+    def objection(self, source: str) -> str:
         """Why a host's path may not be mounted, as the end of a sentence; empty when it may."""
         if not source.startswith("/"):
             return "is neither an absolute path nor a volume's name"
-        path, data = docker_run.clean(source), docker_run.clean(self.data)
+        path, data = clean_path(source), clean_path(self.data)
         if not under(path, data):
             return f"is not under {self.data}"
         real = os.path.realpath(path) if self.local else path
@@ -64,7 +65,7 @@ def under(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder.rstrip("/") + "/")
 
 
-def reason(name: str, value: str, place: Place) -> str:
+def objection(name: str, value: str, place: Place) -> str:
     """Why an allowed option may not have this value, as the end of a sentence; empty when it may."""
     if name in FORMS:
         form, sentence = FORMS[name]
@@ -77,25 +78,25 @@ def reason(name: str, value: str, place: Place) -> str:
     return ""
 
 
-def publish(value: str, place: Place) -> str:
+def publish_objection(value: str, place: Place) -> str:
     """Why a port may not be published; empty when it may."""
-    docker_run.host_ports(value)
+    host_ports(value)
     return ""
 
 
-def volume(value: str, place: Place) -> str:
+def volume_objection(value: str, place: Place) -> str:
     """Why a volume may not be mounted; empty when it may."""
-    spec = docker_run.volume(value)
+    spec = read_volume(value)
     if not spec.target.startswith("/"):
         return "does not say where in the container, with an absolute path"
     if spec.mode not in ("", "ro", "rw"):
         return "has a mode that is neither ro nor rw"
-    return "" if not spec.source or docker_run.VOLUME_NAME.fullmatch(spec.source) else place.refuses(spec.source)
+    return "" if not spec.source or valid_name(spec.source) else place.objection(spec.source)
 
 
-def mount(value: str, place: Place) -> str:
+def mount_objection(value: str, place: Place) -> str:
     """Why a mount may not be made; empty when it may."""
-    fields = docker_run.mount(value)
+    fields = read_mount(value)
     kind = fields.pop("type", "volume")
     source = fields.pop("source", "")
     if kind not in MOUNTS:
@@ -107,8 +108,8 @@ def mount(value: str, place: Place) -> str:
     if fields.get("bind-propagation", "private") not in ("private", "rprivate"):
         return "would share mounts with the host"
     if kind == "bind":
-        return place.refuses(source)
-    if source and (kind == "tmpfs" or not docker_run.VOLUME_NAME.fullmatch(source)):
+        return place.objection(source)
+    if source and (kind == "tmpfs" or not valid_name(source)):
         return "has a source that is no volume's name"
     return ""
 
@@ -119,4 +120,8 @@ MOUNTS = {
     "tmpfs": {"target", "readonly", "tmpfs-size", "tmpfs-mode"},
 }
 
-RULES: dict[str, Callable[[str, Place], str]] = {"mount": mount, "publish": publish, "volume": volume}
+RULES: dict[str, Callable[[str, Place], str]] = {
+    "mount": mount_objection,
+    "publish": publish_objection,
+    "volume": volume_objection,
+}

@@ -64,17 +64,17 @@ def checked_command(service: Service, image: ImageRow, wishes: Wishes) -> "Recom
     Raises:
         Exit: with code 1 when it is refused, 2 when somebody would have to be asked and nobody is there.
     """
-    from ..recommended import command as recommended
+    from ..recommended.command import check, parse, unusual
 
     reference = f"{service.frame.image}:{versions.tag_of(service.frame, image)}"
     text = command_text(service, image, wishes.from_settings)
     start, data, local = service.settings.start, service.settings.data, service.engine.endpoint.local
     if not wishes.trust:
-        command = recommended.check(text, reference, start.allow, data, local)
+        command = check(text, reference, start.allow, data, local)
     else:
-        command = recommended.parse(text, reference)
-        if unusual := recommended.unusual(command, start.allow, data, local):
-            agree(text, unusual, wishes.yes)
+        command = parse(text, reference)
+        if found := unusual(command, start.allow, data, local):
+            agree(text, found, wishes.yes)
     if command.name != service.name:
         print(f"Its label calls the service {printable(command.name)}; here it is {service.name}.")
     return command

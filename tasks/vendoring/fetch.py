@@ -66,30 +66,30 @@ def fetch(vendor: Path, pins: Mapping[str, Pin], force: bool) -> dict[str, str]:
     """
     failed: dict[str, str] = {}
     index = downloads.configured_index() if any(isinstance(pin, Pypi) for pin in pins.values()) else ""
-    with staging_folder(vendor) as staging, display(list(pins)) as shows:
+    with staging_folder(vendor) as staging, display(list(pins)) as progress:
         stop = Event()
 
         def work(name: str) -> None:
             folder = staging / name
             folder.mkdir()
-            job = Job(folder, index, lambda step, done, total: shows.tell(name, step, done, total), stop)
+            job = Job(folder, index, lambda step, done, total: progress.tell(name, step, done, total), stop)
             try:
-                fresh = get(pins[name], job)
+                fresh = fetch_one(pins[name], job)
                 manifest.write(fresh, line(pins[name]))
                 if not stop.is_set():
                     place(vendor, name, fresh, folder / "old", force)
                 manifest.state(vendor, name)  # so that the next run has nothing to read
-                shows.end(name, "fetched")
+                progress.end(name, "fetched")
             except Exception as error:  # whatever it is, the other libraries shall arrive
                 failed[name] = as_refusal(error)
-                shows.end(name, "failed")
+                progress.end(name, "failed")
             shutil.rmtree(folder, ignore_errors=True)
 
         in_threads(list(pins), work, stop)
     return failed
 
 
-def get(pin: Pin, job: Job) -> Path:
+def fetch_one(pin: Pin, job: Job) -> Path:
     """Fetch what a pin says and verify it; returns the folder that may be put in place.
 
     Raises:

@@ -105,10 +105,9 @@ def read_text(path: Path) -> str:
             return file.read()
     except FileNotFoundError:
         raise Exit(f"There is no {path}. Make it; an empty one pins nothing.", code=2) from None
-    except OSError as error:
-        raise Exit(f"Cannot read {path}: {error.strerror}.", code=2) from None
-    except UnicodeDecodeError:
-        raise Exit(f"{path} is not valid YAML: it is no UTF-8 text.", code=2) from None
+    except (OSError, UnicodeDecodeError) as error:
+        problem = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise Exit(f"Cannot read {path}: {problem}.", code=2) from None
 
 
 def parse(path: Path, content: str) -> "Node | None":
@@ -136,12 +135,10 @@ def entries(path: Path, node: "Node", owner: str) -> "dict[str, Node]":
     """The keys of a mapping, each once."""
     from invoke.vendor.yaml import MappingNode
 
-    if not isinstance(node, MappingNode):
+    if not isinstance(node, MappingNode) or not all(is_scalar(key) for key, _ in node.value):
         raise wrong(path, node, owner, "expected keys and values, such as {pypi: …, sha256: …}")
     found: dict[str, Node] = {}
     for key, value in node.value:
-        if not is_scalar(key):
-            raise wrong(path, key, owner, "expected a name in front of the colon")
         if key.value in found:
             raise wrong(path, key, owner, f"{brief(key.value)} stands here twice; keep one")
         found[key.value] = value

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks.host.text import without_credentials
+from tasks.host.text import brief, printable, without_credentials
 
 
 @pytest.mark.parametrize(
@@ -25,8 +25,26 @@ from tasks.host.text import without_credentials
         ("/srv/git/people@work/a.git", "/srv/git/people@work/a.git"),
         ("../people@work/a.git", "../people@work/a.git"),
         ("file:///srv/git/a.git", "file:///srv/git/a.git"),
+        ("https://user:token@host:8443/a.git?sig=token#token", "https://host:8443/a.git"),
+        ("http://me:secret@127.0.0.1:9/x.zip?token=secret", "http://127.0.0.1:9/x.zip"),
+        ("https://git@host/a.git", "https://host/a.git"),  # a token may have any name; the user git is one of ssh's
+        ("ssh://git@host:22/b", "ssh://git@host:22/b"),
+        ("ssh://git:password@host:22/b", "ssh://host:22/b"),
+        ("ssh://deploy@host/b", "ssh://host/b"),
+        ("git@host:d", "git@host:d"),
+        ("deploy@host:d", "host:d"),
+        ("host:path/with@sign", "host:path/with@sign"),
+        ("file:///srv/a@b.git", "file:///srv/a@b.git"),
+        ("/srv/a@b:c", "/srv/a@b:c"),
         ("", ""),
     ],
 )
 def test_no_user_password_token_or_query_of_a_url_gets_into_a_label(url: str, stripped: str) -> None:
     assert without_credentials(url) == stripped
+
+
+def test_text_from_outside_steers_no_terminal_and_is_not_endless() -> None:
+    assert printable("\x1b[31mred\n\u202e") == "?[31mred??"
+    assert brief("a" * 200) == "a" * 200
+    assert brief("a" * 201) == "a" * 199 + "…"
+    assert brief("\x07" * 9, 5) == "????…"

@@ -86,10 +86,10 @@ OUTSIDE: dict[str, tuple[bytes, str]] = {
 
 @pytest.mark.parametrize("case", OUTSIDE)
 def test_an_archive_that_would_leave_its_folder_leaves_nothing(server: Server, vendor: Path, case: str) -> None:
-    data, reason = OUTSIDE[case]
+    data, expected = OUTSIDE[case]
     before = {path for path in Path("/tmp").iterdir() if path.name in ("x", "a")}
     pins(vendor, f"apex: {serve(server, 'x', data)}")
-    assert reason in fails(1, vendor)
+    assert expected in fails(1, vendor)
     assert visible(vendor) == ["vendor.yaml"]
     assert sorted(path.name for path in vendor.parent.iterdir()) == ["vendor"]
     assert before == {path for path in Path("/tmp").iterdir() if path.name in ("x", "a")}

@@ -41,7 +41,7 @@ NONSENSE = {
     f"b: {{git: 'https://x/y', rev: {REV}, sha256: {SHA}}}": "b: unknown key sha256",
     f"b: {{url: 'file:///etc/passwd', sha256: {SHA}}}": "b: url is not usable; expected an https:// or http:// URL",
     f"b: {{<<: {{pypi: b==1}}, sha256: {SHA}}}": "got none of them",
-    "? [a]\n: b": "expected a name in front of the colon",
+    "? [a]\n: b": "line 1: expected keys and values",
 }
 
 
