@@ -81,9 +81,14 @@ class Small:
     def start(self) -> "subprocess.Popen[str]":
         """Type `./inv` without waiting for it, in a process group of its own."""
         return subprocess.Popen(
-            [self.root / "inv"], cwd=self.root, env={**os.environ, **self.environment}, start_new_session=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            [self.root / "inv"],
+            cwd=self.root,
+            env={**os.environ, **self.environment},
+            start_new_session=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     def kill_when(self, path: str) -> None:
         """Type `./inv` and kill it with all that it started, as soon as a file is there."""
@@ -539,9 +544,13 @@ def test_a_signal_ends_a_task_with_130(typed: str, number: signal.Signals) -> No
     with socket.create_server(("127.0.0.1", 0)) as server:
         environment = {**os.environ, "DOCKER_HOST": f"tcp://127.0.0.1:{server.getsockname()[1]}"}
         command = subprocess.Popen(
-            [sys.executable, "-I", PROGRAM_FILE, typed], env=environment, start_new_session=True, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+            [sys.executable, "-I", PROGRAM_FILE, typed],
+            env=environment,
+            start_new_session=True,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
         server.settimeout(30)
         with server.accept()[0]:
             time.sleep(0.1)

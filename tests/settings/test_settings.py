@@ -65,25 +65,26 @@ WRONG = {
     "series": (0.2, 'expected text, found 0.2. Write it in quotes: "0.2"'),
     "vendor": (True, 'expected text, found true. Write it in quotes: "true"'),
     "url": (None, "expected text, found nothing."),
-    "data": ("data", "expected a folder's whole path, such as /data, without a colon, found \"data\"."),
+    "data": ("data", 'expected a folder\'s whole path, such as /data, without a colon, found "data".'),
     "frames": ({}, "expected at least one frame, found nothing."),
-    "base.parent": ("--option", "expected an image's name, such as ufoym/deepo:pytorch-py36-cu90, found \"--option\"."),
+    "base.parent": ("--option", 'expected an image\'s name, such as ufoym/deepo:pytorch-py36-cu90, found "--option".'),
     "base.build_options": ("--no-cache", 'expected a list, such as [a, b], found "--no-cache".'),
     "base.image": (
         "base:latest",
-        "expected an image's name in small letters and without a tag, such as colorai/base, found \"base:latest\".",
+        'expected an image\'s name in small letters and without a tag, such as colorai/base, found "base:latest".',
     ),
     f"{V}.port": ("8339", 'expected a whole number, found "8339".'),
     f"{V}.command": (["python", 8339], 'expected text, found 8339. Write it in quotes: "8339"'),
     f"{V}.build_args": ({"fine": "1", "A": 1.5}, 'expected text, found 1.5. Write it in quotes: "1.5"'),
     f"{V}.service": (
-        "a b", 'expected a name of letters, digits, dots, dashes and underscores, at least two, found "a b".'
+        "a b",
+        'expected a name of letters, digits, dots, dashes and underscores, at least two, found "a b".',
     ),
     "start.timeout": (0, "expected more than 0 seconds, found 0."),
     "start.settle": (float("inf"), "expected at most a day, 86400 seconds, found inf."),
     "start.keep": (-1, "expected 0 or a greater whole number, found -1."),
     "start.rehearse": ("maybe", 'expected true or false, found "maybe".'),
-}  # fmt: skip
+}
 INSIDE = {f"{V}.command": "[1]", f"{V}.build_args": ".A"}  # which part of the value is wrong
 
 
