@@ -6,7 +6,7 @@ __path__ = [str(Path(__file__).with_suffix(""))]  # tasks.py is also the package
 
 from invoke import Collection
 
-from tasks import base, bench, demo, fetch_vendor, frame, labels, machine, start, testing
+from tasks import base, demo, fetch_vendor, frame, labels, machine, start, testing
 from tasks.host.shell import Runner
 
 ns = Collection(
@@ -20,6 +20,6 @@ ns = Collection(
     machine.engine,
     demo.demo,
     testing.test,
-    bench.bench,
+    testing.bench,
 )
 ns.configure({"runners": {"local": Runner}})

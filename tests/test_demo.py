@@ -20,9 +20,13 @@ from projects import as_nobody, copy, run, without
 from sites import ROOT, free_port
 
 from tasks import demo
+from tasks.building import first_layer
 from tasks.engine import client
 from tasks.engine import engine as engines
 from tasks.host.debian import program
+from tasks.service import removal
+from tasks.service.service import Service
+from tasks.settings.load import load_file
 
 INV = [sys.executable, "-I", str(ROOT / "tasks/program/program.py")]
 
@@ -121,12 +125,12 @@ def test_where_a_registry_answers_the_first_layer_is_pulled_and_goes_with_the_de
     client.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     c = Context(Config(overrides={"run": {"in_stream": False}}))
-    chosen = demo.demo_settings(c)
-    demo.ensure_parent(c, engines.engine(), chosen)
+    chosen = load_file(c, demo.FILE)
+    first_layer.bring(c, engines.engine(), chosen.base.parent)
     assert engine.docker("image", "inspect", "--format", "{{.RepoTags}}", tiny).stdout == (
         f"[colorai/demo_parent:bookworm {tiny}]\n"
     )
-    demo.take_away(c, chosen, chosen.frames["visdom"])
+    removal.remove_all(Service(c, engines.engine(), chosen, chosen.frames["visdom"]))
     assert engine.docker("image", "inspect", "--format", "{{.RepoTags}}", tiny).stdout == f"[{tiny}]\n"
 
 
@@ -279,9 +283,11 @@ def test_a_private_engine_is_gone_after_its_test_run_was_killed(number: signal.S
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     pytest_run = subprocess.Popen(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-c", tmp_path / "pytest.ini", tmp_path],
-        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT}/tests"}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT}/tests"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         cwd=tmp_path,
-    )  # fmt: skip
+    )
     for _ in range(600):
         if (tmp_path / "told").exists():
             break

@@ -1,4 +1,4 @@
-"""The only two doors to `c.run`: `ask` for questions, `run` for acts. The only place that quotes."""
+"""The only two ways to `c.run`: `ask` for questions, `run` for acts. The only place that quotes."""
 
 import os
 import select
@@ -11,6 +11,15 @@ from invoke import Context, Exit, Local, Result
 from invoke.exceptions import CommandTimedOut, ThreadException
 
 UNKNOWN = 127  # a shell's exit code for a program that is not there
+# Invoke's options that hold for questions and acts, whatever a settings file says of them.
+ALWAYS = {
+    "warn": True,
+    "in_stream": False,
+    "encoding": "utf-8",
+    "pty": False,
+    "asynchronous": False,
+    "disown": False,
+}
 BOLD = "\033[1m{command}\033[0m"
 
 
@@ -88,16 +97,13 @@ def run(c: Context, argv: Sequence[str], failed: str, env: Mapping[str, str | No
 
 
 def through(c: Context, argv: Sequence[str], env: Mapping[str, str | None] | None, **options: Any) -> Result:
-    """Invoke's `run`, with what holds for questions and acts whatever a settings file says of Invoke's own options.
+    """Invoke's `run` with the options that always hold.
 
     Raises:
         Exit: with code 1 when Invoke's shell is not here.
     """
     try:
-        result: Result = c.run(
-            shlex.join(argv), warn=True, in_stream=False, encoding="utf-8", pty=False, asynchronous=False, disown=False,
-            **options, **environment(env),
-        )  # fmt: skip
+        result: Result = c.run(shlex.join(argv), **ALWAYS, **options, **environment(env))
     except ThreadException as error:  # it ran, but what it said could not be passed on
         output = next((one.value for one in error.exceptions if isinstance(one.value, OSError)), None)
         if output is None:

@@ -3,7 +3,6 @@
 Run as a script, which Python compiles at every start; so the rest of it stands in invoking.py.
 """
 
-import errno
 import os
 import sys
 from collections.abc import Callable
@@ -22,7 +21,8 @@ def program() -> Callable[[], None]:
     try:
         from invoke import __version__
 
-        from tasks.program.invoking import StackConfig, StackProgram
+        from tasks.program.config import StackConfig
+        from tasks.program.invoking import StackProgram
     except ImportError as reason:  # after an upgrade of the system's Python, say
         if (reason.name or "").startswith("tasks"):
             raise  # a mistake in this project
@@ -39,12 +39,6 @@ def main() -> None:
             stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     try:
         program()()
-    except BrokenPipeError:  # nobody reads on, as with `inv --list | head -1`
-        sys.exit(1)
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        sys.exit(f"Cannot write{f' {error.filename}' if error.filename else ''}: the disk is full.")
     finally:
         for number, stream in ((1, sys.stdout), (2, sys.stderr)):
             try:

@@ -1,4 +1,4 @@
-"""The decorator of this project's tasks: each ends in the same way whoever runs it, this project's `inv` or pip's."""
+"""The decorator of this project's tasks: the same settings and the same ends whoever runs them, our `inv` or pip's."""
 
 import functools
 from typing import Any
@@ -6,14 +6,16 @@ from typing import Any
 import invoke
 
 from ..host import signals
+from .config import prepare
 from .endings import told
 
 
 class StackTask(invoke.Task[Any]):
-    """Invoke's task, which an interrupt ends with 130, and whatever else ends it with a sentence."""
+    """Invoke's task, which gets a checked context; an interrupt ends it with 130, and whatever else with a sentence."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         with told(), signals.as_interrupts():
+            prepare(args[0])
             return super().__call__(*args, **kwargs)
 
 

@@ -9,9 +9,8 @@ from invoke import Context
 from msgspec import Struct, ValidationError, convert
 
 from ..engine.names import CONTAINER, REFERENCE, REPOSITORY
-from .model import FOLDER, SERIES, Base, Frame, Settings, Start
-
-MISSING = object()
+from .model import FOLDER, ROOT, SERIES, Base, Frame, Settings, Start
+from .sources import ENVIRONMENT, sources
 
 # What msgspec calls by regular expressions and bounds, in words.
 EXPECTED = {
@@ -36,7 +35,7 @@ EXPECTED = {
 }
 
 
-def meant(name: str, known: Collection[str]) -> str:
+def did_you_mean(name: str, known: Collection[str]) -> str:
     """A question about the name that was probably meant; "" when none is near."""
     from difflib import get_close_matches
 
@@ -51,10 +50,10 @@ def complaint(c: Context, raw: dict[str, Any], said: str) -> str:
         said: msgspec's message, such as "Expected `int`, got `str` - at `$.frames[...].port`".
     """
     what, _, where = said.partition(" - at ")
-    steps, value = follow(raw, where.rpartition("$")[2].rstrip("`"))
+    steps, value = locate(raw, where.rpartition("$")[2].rstrip("`"))
     if field := re.search("unknown field `(.*)`", what):
         section = ".".join(["stack", *steps])
-        hint = meant(field[1], known_keys(steps)) or f"There are: {', '.join(known_keys(steps))}."
+        hint = did_you_mean(field[1], settings_of(steps)) or f"There are: {', '.join(settings_of(steps))}."
         return f"There is no setting {section}.{field[1]}, which stands in {origin(c, [*steps, field[1]])}. {hint}"
     if field := re.search("required field `(.*)`", what):
         return f"Setting {'.'.join(['stack', *steps, field[1]])} is missing in {origin(c, steps)}."
@@ -62,12 +61,12 @@ def complaint(c: Context, raw: dict[str, Any], said: str) -> str:
     expected = what.removeprefix("Expected ").partition(", got ")[0]
     hint = ""
     if expected == "`str`" and not isinstance(value, dict | list | None):
-        hint = f' Write it in quotes: "{shown(value)}"'
+        hint = f' Write it in quotes: "{as_written(value)}"'
     expected = EXPECTED.get(expected, expected)
-    return f"Setting {name} in {origin(c, steps)}: expected {expected}, found {shown(value)}.{hint}"
+    return f"Setting {name} in {origin(c, steps)}: expected {expected}, found {as_written(value)}.{hint}"
 
 
-def follow(raw: Any, path: str) -> tuple[list[str], Any]:
+def locate(raw: Any, path: str) -> tuple[list[str], Any]:
     """Where msgspec's path leads: its steps, and what is there. `[...]` is some key: the first that is wrong."""
     steps: list[str] = []
     for name, number in re.findall(r"\.(\w+)|\[(\d+|\.\.\.)\]", path):
@@ -76,13 +75,13 @@ def follow(raw: Any, path: str) -> tuple[list[str], Any]:
             raw = raw[int(number)]
             continue
         kind = Frame if steps == ["frames"] else str
-        key = name or next(key for key, value in raw.items() if wrong(value, kind))
+        key = name or next(key for key, value in raw.items() if unfit(value, kind))
         steps.append(str(key))
         raw = raw[key]
     return steps, raw
 
 
-def wrong(value: Any, kind: type) -> bool:
+def unfit(value: Any, kind: type) -> bool:
     try:
         convert(value, kind)
     except ValidationError:
@@ -90,13 +89,13 @@ def wrong(value: Any, kind: type) -> bool:
     return False
 
 
-def known_keys(steps: Sequence[str]) -> tuple[str, ...]:
+def settings_of(steps: Sequence[str]) -> tuple[str, ...]:
     """The settings that a section may have."""
     sections: dict[str, type[Struct]] = {"base": Base, "frames": Frame, "start": Start}
     return (sections[steps[0]] if steps else Settings).__struct_fields__
 
 
-def shown(value: Any) -> str:
+def as_written(value: Any) -> str:
     """A setting's value as people write it, in a few words."""
     if value in (None, {}, []):
         return "nothing"
@@ -111,28 +110,23 @@ def shown(value: Any) -> str:
 def origin(c: Context, steps: Sequence[str]) -> str:
     """Where the last word on a setting was said: a file's path, or the environment.
 
-    Invoke merges its levels and offers no way to ask, so this looks at the levels themselves.
-
     Args:
         steps: the setting's keys under `stack`.
     """
     parts = ["stack", *(step.partition("[")[0] for step in steps)]
-    levels = [
-        (c.config._runtime, c.config._runtime_path),
-        (c.config._env, "the environment"),
-        (c.config._project, c.config._project_path),
-        (c.config._user, c.config._user_path),
-        (c.config._system, c.config._system_path),
-    ]
+    found = sources(c)
     for depth in range(len(parts), 0, -1):  # a missing key is nowhere: then the nearest section above it
-        for values, place in levels:
-            found: Any = {"": values}
-            for part in ("", *parts[:depth]):
-                found = found.get(part, MISSING) if isinstance(found, dict) else MISSING
-            if found is not MISSING:
-                return (
-                    f"the environment ({'_'.join(['INVOKE', *parts]).upper()})"
-                    if values is c.config._env
-                    else str(place)
-                )
-    return str(c.config._project_path)
+        for level in found.levels:
+            if holds(level.values, parts[:depth]):
+                variable = "_".join(["INVOKE", *parts]).upper()
+                return f"{ENVIRONMENT} ({variable})" if level.place == ENVIRONMENT else level.place
+    return found.file or str(ROOT / "invoke.yaml")
+
+
+def holds(values: Any, keys: Sequence[str]) -> bool:
+    """Whether a level says something of the setting that these keys lead to."""
+    for key in keys:
+        if not isinstance(values, dict) or key not in values:
+            return False
+        values = values[key]
+    return True

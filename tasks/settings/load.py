@@ -3,14 +3,16 @@
 import os
 from collections.abc import Iterator, Mapping
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 from invoke import Context, Exit
 from msgspec import ValidationError, convert
 
 from ..host.text import brief
-from .complaints import complaint, meant
+from .complaints import complaint, did_you_mean
 from .model import ROOT, Settings
+from .sources import Sources, remember_sources
 
 
 def load(c: Context) -> Settings:
@@ -19,21 +21,35 @@ def load(c: Context) -> Settings:
     Raises:
         Exit: with code 2 and a sentence that names the key, its file, and what was expected.
     """
-    raw = plain(c.config).get("stack")
+    raw = as_dictionaries(c.config).get("stack")
     if not isinstance(raw, dict):
         raise Exit(f"There are no settings: {ROOT / 'invoke.yaml'} has no `stack:` section.", code=2)
     try:
         found = convert(raw, Settings)
     except ValidationError as error:
         raise Exit(complaint(c, raw, str(error)), code=2) from None
-    for sentence in (*unprintable(found), *same(found)):
+    for sentence in (*unprintable(found), *duplicates(found)):
         raise Exit(sentence, code=2)
     known = set(variables("INVOKE_STACK", raw))
     for name in os.environ:
         if name.startswith("INVOKE_STACK_") and name not in known:
-            hint = meant(name, known) or "Its name is made of a setting's: INVOKE_STACK_START_TIMEOUT."
+            hint = did_you_mean(name, known) or "Its name is made of a setting's: INVOKE_STACK_START_TIMEOUT."
             raise Exit(f"The variable {name} names no setting. {hint}", code=2)
     return found
+
+
+def load_file(c: Context, file: Path) -> Settings:
+    """The settings that another file gives over this project's own, whatever file this run was started with.
+
+    Raises:
+        Exit: as `load`.
+    """
+    config = type(c.config)(project_location=ROOT, runtime_path=file)
+    config.load_project(merge=False)
+    config.load_runtime()
+    other = Context(config)
+    remember_sources(other, Sources(file=str(file)))
+    return load(other)
 
 
 def unprintable(settings: Settings) -> Iterator[str]:
@@ -46,14 +62,14 @@ def unprintable(settings: Settings) -> Iterator[str]:
                     yield f"Setting stack.frames.{name}.{key}: {what}."
 
 
-def same(settings: Settings) -> Iterator[str]:
+def duplicates(settings: Settings) -> Iterator[str]:
     """A sentence for each image or service that two settings name: one would take the other's place."""
     images = {"stack.base.image": settings.base.image}
     images |= {f"stack.frames.{name}.image": frame.image for name, frame in settings.frames.items()}
     services = {f"stack.frames.{name}.service": frame.service for name, frame in settings.frames.items()}
     for named in (images, services):
-        for (one, value), (other, again) in combinations(named.items(), 2):
-            if value == again:
+        for (one, value), (other, theirs) in combinations(named.items(), 2):
+            if value == theirs:
                 yield f"Settings {one} and {other} are both {value}. Give each a name of its own."
 
 
@@ -66,8 +82,8 @@ def variables(prefix: str, raw: Any) -> Iterator[str]:
         yield from variables(f"{prefix}_{str(key).upper()}", value)
 
 
-def plain(value: Any) -> Any:
+def as_dictionaries(value: Any) -> Any:
     """Invoke's proxies as the dictionaries they stand for."""
     if isinstance(value, Mapping) or hasattr(value, "keys"):
-        return {key: plain(value[key]) for key in value}
+        return {key: as_dictionaries(value[key]) for key in value}
     return value

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from .load import load
 from .model import Frame, Settings
+from .sources import sources
 
 
 class Built(Struct, frozen=True):
@@ -46,7 +47,7 @@ def load_settings(c: Context) -> Settings:
 def next_command(c: Context, frame: Frame, task: str, *words: str) -> str:
     """A command to type next, spelled so that it means the same frame and the same settings file as this run."""
     settings = load_settings(c)
-    file = ["-f", str(c.config._runtime_path)] if c.config._runtime_path else []
+    file = ["-f", named] if (named := sources(c).file) else []
     several = len(settings.frames) > 1
     name = [word for key, one in settings.frames.items() if several and one == frame for word in ("--name", key)]
     return shlex.join(["inv", *file, task, *name, *words])

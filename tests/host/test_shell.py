@@ -49,9 +49,12 @@ def script(body: str, **environment: str) -> "subprocess.CompletedProcess[bytes]
     head += "from tasks.host.shell import Runner, ask, run\n"
     head += "c = Context(Config(overrides={'runners': {'local': Runner}}))\n"
     return subprocess.run(
-        [sys.executable, "-c", head + body, str(ROOT)], input=b"typed ahead\n", capture_output=True,
-        env={**os.environ, **environment}, cwd="/",
-    )  # fmt: skip
+        [sys.executable, "-c", head + body, str(ROOT)],
+        input=b"typed ahead\n",
+        capture_output=True,
+        env={**os.environ, **environment},
+        cwd="/",
+    )
 
 
 def test_a_question_is_hidden_and_its_failure_is_an_answer(capfd: pytest.CaptureFixture[str]) -> None:
@@ -160,7 +163,7 @@ KNOWN = {
     ("tasks/program/install.py", "subprocess.run"),
     ("tasks/program/install.py", "call"),
     # dockerd, which goes on when the task is over.
-    ("tasks/machine.py", "subprocess.Popen"),
+    ("tasks/host/dockerd.py", "subprocess.Popen"),
     # Several libraries are fetched at a time, each by a thread, and Invoke's runner is for one.
     ("tasks/vendoring/repositories.py", "subprocess.Popen"),
     ("tasks/vendoring/repositories.py", "subprocess.run"),

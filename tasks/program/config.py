@@ -1,0 +1,194 @@
+"""Invoke's configuration as this project uses it: the settings files, the `INVOKE_…` variables, and their sentences.
+
+What is private to Invoke is used here and nowhere else.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from invoke import Config, Context, Exit
+from invoke.config import AmbiguousMergeError
+
+from ..settings.model import ROOT
+from ..settings.sources import ENVIRONMENT, Level, Sources, remember_sources
+
+SUFFIXES = (".yaml", ".yml", ".json", ".py")  # of the settings files that Invoke reads
+HELP = "Type inv --list for the tasks, inv --help TASK for its flags."
+TRUTHS = {
+    **dict.fromkeys(("1", "true", "yes", "on"), True),
+    **dict.fromkeys(("0", "false", "no", "off", ""), False),
+}
+
+
+class StackConfig(Config):
+    """Invoke's configuration, which finds this project's tasks from any folder, and has sentences for broken files."""
+
+    @staticmethod
+    def global_defaults() -> dict[str, Any]:
+        defaults: dict[str, Any] = Config.global_defaults()
+        defaults["tasks"]["search_root"] = str(ROOT)
+        return defaults
+
+    def _load_yaml(self, path: PathLike[Any]) -> Any:
+        return checked(path, read_yaml)
+
+    _load_yml = _load_yaml
+
+    def _load_json(self, path: PathLike[Any]) -> Any:
+        return checked(path, lambda file: json.loads(file.read_text(encoding="utf-8")))
+
+    def _load_py(self, path: Any) -> Any:
+        load = super()._load_py
+        return checked(path, lambda file: load(str(file)))
+
+    def merge(self) -> None:
+        """Merge the levels; Invoke has no sentence for a section in one file that is a value in another."""
+        found, project = levels(self), self._project or {}
+        for level in found:
+            for below in (self._defaults, project):
+                drop_empty(level.values, below)
+        try:
+            super().merge()
+        except AmbiguousMergeError:
+            for level in found:
+                for below, place in ((project, "invoke.yaml"), (self._defaults, "Invoke")):
+                    if name := conflict(below, level.values):
+                        expected = f"expected `key: value` lines where {place} has them, and only there"
+                        raise Exit(f"Setting {name} in {level.place}: {expected}.", code=2) from None
+            raise Exit("In the settings files, a section of one is a value of another.", code=2) from None
+
+
+def prepare(c: Context) -> None:
+    """Make a task's context the same whether this project's `inv` or pip's own runs the task.
+
+    Raises:
+        Exit: with code 2 for a settings file that is not there, or a variable that is neither true nor false.
+    """
+    config = c.config
+    check_file(config._runtime_path)
+    if read_truths(config._env, "INVOKE"):
+        config.merge()
+    if "stack_sources" not in config:
+        remember_sources(c, Sources(levels(config), str(config._runtime_path or "")))
+
+
+def check_file(path: PathLike[Any] | str | None) -> None:
+    """Refuse a file named with -f, or by INVOKE_RUNTIME_CONFIG, without which Invoke would simply go on.
+
+    Raises:
+        Exit: with code 2.
+    """
+    if path is None:
+        return
+    if not Path(path).expanduser().is_file():
+        raise Exit(f"There is no settings file {path}. Check the path after -f.", code=2)
+    if Path(path).suffix not in SUFFIXES:
+        raise Exit(f"{path} cannot be a settings file: its name ends in none of {', '.join(SUFFIXES)}.", code=2)
+
+
+def levels(config: Config) -> tuple[Level, ...]:
+    """What Invoke read and where, those with the last word first. An empty file is None to Invoke."""
+    return (
+        Level(str(config._runtime_path), config._runtime or {}),
+        Level(ENVIRONMENT, config._env),
+        Level(str(config._project_path), config._project or {}),
+        Level(str(config._user_path), config._user or {}),
+        Level(str(config._system_path), config._system or {}),
+    )
+
+
+def read_yaml(path: Path) -> Any:
+    """What a file holds, read as YAML."""
+    from invoke.vendor.yaml import safe_load
+
+    return safe_load(path.read_text(encoding="utf-8"))  # type: ignore[no-untyped-call]
+
+
+def checked(path: PathLike[Any], read: Callable[[Path], Any]) -> Any:
+    """What a settings file holds; Invoke itself stumbles over one that holds anything but `key: value` lines.
+
+    Raises:
+        Exit: with code 2 and a sentence that names the file.
+        FileNotFoundError: when there is none; Invoke then looks for the next name.
+    """
+    try:
+        loaded = read(Path(path))
+        odd = list(odd_keys(loaded)) if isinstance(loaded, dict) else []
+    except FileNotFoundError:
+        raise
+    except UnicodeDecodeError:
+        raise Exit(f"{path} cannot be read: it is not UTF-8.", code=2) from None
+    except Exception as error:
+        if mark := getattr(error, "problem_mark", None):
+            said = f"not valid YAML ({getattr(error, 'problem', error)})"
+            raise Exit(f"{path}, line {mark.line + 1}: {said}.", code=2) from None
+        said = getattr(error, "strerror", None) or f"{error} ".splitlines()[0].strip()
+        raise Exit(f"{path} cannot be read: {said}.", code=2) from None
+    if loaded is not None and not isinstance(loaded, dict):
+        found = type(loaded).__name__
+        raise Exit(f"{path}: expected settings, as `key: value` lines, and found a {found}.", code=2)
+    for section, key in odd:
+        place = section or "it"
+        raise Exit(f'{path}: {key} in {place} stands where a name is expected. Write it in quotes: "{key}"', code=2)
+    return loaded
+
+
+def odd_keys(settings: dict[Any, Any], section: str = "") -> Iterator[tuple[str, object]]:
+    """The keys that are no text, which Invoke cannot do with, each with the section that it stands in."""
+    for key, value in settings.items():
+        if not isinstance(key, str):
+            yield section, key
+        elif isinstance(value, dict):
+            yield from odd_keys(value, f"{section}.{key}".lstrip("."))
+
+
+def drop_empty(settings: dict[str, Any], below: dict[str, Any]) -> None:
+    """Take away each section without a line, as when all are commented out: it says nothing. `below` has it filled."""
+    for key, value in [*settings.items()]:
+        if isinstance(below.get(key), dict):
+            if value is None:
+                del settings[key]
+            elif isinstance(value, dict):
+                drop_empty(value, below[key])
+
+
+def conflict(one: Any, other: Any, section: str = "") -> str:
+    """The first setting that has a section of its own in one file and a value in another; "" if there is none."""
+    for key in one.keys() & other.keys():
+        name, pair = f"{section}.{key}".lstrip("."), (one[key], other[key])
+        if isinstance(pair[0], dict) and isinstance(pair[1], dict):
+            if found := conflict(*pair, name):
+                return found
+        elif None not in pair and (isinstance(pair[0], dict) or isinstance(pair[1], dict)):
+            return name
+    return ""
+
+
+def read_truths(values: dict[str, Any], name: str) -> bool:
+    """Set each true or false value of the environment to what its variable says; Invoke takes "false" for true.
+
+    Args:
+        name: how the variables begin.
+
+    Returns:
+        Whether a value was changed.
+
+    Raises:
+        Exit: with code 2 for a variable that says neither.
+    """
+    changed = False
+    for key, value in values.items():
+        variable = f"{name}_{key.upper()}"
+        if isinstance(value, dict):
+            changed |= read_truths(value, variable)
+        elif isinstance(value, bool):
+            said = os.environ[variable]
+            if said.lower() not in TRUTHS:
+                raise Exit(f"The variable {variable} needs true or false, and {said!r} is neither. {HELP}", code=2)
+            values[key] = TRUTHS[said.lower()]
+            changed |= values[key] is not value
+    return changed

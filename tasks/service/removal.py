@@ -1,0 +1,39 @@
+"""Taking a service away with everything that it was made of."""
+
+from ..engine import commands
+from ..engine.engine import Engine
+from ..host.shell import ask
+from . import versions
+from .service import Service
+
+
+def remove_all(service: Service) -> bool:
+    """Remove a service's containers, its volume and all three layers, and nothing else.
+
+    Returns:
+        Whether there were containers or images.
+
+    Raises:
+        Exit: with code 1 for what cannot be removed.
+    """
+    engine, base = service.engine, service.settings.base
+    containers = service.versions(engine.containers())
+    for container in containers:
+        service.do(commands.remove(container.name, force=True), f"{container.name} cannot be removed.")
+    images = [*made(engine, service.frame.image), *made(engine, base.image)]
+    if engine.image(base.parent):
+        images.append(base.parent)
+    for image in images:
+        service.do(commands.remove_image(image), f"{image} cannot be removed.")
+    if ask(service.c, ["docker", "volume", "inspect", service.name], env=engine.environment).ok:
+        service.do(commands.remove_volume(service.name), f"The volume {service.name} cannot be removed.")
+    return bool(containers or images)
+
+
+def made(engine: Engine, name: str) -> list[str]:
+    """The images of this name: by reference, or by id if they lost it. Somebody's image made from one is not."""
+    rows = engine.stamped(name)
+    named = [tag for row in rows for tag in row.tags if tag.rpartition(":")[0] == name]
+    nameless = [image for row in rows if not row.tags and (image := engine.image(row.id))]
+    ids = [row.id for row in rows]
+    return [*named, *(image.id for image in nameless if not versions.is_child(engine, image, ids))]

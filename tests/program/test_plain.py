@@ -1,0 +1,106 @@
+"""Plain `inv`, pip's own, in a user's environment: what a task says and ends with is the same as under our `inv`."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import versions
+from projects import PROGRAM_FILE, inv, run
+from sites import ROOT, Site
+
+PLAIN = [sys.executable, "-m", "invoke"]
+
+
+def typed_here(
+    program: Sequence[object], *words: str | Path, code: int = 0, **environment: str
+) -> "subprocess.CompletedProcess[str]":
+    """Type a command in this project's folder, with no Docker Engine anywhere."""
+    return run([*program, *words], code=code, cwd=ROOT, env={"DOCKER_HOST": "tcp://127.0.0.1:1", **environment})
+
+
+def plain(*words: str | Path, code: int = 0, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Type pip's `inv …`."""
+    return typed_here(PLAIN, *words, code=code, **environment)
+
+
+@pytest.mark.parametrize(
+    ("typed", "environment", "code", "said"),
+    [
+        (["-f", "/no/such.yaml", "labels"], {}, 2, "There is no settings file /no/such.yaml. Check the path after -f."),
+        (["labels"], {"INVOKE_RUNTIME_CONFIG": "/no/such.yaml"}, 2, "There is no settings file /no/such.yaml."),
+        (["labels", "--json", "--key", "x"], {}, 2, "--json prints all labels and --key one value"),
+        (["labels"], {"INVOKE_STACK_START_REHEARSE": "never"}, 2, "needs true or false, and 'never' is neither."),
+        (["start"], {"INVOKE_STACK_START_TIMOUT": "9"}, 2, "Did you mean INVOKE_STACK_START_TIMEOUT?"),
+        (
+            ["start"],
+            {"INVOKE_STACK_START_KEEP": "-7"},
+            2,
+            "the environment (INVOKE_STACK_START_KEEP): expected 0 or",
+        ),
+        (["labels"], {}, 1, "The Docker Engine at tcp://127.0.0.1:1 does not answer"),
+        (["frame"], {"INVOKE_RUN_SHELL": "/nope"}, 1, "There is no shell /nope."),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list | dict) else "",
+)
+def test_a_task_says_the_same_and_ends_with_the_same(
+    typed: list[str], environment: dict[str, str], code: int, said: str
+) -> None:
+    done = plain(*typed, code=code, **environment)
+    assert said in done.stderr and len(done.stderr.splitlines()) == 1
+    ours = typed_here([sys.executable, "-I", PROGRAM_FILE], *typed, code=code, **environment)
+    assert (done.stdout, done.stderr) == (ours.stdout, ours.stderr)
+
+
+def test_a_wrong_setting_is_named_with_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "site.yaml"
+    file.write_text("stack: {start: {keep: some}}\n")
+    said = plain("-f", file, "start", code=2).stderr
+    assert said == f'Setting stack.start.keep in {file}: expected a whole number, found "some".\n'
+    file.write_text("stack: {serie: x}\n")
+    said = plain("-f", file, "start", code=2).stderr
+    assert said == f"There is no setting stack.serie, which stands in {file}. Did you mean series?\n"
+
+
+def test_dry_prints_and_runs_nothing() -> None:
+    done = plain("--dry", "test", "-k", "x y", PATH="/usr/sbin:/usr/bin:/sbin:/bin")
+    assert f" -m pytest {ROOT}/tests " in done.stdout and " -k 'x y' " in done.stdout
+    assert "passed" not in done.stdout and "no tests ran" not in done.stdout
+    assert done.stdout == inv("--dry", "test", "-k", "x y", PATH="/usr/sbin:/usr/bin:/sbin:/bin").stdout
+
+
+@pytest.mark.parametrize(("value", "rehearsed"), [("true", True), ("false", False)])
+def test_a_variable_that_says_false_means_it(site: Site, value: str, rehearsed: bool) -> None:
+    versions.make(site, "1.0")
+    site.inv("start", "--tag", "1.0")
+    versions.make(site, "2.0")
+    words = [*PLAIN, "--dry", "-f", site.file, "start", "--tag", "2.0"]
+    done = run(words, cwd=ROOT, env={**site.environment, "INVOKE_STACK_START_REHEARSE": value})
+    assert "docker create" in done.stdout
+    assert (".rehearsal" in done.stdout) is rehearsed
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_a_signal_ends_a_task_with_130(number: signal.Signals) -> None:
+    """The task waits for an engine that took the call and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        command = subprocess.Popen(
+            [*PLAIN, "engine"],
+            cwd=ROOT,
+            env={**os.environ, "DOCKER_HOST": f"tcp://127.0.0.1:{server.getsockname()[1]}"},
+            start_new_session=True,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        server.settimeout(30)
+        with server.accept()[0]:
+            time.sleep(0.1)
+            command.send_signal(number)
+            said = command.communicate(timeout=20)[0]
+    assert (command.returncode, said) == (130, "Stopped.\n")
