@@ -56,25 +56,25 @@ def scratch() -> Iterator[Path]:
         yield Path(folder)
 
 
-def contents(c: Context, folder: Path, revision: str, scratch: Path, target: Path | None = None) -> Content:
+def contents(c: Context, folder: Path, revision: str, temporary: Path, target: Path | None = None) -> Content:
     """The content of a checkout (or of a folder in one), submodules included, and optionally the files themselves.
 
     Args:
         revision: a commit; or "" for what git tracks, as it stands in the working tree.
-        scratch: for temporary files; may be used for several calls.
+        temporary: a folder for temporary files; may be used for several calls.
         target: where to write the files, or None for the hash alone.
 
     Raises:
         Exit: with code 1 for a submodule that is not checked out, or a merge that is not finished.
     """
-    checkout = opened(c, folder, revision or "HEAD", scratch)
+    checkout = opened(c, folder, revision or "HEAD", temporary)
     tree = checkout.tree if revision else working_tree(checkout)
     if target:
         write_files(checkout, revision or "HEAD", tree, target)
     hashes, committed = [tree], tree == checkout.tree
     for path, commit in submodules(checkout, tree):
         require_submodule(c, folder, path, commit)
-        inner = contents(c, folder / path, commit if revision else "", scratch, target / path if target else None)
+        inner = contents(c, folder / path, commit if revision else "", temporary, target / path if target else None)
         if not inner.committed:
             committed = False
             hashes.append(f"{path}\0{inner.hash}")
@@ -85,8 +85,8 @@ def contents(c: Context, folder: Path, revision: str, scratch: Path, target: Pat
     return Content(hashlib.sha1("\0".join(hashes).encode()).hexdigest(), committed)
 
 
-def opened(c: Context, folder: Path, revision: str, scratch: Path) -> Checkout:
-    """A checkout, with an index and a store of objects of its own below `scratch`.
+def opened(c: Context, folder: Path, revision: str, temporary: Path) -> Checkout:
+    """A checkout, with an index and a store of objects of its own below `temporary`.
 
     Raises:
         Exit: with code 1 when git tracks nothing there.
@@ -98,7 +98,7 @@ def opened(c: Context, folder: Path, revision: str, scratch: Path) -> Checkout:
     if len(answers) != 5:
         raise Exit(f"git tracks nothing in {folder} at HEAD. Commit the framework's files there.", code=1)
     prefix, git_folder, objects, index, tree = answers
-    own = Path(mkdtemp(dir=scratch))
+    own = Path(mkdtemp(dir=temporary))
     (own / "objects").mkdir()
     if (folder / index).exists():
         (own / "index").write_bytes((folder / index).read_bytes())
