@@ -88,6 +88,6 @@ class Engine(Client):
         return bool(found) and found[-1]["Action"] == "kill"
 
 
-def engine() -> Engine:
+def current_engine() -> Engine:
     """The engine that this run talks to."""
     return Engine(resolve())
