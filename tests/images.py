@@ -21,7 +21,7 @@ def like(engine: PrivateEngine, reference: str, **config: Any) -> Configuration:
     Args:
         config: what is changed in its `config`, such as `Env`, `Labels` and `Healthcheck`.
     """
-    details = engine.api.image_details(reference)
+    details = engine.api.get("images", reference, "json")
     assert details, f"there is no image {reference}"
     return {
         "created": datetime.now(timezone.utc).isoformat().replace("+00:00", "Z"),

@@ -153,10 +153,12 @@ class Server(Site):
         self.settings = {
             "source": str(self.source),
             "base": {
-                "parent": parent, "dockerfile": str(folder / "Dockerfile.base"), "build_options": ["--network", "host"],
+                "parent": parent,
+                "dockerfile": str(folder / "Dockerfile.base"),
+                "build_options": ["--network", "host"],
             },
             "frames": {"visdom": {"build_options": ["--network", "host"], "build_args": {"COMMAND": RECOMMENDED}}},
-        }  # fmt: skip
+        }
         self.save()
 
     def command(self, *arguments: str) -> list[str]:
