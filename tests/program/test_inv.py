@@ -404,6 +404,12 @@ def test_every_flag_of_every_task_is_explained(tasks: "dict[str, Task[Any]]") ->
             assert f"--{flag}" in shown.replace("[no-]", "") or f"  -{flag} " in shown, f"{name}: {flag}"
 
 
+def test_every_task_is_made_with_the_projects_own_decorator(tasks: "dict[str, Task[Any]]") -> None:
+    from tasks.program.task import StackTask
+
+    assert [name for name, task in tasks.items() if not isinstance(task, StackTask)] == []
+
+
 def test_no_task_swallows_the_name_of_the_next(tasks: "dict[str, Task[Any]]") -> None:
     for name, task in tasks.items():
         for argument in task.get_arguments():
