@@ -1,17 +1,58 @@
 """Copies of this project for tests, and commands on a machine that lacks something."""
 
+import atexit
+import functools
 import os
 import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from sites import IDENTITY, ROOT
+from forks import Server
 
+ROOT = Path(__file__).resolve().parents[1]
+IDENTITY = {
+    "GIT_AUTHOR_NAME": "Tester",
+    "GIT_AUTHOR_EMAIL": "t@example.com",
+    "GIT_COMMITTER_NAME": "Tester",
+    "GIT_COMMITTER_EMAIL": "t@example.com",
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_CONFIG_SYSTEM": "/dev/null",
+}
 PROGRAM_FILE = ROOT / "tasks/program/program.py"
 TOP = ("inv", "tasks.py", "invoke.yaml", "requirements.txt", ".gitignore", ".dockerignore", "tasks", "docker", "vendor")
+
+
+@functools.cache
+def shared() -> Server:
+    """What types `inv` in a copy of the project that all tests of this process share, so that none writes into ROOT."""
+    folder = Path(tempfile.mkdtemp(prefix="inv-p-")).resolve()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    files(folder / "project")
+    server = Server(folder / "project")
+    atexit.register(server.close)
+    return server
+
+
+def files(target: Path, compiled: bool = True) -> None:
+    """Copy this project's files as they are now.
+
+    Args:
+        compiled: whether Python's compiled modules come along.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    for name in TOP:
+        if name == "vendor":
+            (target / name).mkdir(exist_ok=True)
+            shutil.copy2(ROOT / name / "vendor.yaml", target / name)
+        elif (ROOT / name).is_dir():
+            ignored = None if compiled else shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / name, target / name, ignore=ignored)
+        else:
+            shutil.copy2(ROOT / name, target / name)
 
 
 def copy(target: Path, installed: bool = True) -> Path:
@@ -20,12 +61,7 @@ def copy(target: Path, installed: bool = True) -> Path:
     Args:
         installed: whether it shares the packages of the Python that runs the tests; otherwise it has none.
     """
-    target.mkdir(parents=True)
-    for name in TOP:
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(ROOT / name, target / name)
+    files(target, installed)
     if installed:
         venv = target / ".venv"
         venv.mkdir()
@@ -67,14 +103,20 @@ def run(argv: Sequence[object], code: int = 0, **arguments: object) -> "subproce
         env=environment,
         **arguments,
     )  # type: ignore[call-overload]
-    assert done.returncode == code, f"{argv}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return ended(done, code)
+
+
+def ended(done: "subprocess.CompletedProcess[str]", code: int) -> "subprocess.CompletedProcess[str]":
+    """What has ended, and must have with this exit code; a traceback is never an answer."""
+    assert done.returncode == code, f"{done.args}: {done.returncode}\n{done.stdout}\n{done.stderr}"
     assert "Traceback" not in done.stdout + done.stderr, done.stderr
-    return done  # type: ignore[no-any-return]
+    return done
 
 
 def inv(
     *arguments: str | Path, code: int = 0, cwd: Path | None = None, **environment: str
 ) -> "subprocess.CompletedProcess[str]":
     """Type `inv …` in this project, with no Docker Engine anywhere."""
-    environment = {"DOCKER_HOST": "tcp://127.0.0.1:1", **environment}
-    return run([sys.executable, "-I", PROGRAM_FILE, *arguments], code=code, cwd=cwd or "/", env=environment)
+    argv = [str(shared().root / "tasks/program/program.py"), *map(str, arguments)]
+    nowhere = {**os.environ, "DOCKER_HOST": "tcp://127.0.0.1:1", **environment}
+    return ended(shared().run(argv, nowhere, cwd or "/"), code)

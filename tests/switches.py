@@ -18,10 +18,7 @@ class Run:
     """`inv …` typed in the background, in a process group of its own; its output is read line by line."""
 
     def __init__(self, site: Site, *arguments: str, **environment: str) -> None:
-        self.process = subprocess.Popen(
-            site.command(*arguments), env={**site.environment, **environment}, cwd=site.folder, text=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
+        self.process = site.start(arguments, environment, together=True)
         self.said = ""
 
     def until(self, text: str) -> "Run":
@@ -46,6 +43,7 @@ class Run:
         assert self.process.stdout
         self.said += self.process.stdout.read()
         code = self.process.wait()
+        self.process.close()
         assert code in codes, f"{code}, not {codes}:\n{self.said}"
         assert "Traceback" not in self.said, self.said
         return self.said
