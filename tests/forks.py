@@ -108,7 +108,7 @@ class Server:
         """Start `python -I argv…` in a session of its own, with nothing to read.
 
         Args:
-            argv: the script and its arguments. A script of another folder than the server's takes the tasks from there.
+            argv: the script and its arguments. Another project's program.py takes the tasks from there.
             together: whether what goes to stderr comes out of stdout too.
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -213,7 +213,8 @@ def become(job: dict[str, Any], root: Path) -> str:
     sys.stdout = os.fdopen(1, "w", closefd=False)
     sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
     sys.argv = job["argv"]
-    if not Path(sys.argv[0]).is_relative_to(root):
+    script = Path(sys.argv[0])
+    if script.name == "program.py" and not script.is_relative_to(root):
         for name in [name for name in sys.modules if name.partition(".")[0] == "tasks"]:
             del sys.modules[name]
     return sys.argv[0]

@@ -31,28 +31,33 @@ def shared() -> Server:
     """What types `inv` in a copy of the project that all tests of this process share, so that none writes into ROOT."""
     folder = Path(tempfile.mkdtemp(prefix="inv-p-")).resolve()
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    files(folder / "project")
+    files(folder / "project", ROOT)
     server = Server(folder / "project")
     atexit.register(server.close)
     return server
 
 
-def files(target: Path, compiled: bool = True) -> None:
+@functools.cache
+def fetch() -> None:
+    """Have what vendor.yaml names in the shared copy, for those that are made from it."""
+    inv("fetch-vendor")
+
+
+def files(target: Path, origin: Path | None = None, compiled: bool = True) -> None:
     """Copy this project's files as they are now.
 
     Args:
+        origin: where they come from; by default, the shared copy.
         compiled: whether Python's compiled modules come along.
     """
+    origin = origin or shared().root
     target.mkdir(parents=True, exist_ok=True)
     for name in TOP:
-        if name == "vendor":
-            (target / name).mkdir(exist_ok=True)
-            shutil.copy2(ROOT / name / "vendor.yaml", target / name)
-        elif (ROOT / name).is_dir():
+        if (origin / name).is_dir():
             ignored = None if compiled else shutil.ignore_patterns("__pycache__")
-            shutil.copytree(ROOT / name, target / name, ignore=ignored)
+            shutil.copytree(origin / name, target / name, ignore=ignored, symlinks=True, dirs_exist_ok=True)
         else:
-            shutil.copy2(ROOT / name, target / name)
+            shutil.copy2(origin / name, target / name)
 
 
 def copy(target: Path, installed: bool = True) -> Path:
@@ -61,7 +66,7 @@ def copy(target: Path, installed: bool = True) -> Path:
     Args:
         installed: whether it shares the packages of the Python that runs the tests; otherwise it has none.
     """
-    files(target, installed)
+    files(target, compiled=installed)
     if installed:
         venv = target / ".venv"
         venv.mkdir()

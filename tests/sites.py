@@ -10,7 +10,7 @@ from typing import Any
 
 from engines import PrivateEngine
 from forks import Forked
-from projects import IDENTITY, ROOT, ended, files, shared
+from projects import IDENTITY, ROOT, ended, fetch, files, shared
 from ruamel.yaml import YAML
 
 __all__ = ["IDENTITY", "ROOT", "Site", "buildkit", "free_port"]
@@ -80,6 +80,7 @@ class Site:
     def own_project(self) -> None:
         """Go on with a copy of the project, whose pins, Dockerfiles and .build are this site's own."""
         self.root = self.folder / "project"
+        fetch()
         files(self.root)
 
     def save(self) -> None:
@@ -153,7 +154,7 @@ class Site:
 
     def running(self) -> dict[str, str]:
         """The running containers: name to image."""
-        return {row["Names"][0][1:]: row["Image"] for row in self.engine.api.get("containers", "json")}
+        return {row["Names"][0][1:]: row["Image"] for row in self.engine.request("GET", "/containers/json")}
 
 
 def buildkit(site: Site) -> dict[str, str]:

@@ -51,7 +51,7 @@ class Run:
 
 def leftovers(site: Site) -> list[str]:
     """The names of containers that only an unfinished switch has."""
-    names = (container.name for container in site.engine.api.containers())
+    names = [row["Names"][0][1:] for row in site.engine.request("GET", "/containers/json?all=1")]
     return [name for name in names if name.endswith((".next", ".rehearsal", ".recovery"))]
 
 
@@ -62,11 +62,14 @@ def only(site: Site, version: str) -> None:
     assert not leftovers(site)
 
 
-def old(site: Site, tag: str = "1.0", name: str = "tests_service", *options: str) -> None:
-    """Run a version with docker alone, as a switch long ago would have left it, and wait until it answers."""
+def old(site: Site, tag: str = "1.0", name: str = "tests_service", **host: object) -> None:
+    """Run a version with docker alone, as a switch long ago would have left it, and wait until it answers.
+
+    Args:
+        host: more of the container's HostConfig.
+    """
     script = f'echo "$VERSION" > /tmp/index.html; exec httpd -f -p {site.port} -h /tmp'
-    words = ["--network", "host", "--init", *options]
-    site.docker("run", "--detach", "--name", name, *words, f"tests/visdom:{tag}", "sh", "-c", script)
+    site.engine.container(name, f"tests/visdom:{tag}", ["sh", "-c", script], host)
     eventually(lambda: site.answer() == tag)
 
 
