@@ -24,11 +24,10 @@ from types import TracebackType
 from typing import IO, Any, NoReturn
 
 # What the tasks import when they need it: here, before the first fork. What is missing in this list is only slow.
-NEEDED = (
-    "docker", "docker.transport.unixconn", "invoke.vendor.yaml", "msgspec", "psutil", "questionary", "requests",
-    "rich.console", "rich.live", "rich.progress", "rich.table", "ruamel.yaml", "shutil", "tarfile", "urllib.request",
-    "zipfile", "concurrent.futures.thread", "http.client", "webbrowser", "encodings.idna",
-)  # fmt: skip
+NEEDED = """
+    docker docker.transport.unixconn invoke.vendor.yaml msgspec psutil questionary requests rich.console rich.live
+    rich.progress rich.table tarfile zipfile urllib.request http.client concurrent.futures.thread encodings.idna
+""".split()  # noqa: SIM905
 
 
 class Forked:
@@ -100,9 +99,12 @@ class Server:
         with theirs:
             command = [sys.executable, "-I", __file__, str(root), str(theirs.fileno())]
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=[theirs.fileno()],
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
                 start_new_session=True,
-            )  # fmt: skip
+            )
 
     def start(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path | str, together: bool = False) -> Forked:
         """Start `python -I argv…` in a session of its own, with nothing to read.

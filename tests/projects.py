@@ -43,16 +43,19 @@ def fetch() -> None:
     inv("fetch-vendor")
 
 
-def files(target: Path, origin: Path | None = None, compiled: bool = True) -> None:
+def files(target: Path, origin: Path | None = None, compiled: bool = True, vendor: bool = True) -> None:
     """Copy this project's files as they are now.
 
     Args:
         origin: where they come from; by default, the shared copy.
         compiled: whether Python's compiled modules come along.
+        vendor: whether the pinned libraries do.
     """
     origin = origin or shared().root
     target.mkdir(parents=True, exist_ok=True)
     for name in TOP:
+        if name == "vendor" and not vendor:
+            continue
         if (origin / name).is_dir():
             ignored = None if compiled else shutil.ignore_patterns("__pycache__")
             shutil.copytree(origin / name, target / name, ignore=ignored, symlinks=True, dirs_exist_ok=True)

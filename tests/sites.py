@@ -53,20 +53,24 @@ class Site:
             "source": str(self.source),
             "data": str(folder / "data"),
             "base": {
-                "image": "tests/base", "parent": parent, "dockerfile": str(folder / "Dockerfile.base"),
+                "image": "tests/base",
+                "parent": parent,
+                "dockerfile": str(folder / "Dockerfile.base"),
                 "build_options": ["--network", "host"],
             },
             "frames": {
                 "visdom": {
-                    "image": "tests/visdom", "dockerfile": str(self.dockerfile),
-                    "service": "tests_service", "port": self.port,
+                    "image": "tests/visdom",
+                    "dockerfile": str(self.dockerfile),
+                    "service": "tests_service",
+                    "port": self.port,
                     "run_options": ["--network", "host", "--init"],
                     "command": ["httpd", "-f", "-p", str(self.port), "-h", "/srv"],
                     "build_options": ["--network", "host"],
                 }
             },
             "start": {"timeout": 10, "settle": 0.3},
-        }  # fmt: skip
+        }
         self.save()
         self.git("init", "--quiet", "--template=", "--initial-branch", "main", str(self.source), where=folder)
         self.commit("index.html", "version one\n")

@@ -89,14 +89,31 @@ def held(site: Site, name: str = "tests_service", running: bool = True) -> dict[
 def leave(site: Site, version: str, held: list[dict[str, Any]], **ticket: Any) -> None:
     """Create a candidate as a run on another host would have left it."""
     text = {
-        "by": "ann@elsewhere", "tag": version, "since": time.time(), "limit": 600, "space": "elsewhere", "pid": 1,
-        "born": "1", "old": held, **ticket,
-    }  # fmt: skip
+        "by": "ann@elsewhere",
+        "tag": version,
+        "since": time.time(),
+        "limit": 600,
+        "space": "elsewhere",
+        "pid": 1,
+        "born": "1",
+        "old": held,
+        **ticket,
+    }
     script = f'echo "$VERSION" > /tmp/index.html; exec httpd -f -p {site.port} -h /tmp'
     site.docker(
-        "create", "--name", "tests_service.next", "--label", f"{LABEL}={json.dumps(text)}", "--network", "host",
-        "--init", f"tests/visdom:{version}", "sh", "-c", script,
-    )  # fmt: skip
+        "create",
+        "--name",
+        "tests_service.next",
+        "--label",
+        f"{LABEL}={json.dumps(text)}",
+        "--network",
+        "host",
+        "--init",
+        f"tests/visdom:{version}",
+        "sh",
+        "-c",
+        script,
+    )
 
 
 def carry(there: PrivateEngine, here: PrivateEngine, image: str) -> None:
