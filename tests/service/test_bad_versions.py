@@ -146,7 +146,7 @@ def test_a_check_that_is_slow_is_waited_for(service: Site) -> None:
 
 
 def test_an_old_version_started_with_rm_is_not_touched(site: Site) -> None:
-    old(site, "1.0", "tests_service", "--rm")
+    old(site, "1.0", AutoRemove=True)
     told = site.inv("start", "--tag", "2.0", code=1).stderr
     assert (
         "tests_service was started with --rm" in told and "docker stop tests_service" in told and told.count("\n") == 1

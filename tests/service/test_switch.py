@@ -216,8 +216,8 @@ def test_a_stranger_with_the_name_is_left_alone(site: Site) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_during_the_wait_undoes_the_switch(old: Site, number: signal.Signals) -> None:
     make(old, "2.0", script="exec sleep 1000")
-    run = Run(old, "start", "--tag", "2.0", "--no-rehearsal").until("starting").signal(number)
-    assert "1.0 runs as before" in run.end(130)
+    run = Run(old, "start", "--tag", "2.0", "--no-rehearsal").until("starting")
+    assert "1.0 runs as before" in run.signal(number).end(130)
     only(old, "1.0")
 
 
