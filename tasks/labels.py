@@ -6,7 +6,7 @@ import sys
 
 from invoke import Context, Exit
 
-from .engine.engine import engine
+from .engine.engine import current_engine
 from .engine.names import REFERENCE
 from .engine.records import ImageRow
 from .host import table
@@ -41,7 +41,7 @@ def any_image(reference: str) -> ImageRow:
     Raises:
         Exit: with code 2 when there is none.
     """
-    found = engine().image(reference) if re.fullmatch(REFERENCE, reference) else None
+    found = current_engine().image(reference) if re.fullmatch(REFERENCE, reference) else None
     if found is None:
         raise Exit(f"There is no image {printable(reference)} on this engine. See: docker image ls", code=2)
     return found

@@ -1,15 +1,25 @@
 """What the tests share: a private Docker Engine, a project to type commands in, and a source to build from."""
 
+import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from engines import PrivateEngine
+from hypothesis import HealthCheck, settings
+from hypothesis.configuration import set_hypothesis_home_dir
 from sites import Site, buildkit
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as for what a shell starts in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "inv-hypothesis")
+# Made-up inputs: new ones at every run, of which none is written into the checkout.
+settings.register_profile("quick", deadline=None, database=None, suppress_health_check=list(HealthCheck))  # 100 of each
+settings.register_profile("thorough", settings.get_profile("quick"), max_examples=1000)
+settings.load_profile("thorough" if os.environ.get("CI") else "quick")
 
 
 @pytest.fixture(scope="session")

@@ -1,17 +1,24 @@
 """Private Docker Engines for tests: beside the machine's own, touching nothing of it, and gone afterwards."""
 
 import io
+import json
 import os
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tarfile
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from types import TracebackType
+from typing import Any
+from urllib.parse import quote
 
 from tasks.engine.endpoint import Endpoint
 from tasks.engine.engine import Engine
@@ -69,6 +76,18 @@ LOOPBACK_UP = "import fcntl, socket, struct; fcntl.ioctl(socket.socket(), 0x8914
 APPLETS = ("sh", "sleep", "nc", "httpd", "wget", "cat", "echo", "kill", "touch", "test", "ls", "env", "rm", "true")
 
 
+class Connection(HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost")
+        self.path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(self.path)
+
+
 class PrivateEngine:
     """A Docker Engine of a test's own, with process and mount namespaces of its own.
 
@@ -96,6 +115,7 @@ class PrivateEngine:
         nvidia = self.folder / "nvidia"
         nvidia.write_text(NVIDIA)
         nvidia.chmod(0o755)
+        (self.folder / "seccomp").write_text('{"defaultAction": "SCMP_ACT_ALLOW"}')  # a filter costs 30 ms a start
         self.process: subprocess.Popen[bytes] | None = None
         self.watch: subprocess.Popen[bytes] | None = None
         self.start()
@@ -107,12 +127,18 @@ class PrivateEngine:
         if bridge:
             subprocess.run([sys.executable, "-c", BRIDGE, "add", bridge], capture_output=True)
         dockerd = [
-            program("dockerd") or "dockerd", "--host", self.host, "--data-root", f"{self.folder}/data",
-            "--exec-root", f"{self.folder}/exec", "--pidfile", f"{self.folder}/pid", f"--bridge={bridge or 'none'}",
-            "--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false",
-            "--add-runtime", f"nvidia={self.folder}/nvidia",
-            "--cgroup-parent", group, *self.arguments,
-        ]  # fmt: skip
+            program("dockerd") or "dockerd",
+            f"--host={self.host}",
+            f"--data-root={self.folder}/data",
+            f"--exec-root={self.folder}/exec",
+            f"--pidfile={self.folder}/pid",
+            f"--add-runtime=nvidia={self.folder}/nvidia",
+            f"--cgroup-parent={group}",
+            f"--seccomp-profile={self.folder}/seccomp",
+            f"--bridge={bridge or 'none'}",
+            *("--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false"),
+            *self.arguments,
+        ]
         (self.folder / "pid").unlink(missing_ok=True)
         shutil.rmtree(
             self.folder / "exec", ignore_errors=True
@@ -131,15 +157,20 @@ class PrivateEngine:
         with open(self.folder / "log", "ab") as log:
             self.process = subprocess.Popen(
                 ["unshare", *own, *dockerd],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-            )  # fmt: skip
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
         self.end_watch()
         self.watch = subprocess.Popen(
             ["sh", "-c", WATCH, "sh", str(self.process.pid), str(self.folder), group, bridge, sys.executable, BRIDGE],
-            stdin=subprocess.PIPE, start_new_session=True,
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
         for _ in range(300):
-            if self.docker("version", check=False).returncode == 0:
+            with suppress(OSError, HTTPException):
+                self.request("GET", "/_ping")
                 return
             if self.process.poll() is not None:
                 break
@@ -198,18 +229,71 @@ class PrivateEngine:
         subprocess.run(command, input=archive.getvalue(), check=True, capture_output=True)
         return "tiny:1"
 
+    def request(self, method: str, path: str, body: object = None) -> Any:
+        """Ask the engine, or have it do something, without the client, whose start costs fifty times as much.
+
+        Args:
+            body: bytes as they are; anything else as JSON.
+
+        Returns:
+            What it says, read as JSON if it is that, else as bytes.
+
+        Raises:
+            AssertionError: when it refuses.
+        """
+        connection = Connection(self.host.removeprefix("unix://"))
+        try:
+            kind = "application/x-tar" if isinstance(body, bytes) else "application/json"
+            sent = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+            connection.request(method, path, sent, {"Content-Type": kind})
+            reply = connection.getresponse()
+            said = reply.read()
+        finally:
+            connection.close()
+        assert reply.status < 400, f"{method} {path}: {said.decode(errors='replace')}"
+        return json.loads(said) if reply.getheader("Content-Type") == "application/json" and said else said
+
+    def container(
+        self,
+        name: str,
+        image: str,
+        command: Sequence[str],
+        host: Mapping[str, object] | None = None,
+        start: bool = True,
+    ) -> str:
+        """Create a container in the host's network with an init, and start it. Returns its id.
+
+        Args:
+            host: more of its HostConfig, such as `AutoRemove`.
+        """
+        config = {
+            "Image": image,
+            "Cmd": [*command],
+            "HostConfig": {"NetworkMode": "host", "Init": True, **(host or {})},
+        }
+        found = str(self.request("POST", f"/containers/create?name={name}", config)["Id"])
+        if start:
+            self.request("POST", f"/containers/{found}/start")
+        return found
+
     def remove_containers(self) -> None:
         """Remove every container."""
-        if names := [container.id for container in self.api.containers()]:
-            self.docker("rm", "--force", "--volumes", *names)
+        for container in self.request("GET", "/containers/json?all=1"):
+            with suppress(AssertionError):  # one with --rm may be gone already
+                self.request("DELETE", f"/containers/{container['Id']}?force=1&v=1")
+        assert not self.request("GET", "/containers/json?all=1")
 
     def clean(self) -> None:
         """Remove every container, and every image that a test stamped; the base may stay, for speed."""
         self.remove_containers()
-        rows = self.api.get("images", "json", filters={"label": ["org.label-schema.name"]})
-        stamped = {row["Id"] for row in rows if not (row["RepoTags"] or ["<none>"])[0].startswith("tests/base:")}
         for _ in range(3):  # children go first, and docker names them only by refusing
-            if not stamped or self.docker("image", "rm", "--force", *stamped, check=False).returncode == 0:
+            filters = quote(json.dumps({"label": ["org.label-schema.name"]}))
+            rows = self.request("GET", f"/images/json?filters={filters}")
+            rows = [row for row in rows if not (row["RepoTags"] or ["<none>"])[0].startswith("tests/base:")]
+            for row in rows:
+                with suppress(AssertionError):
+                    self.request("DELETE", f"/images/{row['Id']}?force=1")
+            if not rows:
                 return
 
     def close(self) -> None:

@@ -4,7 +4,6 @@ import copy
 import hashlib
 import io
 import json
-import subprocess
 import tarfile
 from collections.abc import Mapping
 from datetime import datetime, timezone
@@ -21,8 +20,7 @@ def like(engine: PrivateEngine, reference: str, **config: Any) -> Configuration:
     Args:
         config: what is changed in its `config`, such as `Env`, `Labels` and `Healthcheck`.
     """
-    details = engine.api.image_details(reference)
-    assert details, f"there is no image {reference}"
+    details = engine.request("GET", f"/images/{reference}/json")
     return {
         "created": datetime.now(timezone.utc).isoformat().replace("+00:00", "Z"),
         "architecture": details["Architecture"],
@@ -44,9 +42,8 @@ def load(engine: PrivateEngine, images: Mapping[str, Configuration]) -> None:
             entries.append({"Config": name, "RepoTags": [reference], "Layers": layers})
             add(tar, name, text)
         add(tar, "manifest.json", json.dumps(entries).encode())
-    command = ["docker", "--host", engine.host, "load", "--quiet"]
-    done = subprocess.run(command, input=archive.getvalue(), capture_output=True)
-    assert done.returncode == 0, done.stderr.decode()
+    said = engine.request("POST", "/images/load?quiet=1", archive.getvalue())
+    assert "error" not in str(said), said
 
 
 def add(archive: tarfile.TarFile, name: str, content: bytes) -> None:

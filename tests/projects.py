@@ -1,17 +1,66 @@
 """Copies of this project for tests, and commands on a machine that lacks something."""
 
+import atexit
+import functools
 import os
 import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from sites import IDENTITY, ROOT
+from forks import Server
 
+ROOT = Path(__file__).resolve().parents[1]
+IDENTITY = {
+    "GIT_AUTHOR_NAME": "Tester",
+    "GIT_AUTHOR_EMAIL": "t@example.com",
+    "GIT_COMMITTER_NAME": "Tester",
+    "GIT_COMMITTER_EMAIL": "t@example.com",
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_CONFIG_SYSTEM": "/dev/null",
+}
 PROGRAM_FILE = ROOT / "tasks/program/program.py"
 TOP = ("inv", "tasks.py", "invoke.yaml", "requirements.txt", ".gitignore", ".dockerignore", "tasks", "docker", "vendor")
+
+
+@functools.cache
+def shared() -> Server:
+    """What types `inv` in a copy of the project that all tests of this process share, so that none writes into ROOT."""
+    folder = Path(tempfile.mkdtemp(prefix="inv-p-")).resolve()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    files(folder / "project", ROOT)
+    server = Server(folder / "project")
+    atexit.register(server.close)
+    return server
+
+
+@functools.cache
+def fetch() -> None:
+    """Have what vendor.yaml names in the shared copy, for those that are made from it."""
+    inv("fetch-vendor")
+
+
+def files(target: Path, origin: Path | None = None, compiled: bool = True, vendor: bool = True) -> None:
+    """Copy this project's files as they are now.
+
+    Args:
+        origin: where they come from; by default, the shared copy.
+        compiled: whether Python's compiled modules come along.
+        vendor: whether the pinned libraries do.
+    """
+    origin = origin or shared().root
+    target.mkdir(parents=True, exist_ok=True)
+    for name in TOP:
+        if name == "vendor" and not vendor:
+            continue
+        if (origin / name).is_dir():
+            ignored = None if compiled else shutil.ignore_patterns("__pycache__")
+            shutil.copytree(origin / name, target / name, ignore=ignored, symlinks=True, dirs_exist_ok=True)
+        else:
+            shutil.copy2(origin / name, target / name)
 
 
 def copy(target: Path, installed: bool = True) -> Path:
@@ -20,12 +69,7 @@ def copy(target: Path, installed: bool = True) -> Path:
     Args:
         installed: whether it shares the packages of the Python that runs the tests; otherwise it has none.
     """
-    target.mkdir(parents=True)
-    for name in TOP:
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(ROOT / name, target / name)
+    files(target, compiled=installed)
     if installed:
         venv = target / ".venv"
         venv.mkdir()
@@ -67,14 +111,20 @@ def run(argv: Sequence[object], code: int = 0, **arguments: object) -> "subproce
         env=environment,
         **arguments,
     )  # type: ignore[call-overload]
-    assert done.returncode == code, f"{argv}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return ended(done, code)
+
+
+def ended(done: "subprocess.CompletedProcess[str]", code: int) -> "subprocess.CompletedProcess[str]":
+    """What has ended, and must have with this exit code; a traceback is never an answer."""
+    assert done.returncode == code, f"{done.args}: {done.returncode}\n{done.stdout}\n{done.stderr}"
     assert "Traceback" not in done.stdout + done.stderr, done.stderr
-    return done  # type: ignore[no-any-return]
+    return done
 
 
 def inv(
     *arguments: str | Path, code: int = 0, cwd: Path | None = None, **environment: str
 ) -> "subprocess.CompletedProcess[str]":
     """Type `inv …` in this project, with no Docker Engine anywhere."""
-    environment = {"DOCKER_HOST": "tcp://127.0.0.1:1", **environment}
-    return run([sys.executable, "-I", PROGRAM_FILE, *arguments], code=code, cwd=cwd or "/", env=environment)
+    argv = [str(shared().root / "tasks/program/program.py"), *map(str, arguments)]
+    nowhere = {**os.environ, "DOCKER_HOST": "tcp://127.0.0.1:1", **environment}
+    return ended(shared().run(argv, nowhere, cwd or "/"), code)

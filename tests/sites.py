@@ -1,17 +1,19 @@
 """A team's site for tests: a framework in git, settings, and `inv` typed as people type it."""
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from engines import PrivateEngine
+from forks import Forked
+from projects import IDENTITY, ROOT, ended, fetch, files, shared
 from ruamel.yaml import YAML
 
-ROOT = Path(__file__).resolve().parents[1]
+__all__ = ["IDENTITY", "ROOT", "Site", "buildkit", "free_port"]
 
 # busybox as the whole framework: an HTTP server with a health check, which ends at once when told to.
 DOCKERFILE = """ARG BASE=tests/base:latest
@@ -38,7 +40,7 @@ class Site:
     def __init__(self, engine: PrivateEngine, parent: str, folder: Path) -> None:
         self.engine = engine
         self.folder = folder
-        self.root = ROOT
+        self.root = shared().root
         self.port = free_port()
         self.source = folder / "framework"
         self.file = folder / "site.yaml"
@@ -51,20 +53,24 @@ class Site:
             "source": str(self.source),
             "data": str(folder / "data"),
             "base": {
-                "image": "tests/base", "parent": parent, "dockerfile": str(folder / "Dockerfile.base"),
+                "image": "tests/base",
+                "parent": parent,
+                "dockerfile": str(folder / "Dockerfile.base"),
                 "build_options": ["--network", "host"],
             },
             "frames": {
                 "visdom": {
-                    "image": "tests/visdom", "dockerfile": str(self.dockerfile),
-                    "service": "tests_service", "port": self.port,
+                    "image": "tests/visdom",
+                    "dockerfile": str(self.dockerfile),
+                    "service": "tests_service",
+                    "port": self.port,
                     "run_options": ["--network", "host", "--init"],
                     "command": ["httpd", "-f", "-p", str(self.port), "-h", "/srv"],
                     "build_options": ["--network", "host"],
                 }
             },
             "start": {"timeout": 10, "settle": 0.3},
-        }  # fmt: skip
+        }
         self.save()
         self.git("init", "--quiet", "--template=", "--initial-branch", "main", str(self.source), where=folder)
         self.commit("index.html", "version one\n")
@@ -78,10 +84,8 @@ class Site:
     def own_project(self) -> None:
         """Go on with a copy of the project, whose pins, Dockerfiles and .build are this site's own."""
         self.root = self.folder / "project"
-        for name in ("tasks", "docker", "vendor"):
-            shutil.copytree(ROOT / name, self.root / name)
-        for name in ("tasks.py", "invoke.yaml", ".dockerignore"):
-            shutil.copy(ROOT / name, self.root / name)
+        fetch()
+        files(self.root)
 
     def save(self) -> None:
         """Write the settings file."""
@@ -110,18 +114,29 @@ class Site:
         return self.git("rev-parse", "HEAD")
 
     def command(self, *arguments: str) -> list[str]:
-        """`inv` with this site's settings, as an argument list."""
-        return [sys.executable, "-I", str(self.root / "tasks/program/program.py"), "-f", str(self.file), *arguments]
+        """`inv` with this site's settings, as an argument list for a new interpreter."""
+        return [sys.executable, "-I", *self.script(*arguments)]
+
+    def script(self, *arguments: str) -> list[str]:
+        """The same, less the interpreter."""
+        return [str(self.root / "tasks/program/program.py"), "-f", str(self.file), *arguments]
+
+    def start(self, arguments: Sequence[str], environment: Mapping[str, str], together: bool = False) -> Forked:
+        """Type `inv …` without a terminal, in a session of its own, and do not wait for its end.
+
+        Args:
+            environment: added to the site's.
+            together: whether what goes to stderr comes out of stdout too.
+        """
+        return shared().start(
+            self.script(*arguments), {**self.environment, **environment}, self.folder, together=together
+        )
 
     def inv(self, *arguments: str, code: int = 0, **environment: str) -> "subprocess.CompletedProcess[str]":
         """Type `inv …` without a terminal; the exit code must be `code`, and a traceback is never an answer."""
-        done = subprocess.run(
-            self.command(*arguments), env={**self.environment, **environment}, cwd=self.folder,
-            stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        )  # fmt: skip
-        assert done.returncode == code, f"inv {' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-        assert "Traceback" not in done.stdout + done.stderr, done.stderr
-        return done
+        running = self.start(arguments, environment)
+        stdout, stderr = running.communicate()
+        return ended(subprocess.CompletedProcess(["inv", *arguments], running.wait(), stdout, stderr), code)
 
     def docker(self, *arguments: str, check: bool = True) -> str:
         """What the docker client prints."""
@@ -143,13 +158,7 @@ class Site:
 
     def running(self) -> dict[str, str]:
         """The running containers: name to image."""
-        return {row["Names"][0][1:]: row["Image"] for row in self.engine.api.get("containers", "json")}
-
-
-IDENTITY = {
-    "GIT_AUTHOR_NAME": "Tester", "GIT_AUTHOR_EMAIL": "t@example.com", "GIT_COMMITTER_NAME": "Tester",
-    "GIT_COMMITTER_EMAIL": "t@example.com", "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null",
-}  # fmt: skip
+        return {row["Names"][0][1:]: row["Image"] for row in self.engine.request("GET", "/containers/json")}
 
 
 def buildkit(site: Site) -> dict[str, str]:

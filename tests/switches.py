@@ -18,10 +18,7 @@ class Run:
     """`inv …` typed in the background, in a process group of its own; its output is read line by line."""
 
     def __init__(self, site: Site, *arguments: str, **environment: str) -> None:
-        self.process = subprocess.Popen(
-            site.command(*arguments), env={**site.environment, **environment}, cwd=site.folder, text=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
+        self.process = site.start(arguments, environment, together=True)
         self.said = ""
 
     def until(self, text: str) -> "Run":
@@ -46,6 +43,7 @@ class Run:
         assert self.process.stdout
         self.said += self.process.stdout.read()
         code = self.process.wait()
+        self.process.close()
         assert code in codes, f"{code}, not {codes}:\n{self.said}"
         assert "Traceback" not in self.said, self.said
         return self.said
@@ -53,7 +51,7 @@ class Run:
 
 def leftovers(site: Site) -> list[str]:
     """The names of containers that only an unfinished switch has."""
-    names = (container.name for container in site.engine.api.containers())
+    names = [row["Names"][0][1:] for row in site.engine.request("GET", "/containers/json?all=1")]
     return [name for name in names if name.endswith((".next", ".rehearsal", ".recovery"))]
 
 
@@ -64,11 +62,14 @@ def only(site: Site, version: str) -> None:
     assert not leftovers(site)
 
 
-def old(site: Site, tag: str = "1.0", name: str = "tests_service", *options: str) -> None:
-    """Run a version with docker alone, as a switch long ago would have left it, and wait until it answers."""
+def old(site: Site, tag: str = "1.0", name: str = "tests_service", **host: object) -> None:
+    """Run a version with docker alone, as a switch long ago would have left it, and wait until it answers.
+
+    Args:
+        host: more of the container's HostConfig.
+    """
     script = f'echo "$VERSION" > /tmp/index.html; exec httpd -f -p {site.port} -h /tmp'
-    words = ["--network", "host", "--init", *options]
-    site.docker("run", "--detach", "--name", name, *words, f"tests/visdom:{tag}", "sh", "-c", script)
+    site.engine.container(name, f"tests/visdom:{tag}", ["sh", "-c", script], host)
     eventually(lambda: site.answer() == tag)
 
 
@@ -88,14 +89,31 @@ def held(site: Site, name: str = "tests_service", running: bool = True) -> dict[
 def leave(site: Site, version: str, held: list[dict[str, Any]], **ticket: Any) -> None:
     """Create a candidate as a run on another host would have left it."""
     text = {
-        "by": "ann@elsewhere", "tag": version, "since": time.time(), "limit": 600, "space": "elsewhere", "pid": 1,
-        "born": "1", "old": held, **ticket,
-    }  # fmt: skip
+        "by": "ann@elsewhere",
+        "tag": version,
+        "since": time.time(),
+        "limit": 600,
+        "space": "elsewhere",
+        "pid": 1,
+        "born": "1",
+        "old": held,
+        **ticket,
+    }
     script = f'echo "$VERSION" > /tmp/index.html; exec httpd -f -p {site.port} -h /tmp'
     site.docker(
-        "create", "--name", "tests_service.next", "--label", f"{LABEL}={json.dumps(text)}", "--network", "host",
-        "--init", f"tests/visdom:{version}", "sh", "-c", script,
-    )  # fmt: skip
+        "create",
+        "--name",
+        "tests_service.next",
+        "--label",
+        f"{LABEL}={json.dumps(text)}",
+        "--network",
+        "host",
+        "--init",
+        f"tests/visdom:{version}",
+        "sh",
+        "-c",
+        script,
+    )
 
 
 def carry(there: PrivateEngine, here: PrivateEngine, image: str) -> None:

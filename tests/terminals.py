@@ -26,9 +26,13 @@ class Terminal:
         ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
         self.raw = ""
         self.process = subprocess.Popen(
-            ["setsid", "--ctty", "--wait", *site.command(*arguments)], env={**site.environment, "TERM": "xterm"},
-            stdin=theirs, stdout=theirs, stderr=theirs, cwd=site.folder,
-        )  # fmt: skip
+            ["setsid", "--ctty", "--wait", *site.command(*arguments)],
+            env={**site.environment, "TERM": "xterm"},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            cwd=site.folder,
+        )
         os.close(theirs)
 
     @property

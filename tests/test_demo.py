@@ -22,7 +22,7 @@ from sites import ROOT, free_port
 from tasks import demo
 from tasks.building import first_layer
 from tasks.engine import client
-from tasks.engine import engine as engines
+from tasks.engine.engine import current_engine
 from tasks.host.debian import program
 from tasks.service import removal
 from tasks.service.service import Service
@@ -126,11 +126,11 @@ def test_where_a_registry_answers_the_first_layer_is_pulled_and_goes_with_the_de
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     c = Context(Config(overrides={"run": {"in_stream": False}}))
     chosen = load_file(c, demo.FILE)
-    first_layer.bring(c, engines.engine(), chosen.base.parent)
+    first_layer.bring(c, current_engine(), chosen.base.parent)
     assert engine.docker("image", "inspect", "--format", "{{.RepoTags}}", tiny).stdout == (
         f"[colorai/demo_parent:bookworm {tiny}]\n"
     )
-    removal.remove_all(Service(c, engines.engine(), chosen, chosen.frames["visdom"]))
+    removal.remove_all(Service(c, current_engine(), chosen, chosen.frames["visdom"]))
     assert engine.docker("image", "inspect", "--format", "{{.RepoTags}}", tiny).stdout == f"[{tiny}]\n"
 
 

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -414,14 +413,7 @@ def test_a_build_that_fails_or_is_killed_leaves_the_former_image_and_the_next_on
 
 def stopped(site: Site, number: signal.Signals) -> int:
     """Type `inv frame` and send a signal to all of it in the middle of `RUN sleep 60`; returns the exit code."""
-    run = subprocess.Popen(
-        site.command("frame"),
-        env=site.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+    run = site.start(["frame"], {}, together=True)
     assert run.stdout
     for line in run.stdout:
         if "RUN sleep 60" in line:
@@ -429,18 +421,13 @@ def stopped(site: Site, number: signal.Signals) -> int:
     os.killpg(run.pid, number)
     output, _ = run.communicate()
     assert "Traceback" not in output
-    return run.returncode
+    return run.wait()
 
 
 def test_two_at_once_do_one_build(site: Site) -> None:
     site.inv("base")
     site.dockerfile.write_text(site.dockerfile.read_text() + "RUN sleep 1\n")
-    runs = [
-        subprocess.Popen(
-            site.command("frame"), env=site.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        for _ in range(2)
-    ]
+    runs = [site.start(["frame"], {}, together=True) for _ in range(2)]
     outputs = [run.communicate()[0] for run in runs]
     assert [run.returncode for run in runs] == [0, 0], outputs
     assert sum("docker build" in output for output in outputs) == 1, outputs

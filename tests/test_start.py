@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from engines import PrivateEngine
 from invoke import Config, Context
+from projects import run
 from sites import ROOT, Site, buildkit
 from terminals import DOWN, ENTER, Terminal
 from versions import make
@@ -153,15 +154,18 @@ class Server(Site):
         self.settings = {
             "source": str(self.source),
             "base": {
-                "parent": parent, "dockerfile": str(folder / "Dockerfile.base"), "build_options": ["--network", "host"],
+                "parent": parent,
+                "dockerfile": str(folder / "Dockerfile.base"),
+                "build_options": ["--network", "host"],
             },
             "frames": {"visdom": {"build_options": ["--network", "host"], "build_args": {"COMMAND": RECOMMENDED}}},
-        }  # fmt: skip
+        }
         self.save()
 
-    def command(self, *arguments: str) -> list[str]:
+    def inv(self, *arguments: str, code: int = 0, **environment: str) -> "subprocess.CompletedProcess[str]":
         outside = "fetch-vendor" in arguments
-        return [*([] if outside else self.engine.inside()), *super().command(*arguments)]
+        command = [*([] if outside else self.engine.inside()), *self.command(*arguments)]
+        return run(command, code=code, cwd=self.folder, env={**self.environment, **environment})
 
     def about(self) -> dict[str, str]:
         """What the service on port 8339 says of itself."""

@@ -12,10 +12,16 @@ NO_CHECK = ""
 
 
 def make(
-    site: Site, tag: str, *, script: str = SERVE, check: str = CHECK,
-    options: Sequence[str] = ("--network", "host", "--init"), label: str | None = None, extra: str = "",
+    site: Site,
+    tag: str,
+    *,
+    script: str = SERVE,
+    check: str = CHECK,
+    options: Sequence[str] = ("--network", "host", "--init"),
+    label: str | None = None,
+    extra: str = "",
     image: str | None = None,
-) -> str:  # fmt: skip
+) -> str:
     """Make a version of the site's frame.
 
     Args:

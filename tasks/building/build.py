@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from ..engine import commands, label
 from ..engine.commands import Recipe
-from ..engine.engine import Engine, engine
+from ..engine.engine import Engine, current_engine
 from ..host.files import locked
 from ..host.shell import run
 from ..settings.model import ROOT, Frame, Settings
@@ -30,7 +30,7 @@ class Build(Struct, frozen=True):
     @classmethod
     def of(cls, c: Context) -> "Build":
         """The builds of this run, on the engine that it talks to."""
-        return cls(c, engine(), load_settings(c))
+        return cls(c, current_engine(), load_settings(c))
 
     @property
     def dry(self) -> bool:

@@ -1,8 +1,10 @@
 """What the Docker Engine holds: images, containers, events. Only read: nothing is changed here."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from . import records
+from msgspec import structs
+
+from . import label, records
 from .client import Client
 from .endpoint import resolve
 from .records import Container, ContainerRow, Image, ImageRow
@@ -20,42 +22,27 @@ class Engine(Client):
         return records.image(found, reference) if found else None
 
     def images(self, name: str) -> list[ImageRow]:
-        """The images whose name label is `name`, one row for each of their tags in that repository, newest first.
+        """The images stamped with `name`, one row for each of their tags in that repository, newest first.
 
         A child image inherits the label but has another repository; one that lost its tag has none: neither is here.
         """
         found = [
-            records.image_row(row, tag)
-            for row in self.labelled(name)
-            for tag in records.named(row.get("RepoTags"))
+            structs.replace(row, reference=tag)
+            for row in self.stamped(name)
+            for tag in row.tags
             if tag.rpartition(":")[0] == name
         ]
         return sorted(found, key=lambda image: (image.created, image.reference), reverse=True)
 
     def stamped(self, name: str, between: bool = False) -> list[ImageRow]:
-        """Every image that carries this name label, tagged or not: one row for each image.
+        """Every image whose name label is `name`, tagged or not.
 
         Args:
             between: those without a tag that others were made from too.
         """
-        return [records.image_row(row) for row in self.labelled(name, between)]
-
-    def image_details(self, reference: str) -> dict[str, Any]:
-        """All that `docker image inspect` says; {} for no such image."""
-        return self.get("images", reference, "json") or {}
-
-    def layers(self, reference: str) -> list[str]:
-        """The layers of an image from the lowest up, each by the hash of its content; [] for no such image."""
-        return list(self.image_details(reference).get("RootFS", {}).get("Layers") or ())
-
-    def labelled(self, name: str, between: bool = False) -> list[dict[str, Any]]:
-        """Docker's rows for every image that carries this name label, tagged or not.
-
-        Args:
-            between: those without a tag that others were made from too.
-        """
-        label = {"label": [f"org.label-schema.name={name}"]}
-        return list(self.get("images", "json", filters=label, all=int(between)) or ())
+        filters = {"label": [f"{label.NAME}={name}"]}
+        rows = self.get("images", "json", filters=filters, all=int(between)) or ()
+        return [records.image_row(row) for row in rows]
 
     def image_ids(self) -> list[str]:
         """The id of every image, tagged or not."""
@@ -101,6 +88,6 @@ class Engine(Client):
         return bool(found) and found[-1]["Action"] == "kill"
 
 
-def engine() -> Engine:
+def current_engine() -> Engine:
     """The engine that this run talks to."""
     return Engine(resolve())

@@ -80,12 +80,18 @@ class Container(ContainerRow, frozen=True):
         return self.restart_policy in ("always", "on-failure")
 
 
-def image_row(row: dict[str, Any], reference: str = "") -> ImageRow:
-    """An image from a row of `GET /images/json`, under one of its tags."""
+def image_row(row: dict[str, Any]) -> ImageRow:
+    """An image from a row of `GET /images/json`."""
     tags = named(row.get("RepoTags"))
-    found = reference or next(iter(tags), row["Id"])
-    labels = row.get("Labels") or {}
-    return ImageRow(row["Id"], found, labels, row["Created"], row["Size"], tags, named(row.get("RepoDigests")))
+    return ImageRow(
+        id=row["Id"],
+        reference=tags[0] if tags else row["Id"],
+        labels=row.get("Labels") or {},
+        created=row["Created"],
+        size=row["Size"],
+        tags=tags,
+        digests=named(row.get("RepoDigests")),
+    )
 
 
 def image(details: dict[str, Any], reference: str) -> Image:

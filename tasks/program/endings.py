@@ -6,9 +6,11 @@ from contextlib import contextmanager
 
 from invoke import Exit
 
+from ..host.shell import exit_code, reason
+
 
 @contextmanager
-def told() -> Iterator[None]:
+def as_exit() -> Iterator[None]:
     """Turn what ends a task, or the way to it, into an Exit.
 
     Raises:
@@ -16,8 +18,8 @@ def told() -> Iterator[None]:
     """
     try:
         yield
-    except KeyboardInterrupt:
-        raise Exit("Stopped.", code=130) from None
+    except KeyboardInterrupt as stop:
+        raise Exit(reason(stop), code=exit_code(stop)) from None
     except BrokenPipeError:  # nobody reads on, as with `inv --list | head -1`
         raise Exit(code=1) from None
     except OSError as error:

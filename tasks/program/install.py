@@ -47,7 +47,7 @@ def make(venv: Path, lock: IO[str]) -> None:
             sys.exit(
                 "This Python cannot make virtual environments. Install the rest of it: apt-get install python3-venv"
             )
-        sys.exit(f"Could not make {venv}: {why(made)}")
+        sys.exit(f"Could not make {venv}: {telling_line(made)}")
 
 
 def fill(venv: Path, wanted: Path, lock: IO[str]) -> None:
@@ -65,7 +65,7 @@ def fill(venv: Path, wanted: Path, lock: IO[str]) -> None:
                 "The package index does not answer, so requirements.txt cannot be installed. "
                 "Check the network and the index (PIP_INDEX_URL), then type the same again."
             )
-        sys.exit(f"Could not install requirements.txt: {why(result)}")
+        sys.exit(f"Could not install requirements.txt: {telling_line(result)}")
     for name in ("inv", "invoke"):  # whoever activates .venv gets the same `inv` as whoever types ./inv
         link = venv / "bin" / name
         link.unlink(missing_ok=True)
@@ -80,7 +80,7 @@ def call(argv: Sequence[str], lock: IO[str]) -> "subprocess.CompletedProcess[str
     return subprocess.run(argv, capture_output=True, text=True, pass_fds=[lock.fileno()])
 
 
-def why(failed: "subprocess.CompletedProcess[str]") -> str:
+def telling_line(failed: "subprocess.CompletedProcess[str]") -> str:
     """The line of a failed command's output that says why."""
     lines = [line.strip() for line in (failed.stdout + failed.stderr).splitlines() if line.strip()]
     errors = [line.removeprefix("ERROR:").strip() for line in lines if line.startswith("ERROR")]

@@ -10,7 +10,7 @@ from invoke import Exit, Program
 from invoke.exceptions import AmbiguousEnvVar, ParseError, UncastableEnvVar
 
 from .config import HELP, check_file
-from .endings import told
+from .endings import as_exit
 
 
 class StackProgram(Program):
@@ -28,8 +28,8 @@ class StackProgram(Program):
             SystemExit: with the exit code, unless the run ended well or `exit` is false.
         """
         try:
-            with told():
-                self.read(argv)
+            with as_exit():
+                self.parse(argv)
                 self.execute()
         except Exit as end:
             if end.message:
@@ -37,13 +37,13 @@ class StackProgram(Program):
             if exit:
                 sys.exit(end.code)
 
-    def read(self, argv: list[str] | None) -> None:
+    def parse(self, argv: list[str] | None) -> None:
         """All of Invoke's steps before the tasks: arguments, settings files, variables.
 
         Raises:
             Exit: with code 2 for what is wrong in them, 0 when there is nothing more to do, as after `--list`.
         """
-        with arguments_told():
+        with usage_as_exit():
             self.create_config()
             self.parse_core(argv)
             sys.dont_write_bytecode = False
@@ -63,7 +63,7 @@ class StackProgram(Program):
 
 
 @contextmanager
-def arguments_told() -> Iterator[None]:
+def usage_as_exit() -> Iterator[None]:
     """Turn what Invoke says of wrong arguments and variables into a sentence.
 
     Raises:

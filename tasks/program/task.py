@@ -7,14 +7,14 @@ import invoke
 
 from ..host import signals
 from .config import prepare
-from .endings import told
+from .endings import as_exit
 
 
 class StackTask(invoke.Task[Any]):
     """Invoke's task, which gets a checked context; an interrupt ends it with 130, and whatever else with a sentence."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        with told(), signals.as_interrupts():
+        with as_exit(), signals.as_interrupts():
             prepare(args[0])
             return super().__call__(*args, **kwargs)
 

@@ -75,8 +75,9 @@ def wait(service: Service, name: str, settle: float, report: Callable[[str, floa
     while True:
         passed = time.monotonic() - begun
         container = engine.container(name)
-        if not container or (trouble := failed(container, restarts)):
-            return Health(trouble if container else "has vanished")
+        trouble = failed(container, restarts)
+        if trouble or not container:
+            return Health(trouble)
         check = bool(container.health_check)
         healthy, said = check_once(engine, container, timeout - passed) if check else (True, "")
         if answered and not healthy:
@@ -86,15 +87,16 @@ def wait(service: Service, name: str, settle: float, report: Callable[[str, floa
         report("healthy" if healthy and check else "starting" if check else "up", passed)
         passed = time.monotonic() - begun
         if healthy and passed >= settle:
-            container = engine.container(name)
-            return Health(failed(container, restarts) if container else "has vanished", answered)
+            return Health(failed(engine.container(name), restarts), answered)
         if passed >= timeout:
             return Health(f"did not become healthy within {timeout:g} s" + (f": {said}" if said else ""))
         time.sleep(min(EVERY if not healthy else max(EVERY, settle - passed), 1.0))
 
 
-def failed(container: Container, restarts: int) -> str:
+def failed(container: Container | None, restarts: int) -> str:
     """What is wrong with a container that should be running, after this many restarts; "" if nothing."""
+    if not container:
+        return "has vanished"
     if container.restarts > restarts or container.state == "restarting":
         return f"restarts in a loop (last exit code {container.exit_code})"
     if not container.running:

@@ -6,7 +6,7 @@ from invoke import Context, Result
 from msgspec import Struct
 
 from ..engine import label
-from ..engine.engine import Engine, engine
+from ..engine.engine import Engine, current_engine
 from ..engine.records import ContainerRow
 from ..host import signals
 from ..host.shell import run
@@ -36,7 +36,7 @@ class Service(Struct, frozen=True):
             Exit: with code 2, when there is no such frame, or several and none was named.
         """
         settings = load_settings(c)
-        return cls(c=c, frame=settings.frame(name), settings=settings, engine=engine())
+        return cls(c=c, frame=settings.frame(name), settings=settings, engine=current_engine())
 
     @property
     def name(self) -> str:

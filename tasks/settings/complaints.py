@@ -9,6 +9,7 @@ from invoke import Context
 from msgspec import Struct, ValidationError, convert
 
 from ..engine.names import CONTAINER, REFERENCE, REPOSITORY
+from ..host.text import brief
 from .model import FOLDER, OWN_SERIES, ROOT, SERIES, Base, Frame, Settings, Start
 from .sources import ENVIRONMENT, sources
 
@@ -77,13 +78,13 @@ def locate(raw: Any, path: str) -> tuple[list[str], Any]:
             raw = raw[int(number)]
             continue
         kind = Frame if steps == ["frames"] else str
-        key = name or next(key for key, value in raw.items() if unfit(value, kind))
+        key = name or next(key for key, value in raw.items() if is_wrong(value, kind))
         steps.append(str(key))
         raw = raw[key]
     return steps, raw
 
 
-def unfit(value: Any, kind: type) -> bool:
+def is_wrong(value: Any, kind: type) -> bool:
     try:
         convert(value, kind)
     except ValidationError:
@@ -106,7 +107,7 @@ def as_written(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     text = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)
-    return text if len(text) <= 60 else text[:60] + "…"
+    return brief(text, 61)
 
 
 def origin(c: Context, steps: Sequence[str]) -> str:

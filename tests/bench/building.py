@@ -113,9 +113,18 @@ class Team:
         tag = next(word for word in args if word.startswith("TAG=")).removeprefix("TAG=")
         self.check_out()
         command = [
-            "docker", "build", "--tag", f"{IMAGE}:{tag}", "--file", str(dockerfile), *args, *flags,
-            "--network", "host", str(self.context),
-        ]  # fmt: skip
+            "docker",
+            "build",
+            "--tag",
+            f"{IMAGE}:{tag}",
+            "--file",
+            str(dockerfile),
+            *args,
+            *flags,
+            "--network",
+            "host",
+            str(self.context),
+        ]
         return timed(command, "Successfully tagged", self.site.folder, self.environment)
 
     def check_out(self) -> None:

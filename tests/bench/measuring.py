@@ -58,9 +58,13 @@ def interleaved(old: Side, new: Side, runs: int, warm_up: bool = True) -> tuple[
 
 
 def timed(
-    command: Sequence[str], says: str, where: Path, environment: Mapping[str, str] | None = None, answer: str = "",
+    command: Sequence[str],
+    says: str,
+    where: Path,
+    environment: Mapping[str, str] | None = None,
+    answer: str = "",
     code: int = 0,
-) -> float:  # fmt: skip
+) -> float:
     """The seconds that a command takes from its start to its end.
 
     Args:

@@ -74,9 +74,16 @@ def show(console: Console, rows: Sequence[Row]) -> None:
 def cells(row: Row) -> tuple[str, ...]:
     """A row as the table shows it; times in seconds."""
     return (
-        row.name, row.what_old, row.what_new, str(len(row.new)), f"{median(row.old):.3f}", f"{median(row.new):.3f}",
-        f"{row.ratio:.3f}", f"≤ {row.goal:.3g}", "yes" if row.met else "NO",
-    )  # fmt: skip
+        row.name,
+        row.what_old,
+        row.what_new,
+        str(len(row.new)),
+        f"{median(row.old):.3f}",
+        f"{median(row.new):.3f}",
+        f"{row.ratio:.3f}",
+        f"≤ {row.goal:.3g}",
+        "yes" if row.met else "NO",
+    )
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ def test_what_is_no_http_is_no_engine(serve: Serve, said: bytes) -> None:
 @pytest.mark.parametrize("said", [http(404, "page not found"), http(404, '{"message": "No such"}'), http(301, "<a>")])
 def test_what_is_not_there_is_none(serve: Serve, said: bytes) -> None:
     engine = serve(said)
-    assert engine.container("x") is None and engine.image("x") is None and engine.layers("x") == []
+    assert engine.container("x") is None and engine.image("x") is None
 
 
 def test_an_answer_that_never_comes_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +111,7 @@ def test_names_are_quoted_and_lead_nowhere_else(serve: Serve) -> None:
     engine.fetch = lambda target: (asked.append(target), fetch(target))[1]  # type: ignore[method-assign, func-returns-value]
     engine.container("a b?all=1#x\r\nHost: y")
     engine.image("colorai/x:1@sha256:é")
-    engine.labelled("a&b=c")
+    engine.stamped("a&b=c")
     assert asked == [
         "/containers/a%20b%3Fall%3D1%23x%0D%0AHost:%20y/json",
         "/images/colorai/x:1@sha256:%C3%A9/json",

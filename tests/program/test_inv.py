@@ -2,8 +2,10 @@
 
 import ast
 import base64
+import fcntl
 import hashlib
 import importlib.metadata
+import json
 import os
 import shutil
 import signal
@@ -60,6 +62,8 @@ class Small:
         self.wheels = folder / "wheels"
         self.requirements = self.root / "requirements.txt"
         self.environment = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": self.wheels.as_uri(), "PIP_NO_CACHE_DIR": "1"}
+        if folder.joinpath("said.json").exists():  # another worker's
+            return
         (self.root / "tasks/program").mkdir(parents=True)
         self.wheels.mkdir()
         shutil.copy(ROOT / "inv", self.root)
@@ -78,11 +82,11 @@ class Small:
         command = [self.root / "inv", *arguments]
         return run(command, code=code, cwd=cwd or self.root, env={**self.environment, **environment})
 
-    def start(self) -> "subprocess.Popen[str]":
-        """Type `./inv` without waiting for it, in a process group of its own."""
+    def start(self, *arguments: str, cwd: Path | None = None) -> "subprocess.Popen[str]":
+        """Type `./inv …` without waiting for it, in a process group of its own."""
         return subprocess.Popen(
-            [self.root / "inv"],
-            cwd=self.root,
+            [self.root / "inv", *arguments],
+            cwd=cwd or self.root,
             env={**os.environ, **self.environment},
             start_new_session=True,
             stdout=subprocess.PIPE,
@@ -110,9 +114,21 @@ def small(tmp_path: Path) -> Small:
 
 @pytest.fixture(scope="module")
 def untouched(tmp_path_factory: pytest.TempPathFactory) -> Small:
-    """A small project that was installed from a folder with misleading modules in it; tests do not change it."""
-    small = Small(tmp_path_factory.mktemp("small"))
-    assert small.inv("--list", cwd=hostile(tmp_path_factory.mktemp("here"))).stdout == "pebble 1.0 --list\n"
+    """A small project that was installed by three at once, from a folder with misleading modules in it.
+
+    Tests do not change it: it is made once, by the first worker that needs it.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "small"
+    with open(f"{folder}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if folder.exists():
+            return Small(folder)
+        here = hostile(tmp_path_factory.mktemp("here"))
+        small = Small(folder)
+        typed = [small.start("--list", cwd=here) for _ in range(3)]
+        said = [one.communicate() for one in typed]
+        (folder / "said.json").write_text(json.dumps([[one.returncode for one in typed], said]))
     return small
 
 
@@ -143,7 +159,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def test_first_use_on_a_fresh_clone_installs_everything_and_lists_the_tasks(tmp_path: Path) -> None:
     project = copy(tmp_path / "clone", installed=False)
-    first = run([project / "inv", "--list"], cwd="/")
+    first = run([project / "inv", "--list"], cwd="/", env={"PIP_NO_COMPILE": "1"})  # what is imported, Python compiles
     assert first.stderr == INSTALLING
     assert "fetch-vendor" in first.stdout and "start" in first.stdout
     assert run([project / "inv", "--list"], cwd="/").stderr == ""
@@ -174,11 +190,10 @@ def test_an_installation_that_fails_says_why_and_leaves_the_former_one(installed
     assert installed.inv().stderr == ""
 
 
-def test_three_at_once_install_once_and_all_work(small: Small) -> None:
-    typed = [small.start() for _ in range(3)]
-    said = [one.communicate() for one in typed]
-    assert [one.returncode for one in typed] == [0, 0, 0], said
-    assert [out for out, _ in said] == ["pebble 1.0\n"] * 3
+def test_three_at_once_install_once_and_all_work(untouched: Small) -> None:
+    codes, said = json.loads((untouched.wheels.parent / "said.json").read_text())
+    assert codes == [0, 0, 0], said
+    assert [out for out, _ in said] == ["pebble 1.0 --list\n"] * 3
     assert sorted(error for _, error in said) == ["", "", INSTALLING]
 
 
@@ -291,6 +306,8 @@ def test_its_own_share_of_a_start_is_under_10_ms(untouched: Small, tmp_path: Pat
     for _ in range(4):  # others use this machine too
         pairs = [(seconds(root / "inv", "--list"), seconds(python, "-I", "program.py", "--list")) for _ in range(25)]
         best = min(best, statistics.median(through - direct for through, direct in pairs))
+        if best < 0.010:
+            break
     print(f"inv itself takes {best * 1000:.1f} ms")
     assert best < 0.010
 
@@ -404,6 +421,12 @@ def test_every_flag_of_every_task_is_explained(tasks: "dict[str, Task[Any]]") ->
             assert f"--{flag}" in shown.replace("[no-]", "") or f"  -{flag} " in shown, f"{name}: {flag}"
 
 
+def test_every_task_is_made_with_the_projects_own_decorator(tasks: "dict[str, Task[Any]]") -> None:
+    from tasks.program.task import StackTask
+
+    assert [name for name, task in tasks.items() if not isinstance(task, StackTask)] == []
+
+
 def test_no_task_swallows_the_name_of_the_next(tasks: "dict[str, Task[Any]]") -> None:
     for name, task in tasks.items():
         for argument in task.get_arguments():
@@ -435,7 +458,7 @@ def test_looking_at_the_tasks_imports_nothing_slow_and_asks_nobody(typed: list[s
 @pytest.mark.parametrize("typed", ["--list", "--help start", "--version"])
 def test_nobody_who_reads_on_is_no_traceback(typed: str) -> None:
     command = f"{sys.executable} -I {PROGRAM_FILE} {typed} | true"
-    for _ in range(5):
+    for _ in range(2):
         done = subprocess.run(["bash", "-c", f"{command}; exit ${{PIPESTATUS[0]}}"], capture_output=True, text=True)
         assert (done.returncode, done.stderr) in ((1, ""), (0, ""))
 

@@ -56,26 +56,22 @@ def essence(container: Container) -> Container:
 
 def compared(engine: Any, samples: list[tuple[Words, Recommended]]) -> list[bool]:
     """Whether docker took each sample: as it was written, and as it was read. Both must come to the same."""
-    lines: dict[str, Words] = {}
-    for words, read in samples:
-        for line in (words, [*read.arguments(), read.image, *read.command]):
-            lines[f"recommended-{uuid.uuid4().hex}"] = line
+    pairs = [(tuple(words), (*read.arguments(), read.image, *read.command)) for words, read in samples]
+    names = {line: f"recommended-{uuid.uuid4().hex}" for pair in pairs for line in pair}  # what is the same, once
     try:
         with ThreadPoolExecutor(4) as pool:
-            answers = pool.map(lambda name: engine.docker("create", "--name", name, *lines[name], check=False), lines)
-            taken = [answer.returncode == 0 for answer in answers]
-        present = [name for name, there in zip(lines, taken, strict=True) if there]
+            made = pool.map(lambda line: engine.docker("create", "--name", names[line], *line, check=False), names)
+            taken = {line: answer.returncode == 0 for line, answer in zip(names, made, strict=True)}
+        present = [name for line, name in names.items() if taken[line]]
         listed = json.loads(engine.docker("container", "inspect", *present).stdout)
         found = {container["Name"].lstrip("/"): essence(container) for container in listed}
-        understood = [found.get(name) for name in lines]
-        for one, other, sample in zip(understood[::2], understood[1::2], samples, strict=True):
-            assert one == other, sample
+        for written, read_as in pairs:
+            assert found.get(names[written]) == found.get(names[read_as]), (written, read_as)
     finally:
-        engine.docker("rm", "--force", "--volumes", *lines, check=False)  # also those that were never there
-        engine.docker(
-            "volume", "rm", "--force", "vol1", "vol2", "name", "named", "named_volume", "named.volume-1", check=False
-        )
-    return taken[::2]
+        engine.docker("rm", "--force", "--volumes", *names.values(), check=False)  # also those that were never there
+        volumes = ["vol1", "vol2", "name", "named", "named_volume", "named.volume-1"]
+        engine.docker("volume", "rm", "--force", *volumes, check=False)
+    return [taken[written] for written, _ in pairs]
 
 
 def drawn(strategy: st.SearchStrategy[Any], count: int) -> list[Any]:
@@ -98,9 +94,7 @@ def test_docker_sees_the_options_that_were_checked(engine: Any, tiny: str) -> No
         read = parse(text.replace(IMAGE, tiny), tiny)
         samples.append(([*create, tiny, *read.command], read))
     taken = compared(engine, samples)
-    assert (
-        sum(taken) > 20
-    )  # some contradict themselves, as --no-healthcheck with --health-cmd: docker takes neither form
+    assert sum(taken) > 20  # some contradict themselves, as --no-healthcheck with --health-cmd: docker takes neither
 
 
 def test_docker_reads_each_harmless_option_alike(engine: Any, tiny: str) -> None:
@@ -110,11 +104,7 @@ def test_docker_reads_each_harmless_option_alike(engine: Any, tiny: str) -> None
         if not any(word in key for word in ("nvidia", "my-network", "--gpus", "io.containerd"))  # not on every engine
     ]
     taken = compared(engine, samples)
-    refused = [
-        key
-        for key, taken_too in zip([" ".join(words[:-3]) for words, _ in samples], taken, strict=True)
-        if not taken_too
-    ]
+    refused = [" ".join(words[:-3]) for (words, _), was_taken in zip(samples, taken, strict=True) if not was_taken]
     assert len(refused) <= 8, refused  # bind mounts of folders that this host has not
 
 

@@ -41,14 +41,15 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
 GOOD: dict[str, dict[str, Any]] = {
     "no check": {"check": NO_CHECK},
     "check as a list": {
-        "check": "", "extra": 'HEALTHCHECK CMD ["wget", "-q", "-O", "/dev/null", "http://127.0.0.1:{port}/index.html"]'
+        "check": "",
+        "extra": 'HEALTHCHECK CMD ["wget", "-q", "-O", "/dev/null", "http://127.0.0.1:{port}/index.html"]',
     },
     "check in a shell": {"check": "", "extra": "HEALTHCHECK CMD test -s /tmp/index.html && test $VERSION = good"},
     "check in another shell": {"check": "", "extra": 'SHELL ["/bin/busybox", "sh", "-c"]\nHEALTHCHECK CMD test 1 = 1'},
     "check switched off": {"check": "", "extra": "HEALTHCHECK NONE"},
     "check in the command": {"check": "", "options": ("--network", "host", "--health-cmd", "test -s /tmp/index.html")},
     "check against the image": {"check": "exit 1", "options": ("--network", "host", "--no-healthcheck")},
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
@@ -86,12 +87,12 @@ def service(site: Site) -> Site:
 
 def make_version(site: Site, tag: str, about: dict[str, Any]) -> None:
     """`make`, with the port and the reference filled in."""
-    filled = {
-        key: value.replace("{port}", str(site.port)).replace("{reference}", f"tests/visdom:{tag}")
-        if isinstance(value, str) and key != "script" else value
-        for key, value in about.items()
-    }  # fmt: skip
-    make(site, tag, **filled)
+
+    def fill(text: str) -> str:
+        return text.replace("{port}", str(site.port)).replace("{reference}", f"tests/visdom:{tag}")
+
+    texts = {key: fill(value) for key, value in about.items() if isinstance(value, str) and key != "script"}
+    make(site, tag, **{**about, **texts})
 
 
 @pytest.mark.parametrize("rehearsal", ["rehearsed", "not rehearsed"])
@@ -145,7 +146,7 @@ def test_a_check_that_is_slow_is_waited_for(service: Site) -> None:
 
 
 def test_an_old_version_started_with_rm_is_not_touched(site: Site) -> None:
-    old(site, "1.0", "tests_service", "--rm")
+    old(site, "1.0", AutoRemove=True)
     told = site.inv("start", "--tag", "2.0", code=1).stderr
     assert (
         "tests_service was started with --rm" in told and "docker stop tests_service" in told and told.count("\n") == 1
@@ -204,10 +205,8 @@ def test_an_old_version_that_does_not_come_back_is_named(site: Site, tmp_path: P
     flag = tmp_path / "once"
     flag.touch()
     script = f"rm /once/once || exit 7; sh -c 'echo 1.0 > /tmp/index.html; exec httpd -f -p {site.port} -h /tmp'"
-    site.docker(
-        "run", "--detach", "--name", "tests_service", "--network", "host", "--init", "--volume", f"{tmp_path}:/once",
-        "tests/visdom:1.0", "sh", "-c", script,
-    )  # fmt: skip
+    options = ["--name", "tests_service", "--network", "host", "--init", "--volume", f"{tmp_path}:/once"]
+    site.docker("run", "--detach", *options, "tests/visdom:1.0", "sh", "-c", script)
     make(site, "bad", script="exit 3")
     told = site.inv("start", "--tag", "bad", "--no-rehearsal", code=1).stderr
     assert "tests_service, which ran before, exited with code 7. See: docker logs tests_service" in told

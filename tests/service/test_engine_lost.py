@@ -131,9 +131,12 @@ def test_lost_at_a_command(lost: Site, tmp_path: Path, point: int, when: str) ->
     (tmp_path / "count").touch()
     assert lost.engine.process
     environment = {
-        "PATH": f"{tmp_path}:{os.environ['PATH']}", "COUNT": str(tmp_path / "count"), "POINT": str(point), "WHEN": when,
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "COUNT": str(tmp_path / "count"),
+        "POINT": str(point),
+        "WHEN": when,
         "ENGINE": str(lost.engine.process.pid),
-    }  # fmt: skip
+    }
     gone(Run(lost, "start", "--tag", "new-always", **environment).end(1))
     said = back(lost, "--tag", "new-always")
     only(lost, "new-always")

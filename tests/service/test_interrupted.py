@@ -226,7 +226,7 @@ def test_a_kept_container_that_cannot_be_removed_is_a_warning(service: Site, tmp
 
 
 def test_after_the_switch_no_reboot_starts_the_old_version(site: Site, tmp_path: Path) -> None:
-    old(site, "1.0", "tests_service", "--restart", "always")
+    old(site, "1.0", RestartPolicy={"Name": "always"})
     environment = client(tmp_path, 9, "before", "kill -9 $PPID")  # create … rename, update, rename: the last one
     Run(site, "start", "--tag", "2.0", **environment).end(-signal.SIGKILL)
     policy = site.docker("inspect", "--format", "{{.HostConfig.RestartPolicy.Name}}", "tests_service.1.0")

@@ -1,8 +1,9 @@
-"""A switch that is killed before or after any of its docker commands, and a service that is well after the next run."""
+"""A switch that is killed around any of its docker commands, and a service that is well after the next run."""
 
 import os
+import shutil
 import signal
-import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,19 @@ from typing import Any
 import pytest
 from engines import PrivateEngine
 from sites import Site
-from switches import only
-from versions import make
+from switches import Run, only
+from versions import SERVE, make
 
 # In front of the real client: counts the commands that change something, and kills the process group at one of them.
+# What the client has asked the engine for, goes on.
 CLIENT = """#!/bin/sh
 case $1 in create|start|stop|rename|rm|update) ;; *) exec {docker} "$@" ;; esac
 echo "$1" >> "$COUNT"
 [ "$(wc -l < "$COUNT")" = "$POINT" ] || exec {docker} "$@"
-[ "$WHEN" = after ] && {docker} "$@" > /dev/null 2>&1
+case $WHEN in
+  after) {docker} "$@" > /dev/null 2>&1 ;;
+  during) {docker} "$@" > /dev/null 2>&1 & sleep 0.2 ;;
+esac
 kill -9 0
 """
 
@@ -35,12 +40,15 @@ COMMANDS = {
 }
 # Where the run before was killed already: the old version is stopped; the old version is renamed.
 CUT_OFF = {"upgrade after going back": ("5", "after"), "finishing": ("7", "after")}
+# Before the first command; after each, which is before the next; and while the engine stops or starts a container.
 POINTS = [
-    (kind, point + 1, when)
+    (kind, point, when)
     for kind, commands in COMMANDS.items()
-    for point in range(len(GOING_BACK) if kind == "upgrade after going back" else len(commands))
-    for when in ("before", "after")
+    for point in range(len(GOING_BACK if kind == "upgrade after going back" else commands) + 1)
+    for when in (["after"] if point else ["before"])
 ]
+DURING = [("first deployment", 2), ("upgrade", 5), ("upgrade", 6), ("rollback", 5), ("upgrade after going back", 2)]
+SLOW = "echo $VERSION > /tmp/index.html; trap 'sleep 1; exit' TERM; httpd -f -p {port} -h /tmp & wait"
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +65,8 @@ def versions(private_engine: PrivateEngine, tiny: str, tmp_path_factory: pytest.
 @pytest.fixture
 def client(tmp_path: Path, versions: Site) -> Iterator[dict[str, Any]]:
     """An environment in which the counting client is found first. Afterwards no container is left."""
-    real = subprocess.run(["which", "docker"], capture_output=True, text=True, check=True).stdout.strip()
     wrapper = tmp_path / "docker"
-    wrapper.write_text(CLIENT.format(docker=real))
+    wrapper.write_text(CLIENT.format(docker=shutil.which("docker")))
     wrapper.chmod(0o755)
     count = tmp_path / "count"
     count.touch()
@@ -67,25 +74,21 @@ def client(tmp_path: Path, versions: Site) -> Iterator[dict[str, Any]]:
     versions.engine.remove_containers()
 
 
-def prepare(site: Site, kind: str, client: dict[str, Any]) -> list[str]:
-    """The situation before a switch, made with docker alone, and what is typed in it."""
+def prepare(site: Site, kind: str, client: dict[str, Any], slow: bool = False) -> list[str]:
+    """The situation before a switch, made with docker alone, and what is typed in it. `slow`: as the old one stops."""
 
-    def container(verb: str, name: str, tag: str) -> None:
-        script = f'echo "$VERSION" > /tmp/index.html; exec httpd -f -p {site.port} -h /tmp'
-        detach = ["--detach"] if verb == "run" else []
-        site.docker(
-            verb, *detach, "--name", name, "--network", "host", "--init", f"tests/visdom:{tag}", "sh", "-c", script
-        )
+    def container(name: str, tag: str, start: bool = True) -> str:
+        script = (SLOW if slow else SERVE).format(port=site.port)
+        return site.engine.container(name, f"tests/visdom:{tag}", ["sh", "-c", script], start=start)
 
     site.engine.remove_containers()
     site.set(keep=5 if kind == "rollback" else 1)
     if kind == "rollback":
-        container("run", "tests_service.2.0", "2.0")
-        site.docker("stop", "tests_service.2.0")
+        site.engine.request("POST", f"/containers/{container('tests_service.2.0', '2.0')}/stop")
     elif kind != "first deployment":
-        container("create", "tests_service.0.9", "0.9")
+        container("tests_service.0.9", "0.9", start=False)
     if kind != "first deployment":
-        container("run", "tests_service", "1.0")
+        container("tests_service", "1.0")
     words = ["rollback"] if kind == "rollback" else ["start", "--tag", "2.0"]
     if kind in CUT_OFF:
         point, when = CUT_OFF[kind]
@@ -96,12 +99,7 @@ def prepare(site: Site, kind: str, client: dict[str, Any]) -> list[str]:
 
 def kill(site: Site, words: list[str], client: dict[str, Any], point: str, when: str) -> str:
     """Type `inv` and kill it at a docker command. Returns what it printed."""
-    run = subprocess.run(
-        site.command(*words), env={**site.environment, **client, "POINT": point, "WHEN": when}, start_new_session=True,
-        capture_output=True, text=True,
-    )  # fmt: skip
-    assert run.returncode == -signal.SIGKILL, run.stdout + run.stderr
-    return run.stdout
+    return Run(site, *words, **{**client, "POINT": point, "WHEN": when}).end(-signal.SIGKILL)
 
 
 @pytest.mark.parametrize("kind", COMMANDS)
@@ -119,6 +117,20 @@ def test_killed_at_any_point_the_next_run_recovers(
     said = kill(versions, words, client, str(point), when)
     done = versions.inv("start", "--tag", "2.0")
     assert versions.answer() == "2.0", said + done.stdout
+    only(versions, "2.0")
+
+
+@pytest.mark.parametrize(("kind", "point"), DURING)
+def test_killed_while_the_engine_is_at_work_the_next_run_recovers(
+    versions: Site, client: dict[str, Any], kind: str, point: int
+) -> None:
+    assert COMMANDS[kind][point - 1] in ("stop", "start")
+    words = prepare(versions, kind, client, slow=True)
+    said = kill(versions, words, client, str(point), "during")
+    done = versions.inv("start", "--tag", "2.0")
+    assert versions.answer() == "2.0", said + done.stdout
+    only(versions, "2.0")
+    time.sleep(1.2)  # what was still on its way has happened
     only(versions, "2.0")
 
 

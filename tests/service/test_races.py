@@ -19,7 +19,7 @@ ROUNDS, FEWER = (10, 4) if os.environ.get("CI") else (2, 2)
 
 @pytest.fixture(scope="module")
 def made(private_engine: PrivateEngine, tiny: str, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """A site with versions made once; the tests change containers only. `late` waits for a file, `mute` never listens."""
+    """A site with versions made once; tests change containers only. `late` waits for a file, `mute` never serves."""
     private_engine.clean()
     site = Site(private_engine, tiny, tmp_path_factory.mktemp("races"))
     for tag in ("1.0", "2.0", "3.0"):

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import pytest
 from sites import Site
-from switches import eventually, only
+from switches import Run, eventually, only
 from versions import NO_CHECK, SERVE, make
 
 
@@ -216,18 +216,8 @@ def test_a_stranger_with_the_name_is_left_alone(site: Site) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_during_the_wait_undoes_the_switch(old: Site, number: signal.Signals) -> None:
     make(old, "2.0", script="exec sleep 1000")
-    run = subprocess.Popen(
-        old.command("start", "--tag", "2.0", "--no-rehearsal"), env=old.environment, stdout=subprocess.PIPE, text=True,
-        stderr=subprocess.STDOUT, start_new_session=True,
-    )  # fmt: skip
-    assert run.stdout
-    for line in run.stdout:
-        if "starting" in line:
-            break
-    os.killpg(run.pid, number)
-    rest = run.stdout.read()
-    assert run.wait() == 130, rest
-    assert "1.0 runs as before" in rest
+    run = Run(old, "start", "--tag", "2.0", "--no-rehearsal").until("starting")
+    assert "1.0 runs as before" in run.signal(number).end(130)
     only(old, "1.0")
 
 

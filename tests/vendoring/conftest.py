@@ -1,11 +1,10 @@
 """A folder vendor/ with a vendor.yaml, and what its libraries come from."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import projects
 import pytest
-from sites import ROOT
 from vendoring.upstreams import Repository, Server, bring, pins, serve, zipped
 
 
@@ -31,9 +30,7 @@ def repository(tmp_path: Path) -> Repository:
 @pytest.fixture
 def project(tmp_path: Path, vendor: Path) -> Path:
     """The real `inv` in a project tree of its own, for what needs a process."""
-    for name in ("tasks.py", "invoke.yaml"):
-        shutil.copy(ROOT / name, tmp_path)
-    shutil.copytree(ROOT / "tasks", tmp_path / "tasks", ignore=shutil.ignore_patterns("__pycache__"))
+    projects.files(tmp_path, vendor=False)
     return tmp_path
 
 

@@ -17,7 +17,9 @@ from pathlib import Path
 from threading import Event, Thread
 
 import pytest
+from forks import Forked as Process
 from invoke import Exit
+from projects import shared
 
 from tasks import fetch_vendor
 from tasks.vendoring import manifest
@@ -172,23 +174,15 @@ class Repository:
         return self.git("rev-parse", "HEAD")
 
 
-def inv(project: Path, *argv: str) -> "subprocess.Popen[str]":
+def inv(project: Path, *argv: str) -> Process:
     """Type `inv …` there, for what needs a process with its signals."""
-    return subprocess.Popen(
-        [sys.executable, "-I", str(project / "tasks/program/program.py"), *argv],
-        cwd=project,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    return shared().start([str(project / "tasks/program/program.py"), *argv], os.environ, project)
 
 
-def done(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=30)
+def done(process: Process) -> tuple[int, str, str]:
+    out, err = process.communicate()
     assert "Traceback" not in err, err
-    return process.returncode, out, err
+    return process.wait(), out, err
 
 
 class Forked:
