@@ -53,7 +53,7 @@ def order_for(service: Service, image: ImageRow, wishes: Wishes) -> Order:
     """
     tag = versions.tag_of(service.frame, image)
     command = checked_command(service, image, wishes)
-    ports = command.ports() or (service.frame.port,)
+    ports = command.ports() or ((service.frame.port,) if service.frame.port else ())
     rehearse = wishes.rehearsal and service.settings.start.rehearse
     return Order(image, tag, command, ports, rehearse, wishes.force, wishes.wait)
 

@@ -11,6 +11,7 @@ from ..engine.names import CONTAINER, REFERENCE, REPOSITORY
 ROOT = Path(__file__).resolve().parents[2]
 
 SERIES = r"^[a-zA-Z0-9_][a-zA-Z0-9_.-]*$"
+OWN_SERIES = r"^([a-zA-Z0-9_][a-zA-Z0-9_.-]*)?$"
 FOLDER = r"^/[^:]+$"
 
 Repository = Annotated[str, Meta(pattern=REPOSITORY)]
@@ -24,16 +25,24 @@ class Base(Struct, frozen=True, forbid_unknown_fields=True):
     image: Repository
     parent: Reference
     dockerfile: str
+    files: tuple[str, ...] = ()
+    build_args: dict[str, str] = {}
     build_options: tuple[str, ...] = ()
 
 
 class Frame(Struct, frozen=True, forbid_unknown_fields=True):
-    """One third-layer image and the service that it runs as."""
+    """One third-layer image and the service that it runs as.
+
+    `source` and `series` are "" where the settings' own hold. `latest` moves the tag of that name along.
+    """
 
     image: Repository
     dockerfile: str
     service: Annotated[str, Meta(pattern=CONTAINER)]
-    port: Annotated[int, Meta(ge=1, le=65535)]
+    port: Annotated[int, Meta(ge=1, le=65535)] | None = None
+    source: str = ""
+    series: Annotated[str, Meta(pattern=OWN_SERIES, max_length=40)] = ""
+    latest: bool = False
     run_options: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     build_args: dict[str, str] = {}
