@@ -60,11 +60,7 @@ def http_get(url: str, headers: Mapping[str, str], pip: PipSettings | None) -> "
     import requests
 
     address = without_credentials(url)
-    options: dict[str, object] = {}
-    if pip:
-        trusted = {urlsplit(url).hostname, urlsplit(url).netloc.rpartition("@")[2]} & set(pip.trusted)
-        options["verify"] = False if trusted else pip.certificates or None
-        options["proxies"] = {"http": pip.proxy, "https": pip.proxy} if pip.proxy else None
+    options = trust(url, pip) if pip else {}
     try:
         headers = {"Accept-Encoding": "identity", **headers}
         answer = requests.get(url, headers=headers, stream=True, timeout=TIMEOUT, **options)  # type: ignore[arg-type]
@@ -83,6 +79,17 @@ def http_get(url: str, headers: Mapping[str, str], pip: PipSettings | None) -> "
         if answer.status_code != 200:
             raise Refused(f"cannot fetch {address}: the answer is {answer.status_code} {brief(answer.reason)}")
         yield answer
+
+
+def trust(url: str, pip: PipSettings) -> dict[str, object]:
+    """What pip's settings mean for `requests`."""
+    trusted = {urlsplit(url).hostname, urlsplit(url).netloc.rpartition("@")[2]} & set(pip.trusted)
+    if trusted:
+        import urllib3
+
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+    proxies = {"http": pip.proxy, "https": pip.proxy} if pip.proxy else None
+    return {"verify": False if trusted else pip.certificates or None, "proxies": proxies}
 
 
 def chunks(answer: "Response", job: Job, decode: bool = False) -> Iterator[bytes]:
@@ -107,9 +114,7 @@ def chunks(answer: "Response", job: Job, decode: bool = False) -> Iterator[bytes
                 mark, since = done, now
     except ReadTimeoutError:
         raise Refused(f"cannot fetch {address}: after {done} bytes it is silent, for {TIMEOUT[1]} s") from None
-    except (HTTPError, OSError) as error:
-        if isinstance(error, OSError) and error.errno is None:
-            raise
+    except (HTTPError, OSError):
         raise Refused(f"cannot fetch {address}: the connection broke off after {done} bytes") from None
 
 

@@ -102,7 +102,10 @@ def files(url: str, job: Job) -> Iterator[str]:
     if not links.found and text.strip():
         raise Refused(f"{without_credentials(address)} lists no file; what came is {kind}")
     schemes = ("file",) if folder else ("http", "https")  # a server has no say over files of this machine
-    yield from (link for link in links.found if urlsplit(link).scheme in schemes)
+    user, at, host = urlsplit(address).netloc.rpartition("@")
+    for link in links.found:
+        if urlsplit(link).scheme in schemes:
+            yield link.replace(f"://{host}/", f"://{user}@{host}/", 1) if at else link  # as pip: one login for the host
 
 
 def file_of(url: str) -> str:
