@@ -6,7 +6,7 @@ from pathlib import Path
 from .job import Refused
 
 MARGIN = 1 << 30  # bytes that stay free, or a twentieth of a small disk
-STEP = 16 << 20  # bytes between two looks at the disk
+STEP = 1 << 20  # bytes between two looks at the disk
 
 
 def room(folder: Path) -> int:
