@@ -10,6 +10,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from .names import full_reference
+
 
 class ImageRow(Struct, frozen=True):
     """An image.
@@ -116,9 +118,10 @@ def image_row(row: dict[str, Any]) -> ImageRow:
 def image(details: dict[str, Any], reference: str) -> Image:
     """An image from `GET /images/{reference}/json`."""
     tags = named(details.get("RepoTags"))
+    asked = full_reference(reference)
     return Image(
         id=details["Id"],
-        reference=reference if reference in tags or not tags else tags[0],
+        reference=next((tag for tag in tags if full_reference(tag) == asked), tags[0] if tags else reference),
         labels=details["Config"].get("Labels") or {},
         created=moment(details["Created"]) if details.get("Created") else 0.0,
         size=details["Size"],
