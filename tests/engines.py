@@ -236,7 +236,7 @@ class PrivateEngine:
             body: bytes as they are; anything else as JSON.
 
         Returns:
-            What it says, read as JSON if it is that, else as bytes.
+            What it says, read as JSON if it is that, else as bytes; a list when it says several things.
 
         Raises:
             AssertionError: when it refuses.
@@ -251,7 +251,10 @@ class PrivateEngine:
         finally:
             connection.close()
         assert reply.status < 400, f"{method} {path}: {said.decode(errors='replace')}"
-        return json.loads(said) if reply.getheader("Content-Type") == "application/json" and said else said
+        if reply.getheader("Content-Type") != "application/json":
+            return said
+        documents = [json.loads(line) for line in said.splitlines()]
+        return documents[0] if len(documents) == 1 else documents
 
     def container(
         self,

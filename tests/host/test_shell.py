@@ -1,4 +1,4 @@
-"""The two doors to `c.run`: what is asked, what is run, and that no other module has a door of its own."""
+"""The two ways to `c.run`: what is asked, what is run, and that no other module has a way of its own."""
 
 import ast
 import os
@@ -125,15 +125,15 @@ def test_an_environment_adds_and_removes(monkeypatch: pytest.MonkeyPatch) -> Non
     assert not [line for line in shown if line.startswith("GOES=")]
 
 
-@pytest.mark.parametrize("door", ["ask(c, argv)", "run(c, argv, 'It failed.')"])
+@pytest.mark.parametrize("called", ["ask(c, argv)", "run(c, argv, 'It failed.')"])
 @pytest.mark.parametrize("how", ["Ctrl-C in a terminal", "kill"])
-def test_an_interrupt_ends_the_command_and_is_not_swallowed(door: str, how: str) -> None:
+def test_an_interrupt_ends_the_command_and_is_not_swallowed(called: str, how: str) -> None:
     body = "import signal, sys; sys.path.insert(0, sys.argv[1])\n"
     body += "from invoke import Config, Context; from tasks.host.signals import interrupt\n"
     body += "from tasks.host.shell import Runner, ask, run\n"
     body += "signal.signal(signal.SIGTERM, interrupt)\n"
     body += "c = Context(Config(overrides={'runners': {'local': Runner}}))\nargv = ['sleep', '60']\n"
-    body += f"try: {door}\nexcept KeyboardInterrupt: print('interrupted')\nelse: print('went on')\n"
+    body += f"try: {called}\nexcept KeyboardInterrupt: print('interrupted')\nelse: print('went on')\n"
     process = subprocess.Popen(
         [sys.executable, "-c", body, str(ROOT)],
         stdin=subprocess.DEVNULL,
@@ -155,7 +155,7 @@ def test_an_interrupt_ends_the_command_and_is_not_swallowed(door: str, how: str)
     assert said.endswith("interrupted\n") and time.monotonic() - begun < 10, said
 
 
-# The guard: everything else in tasks/ comes through these doors.
+# The guard: everything else in tasks/ comes these two ways.
 
 RUNS = {"run", "sudo", "system", "popen", "Popen", "call", "check_call", "check_output", "getoutput", "getstatusoutput"}
 KNOWN = {

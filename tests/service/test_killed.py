@@ -42,7 +42,7 @@ COMMANDS = {
 CUT_OFF = {"upgrade after going back": ("5", "after"), "finishing": ("7", "after")}
 # Before the first command; after each, which is before the next; and while the engine stops or starts a container.
 POINTS = [
-    (kind, point, when)
+    (kind, max(point, 1), when)
     for kind, commands in COMMANDS.items()
     for point in range(len(GOING_BACK if kind == "upgrade after going back" else commands) + 1)
     for when in (["after"] if point else ["before"])

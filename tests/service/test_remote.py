@@ -198,7 +198,7 @@ def test_a_framework_is_built_started_and_upgraded_over_ssh(remote: Site, ssh: S
 @pytest.mark.parametrize("ssh", ["one each"], indirect=True)
 def test_a_bad_version_over_ssh_is_shown_with_its_log(remote: Site, ssh: Sshd) -> None:
     remote.inv("start", "--tag", "1.0")
-    remote.set(timeout=2)
+    remote.set(timeout=5)
     make(remote, "bad", script="echo the reason; exec sleep 1000")
     done = remote.inv("start", "--tag", "bad", "--no-rehearsal", code=1)
     assert "the reason" in done.stdout and "can't connect" in done.stderr and "1.0 runs as before" in done.stderr
