@@ -442,6 +442,8 @@ def test_a_missing_dockerfile_and_a_folder_of_another_user_get_a_sentence(site: 
     assert f"There is no Dockerfile {site.root}/docker/Nowhere." in site.inv("frame", code=2).stderr
     lock = site.root / ".build/tests=visdom.lock"
     lock.mkdir()
+    site.frame["dockerfile"] = str(site.dockerfile)
+    site.save()
     assert f"{site.root}/.build cannot be used" in site.inv("frame", code=1).stderr
 
 

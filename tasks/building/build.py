@@ -1,7 +1,6 @@
 """Building an image, one at a time, so that a build that fails or is killed leaves the former image."""
 
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from ..settings.model import ROOT, Frame, Settings
 from ..settings.this_run import load_settings, next_command
 from .dockerfile import stamped, written
 from .export import odd_names
+from .publishing import discard, passing, publish
 
 BUILDS = ROOT / ".build"  # build contexts, Dockerfiles and locks; never committed
 
@@ -97,10 +97,9 @@ def built(build: Build, recipe: Recipe, reference: str) -> Image | None:
         build.do(commands.build(recipe), failed)
     except Failed as error:
         if "utf-8" in error.stderr.lower() and (names := odd_names(recipe.context)):
-            what = (
-                f"The build of {reference} failed: BuildKit takes no file whose name is not UTF-8, such as {names[0]}"
-            )
-            raise Exit(f"{what}. Rename it, or build without BuildKit: DOCKER_BUILDKIT=0 inv …", code=1) from None
+            what = f"BuildKit takes no file whose name is not UTF-8, such as {names[0]}"
+            way = "Rename it, or build without BuildKit: DOCKER_BUILDKIT=0 inv …"
+            raise Exit(f"The build of {reference} failed: {what}. {way}", code=1) from None
         raise
     made = None if build.dry else build.engine.image(recipe.reference)
     if made is None and not build.dry:
@@ -110,40 +109,6 @@ def built(build: Build, recipe: Recipe, reference: str) -> Image | None:
             code=1,
         )
     return made
-
-
-def publish(build: Build, reference: str, former: Image | None, may_move: Callable[[Image | None], bool]) -> bool:
-    """Move a tag to the image that was built for it, unless it means another one than when the build began.
-
-    Args:
-        former: what the tag named when it was decided to build.
-        may_move: says whether the tag may move from what it names now; raises Exit where it must not.
-
-    Returns:
-        Whether it moved.
-    """
-    try:
-        now = former if build.dry else build.engine.image(reference)
-        if (now and now.id) != (former and former.id) and not may_move(now):
-            return False
-        build.do(commands.tag_image(passing(reference), reference), f"{reference} cannot be tagged.")
-    finally:
-        discard(build, reference)
-    return True
-
-
-def discard(build: Build, reference: str) -> None:
-    """Take away the tag that an image had for the time of its build."""
-    build.do(commands.remove_image(passing(reference)), f"{passing(reference)} cannot be removed.")
-
-
-def passing(reference: str) -> str:
-    """The tag under which this checkout builds an image: no other checkout's, on no other machine."""
-    import hashlib
-
-    repository, _, tag = reference.rpartition(":")
-    own = hashlib.sha256(f"{os.uname().nodename}:{ROOT}".encode()).hexdigest()[:8]
-    return f"{repository}:{tag[:100]}.building-{own}"
 
 
 def has_labels(found: Mapping[str, str], wanted: Mapping[str, str]) -> bool:

@@ -10,12 +10,13 @@ from ..engine import commands, label
 from ..engine.commands import Recipe
 from ..engine.records import Image
 from .below import Below, bring_others, find_base, refuse_moved
-from .build import Build, discard, make, publish
+from .build import Build, make
 from .context import build_context, tell_left_out
 from .dockerfile import declared, dockerfile
 from .former_bases import rests_on
 from .inputs import digest, frame_inputs, reason_for_frame
 from .instructions import Standing, same, sets_label, standing
+from .publishing import discard, publish
 from .secrets import secrets_in
 from .stamp import build_args, frame_labels, recommended, standing_labels
 from .version import Version

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from ..host.text import printable
 from ..settings.model import ROOT
-from ..vendoring.manifest import fingerprint, spelled_out, unpinned
+from ..vendoring.manifest import fingerprint, spelled_out
 from .build import Build, build_folder
 from .contents import contents, scratch
 from .dockerfile import declared
@@ -70,8 +70,7 @@ def reached(path: str, paths: Sequence[str]) -> bool:
 
 def project_files(file: Path, paths: Sequence[str], pins: Mapping[str, str]) -> dict[str, str]:
     """The project's files that are copied, without the vendored libraries, which their pins stand for."""
-    beside = any(not path or not overlap(path, VENDOR) for path in paths)
-    if not beside and not any(reached(f"{VENDOR}/{name}", paths) for name in unpinned(ROOT / VENDOR, pins)):
+    if all(path and overlap(path, VENDOR) for path in paths):  # where fetch-vendor lets nothing lie without a pin
         return {}
     found = sorted(let_through(file, [f"{VENDOR}/{name}" for name in pins]))
     return {spelled_out(path): mark(ROOT / path) for path in found if any(inside(path, one) for one in paths)}
@@ -141,7 +140,7 @@ def base_context(build: Build, file: Path, release: Release | None) -> Iterator[
     shutil.rmtree(target, ignore_errors=True)  # a killed build may have left one
     try:
         target.mkdir()
-        for path in let_through(file):
+        for path in let_through(file) - {".dockerignore"}:  # it left out what is not the project's to give
             (target / path).parent.mkdir(parents=True, exist_ok=True)
             put(ROOT / path, target / path)
         bring_source_files(build, release, target)

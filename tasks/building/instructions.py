@@ -8,6 +8,7 @@ import re
 import shlex
 from collections import deque
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from invoke import Exit
@@ -187,8 +188,7 @@ def told(options: Sequence[str]) -> tuple[dict[str, str], str, bool]:
     """What options of `docker build` say: build arguments, the stage that is meant, whether another file is."""
     given: dict[str, str] = {}
     target, elsewhere = "", False
-    pairs = zip(options, [*options[1:], ""], strict=True)
-    for option, following in pairs:
+    for option, following in pairwise([*options, ""]):
         name, equals, value = option.partition("=")
         value = value if equals else following
         if name == "--build-arg":

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 WORDS = {"key", "pass", "pwd", "auth", "secrets", "credential", "credentials"}  # parts of a variable's name
 ENDINGS = ("password", "passwd", "secret", "token", "apikey", "passphrase")  # and how one may end
@@ -14,7 +15,7 @@ def secrets_in(command: Sequence[str]) -> list[str]:
 
 def variables(command: Sequence[str]) -> Iterator[tuple[str, str]]:
     """What `--env NAME=value` sets, in each of its spellings. A name alone publishes no value."""
-    for word, following in zip(command, [*command[1:], ""], strict=True):
+    for word, following in pairwise([*command, ""]):
         if word in ("--env", "-e"):
             pair = following
         elif word.startswith("--env="):
