@@ -5,8 +5,9 @@ from typing import Annotated
 
 from invoke import Exit
 from msgspec import Meta, Struct
+from msgspec.structs import force_setattr
 
-from ..engine.names import CONTAINER, REFERENCE, REPOSITORY
+from ..engine.names import CONTAINER, REFERENCE, REPOSITORY, repository_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -29,6 +30,9 @@ class Base(Struct, frozen=True, forbid_unknown_fields=True):
     build_args: dict[str, str] = {}
     build_options: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        force_setattr(self, "image", repository_of(self.image))  # as the engine lists it
+
 
 class Frame(Struct, frozen=True, forbid_unknown_fields=True):
     """One third-layer image and the service that it runs as.
@@ -47,6 +51,9 @@ class Frame(Struct, frozen=True, forbid_unknown_fields=True):
     command: tuple[str, ...] = ()
     build_args: dict[str, str] = {}
     build_options: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "image", repository_of(self.image))  # as the engine lists it
 
     def recommended_command(self, tag: str) -> list[str]:
         """The `docker run …` that the settings recommend for a version."""
