@@ -6,6 +6,8 @@ Three sets: label-schema (http://label-schema.org/rc1/), OCI
 
 from collections.abc import Mapping
 
+from .names import same_repository
+
 SCHEMA = "org.label-schema."
 OCI = "org.opencontainers.image."
 OWN = "com.colorai.stack."
@@ -29,6 +31,11 @@ PORT = OWN + "port"
 SERVICE = OWN + "service"  # of a container: whose it is
 REHEARSAL = OWN + "rehearsal"
 TICKET = OWN + "switch"
+
+
+def names(labels: Mapping[str, str], repository: str) -> bool:
+    """Whether an image says that it is one of this repository's."""
+    return same_repository(labels.get(NAME) or "", repository)
 
 
 def commit_of(labels: Mapping[str, str]) -> str:

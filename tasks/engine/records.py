@@ -10,6 +10,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from .names import full_reference
+
 
 class ImageRow(Struct, frozen=True):
     """An image.
@@ -38,14 +40,33 @@ class Image(ImageRow, frozen=True):
     layers: tuple[str, ...] = ()
 
 
+class HealthCheck(Struct, frozen=True):
+    """A container's health check: its command as an argument list, and docker's times for it, in seconds.
+
+    `retries` failures in a row make a healthy container unhealthy.
+    """
+
+    command: tuple[str, ...]
+    timeout: float = 30.0
+    interval: float = 30.0
+    retries: int = 3
+
+
 class ContainerRow(Struct, frozen=True):
-    """A container: `image` is the id of the image it was made from, `state` is docker's (running, exited, …)."""
+    """A container: `image` is the id of the image it was made from, `state` is docker's (running, exited, …).
+
+    `unhealthy` is docker's own verdict of its health check. `published` are the TCP ports of the host that it has now,
+    each with the host's address. `network` is docker's NetworkMode.
+    """
 
     id: str
     name: str
     image: str
     state: str
     labels: dict[str, str]
+    unhealthy: bool = False
+    published: tuple[tuple[str, int], ...] = ()
+    network: str = ""
 
     @property
     def running(self) -> bool:
@@ -53,12 +74,12 @@ class ContainerRow(Struct, frozen=True):
         return self.state in ("running", "restarting", "paused")
 
 
-class Container(ContainerRow, frozen=True):
+class Container(ContainerRow, frozen=True, kw_only=True):
     """A container, complete.
 
     `exit_code` and `error` are of its last end. `created` and `finished` are by the engine's clock, in seconds since
     1970; `finished` is 0 while it has never ended. `stop_timeout` are the seconds until `docker stop` kills it, None
-    where it does not say. `health_check` is a command as an argument list, () without a health check.
+    where it does not say.
     """
 
     exit_code: int
@@ -69,7 +90,7 @@ class Container(ContainerRow, frozen=True):
     restart_policy: str
     auto_remove: bool
     stop_timeout: int | None
-    health_check: tuple[str, ...]
+    health_check: HealthCheck | None
 
     @property
     def restarts_by_itself(self) -> bool:
@@ -97,9 +118,10 @@ def image_row(row: dict[str, Any]) -> ImageRow:
 def image(details: dict[str, Any], reference: str) -> Image:
     """An image from `GET /images/{reference}/json`."""
     tags = named(details.get("RepoTags"))
+    asked = full_reference(reference)
     return Image(
         id=details["Id"],
-        reference=reference if reference in tags or not tags else tags[0],
+        reference=next((tag for tag in tags if full_reference(tag) == asked), tags[0] if tags else reference),
         labels=details["Config"].get("Labels") or {},
         created=moment(details["Created"]) if details.get("Created") else 0.0,
         size=details["Size"],
@@ -116,7 +138,17 @@ def named(references: list[str] | None) -> tuple[str, ...]:
 
 def container_row(row: dict[str, Any]) -> ContainerRow:
     """A container from a row of `GET /containers/json`."""
-    return ContainerRow(row["Id"], (row["Names"] or ["/"])[0][1:], row["ImageID"], row["State"], row["Labels"] or {})
+    ports = [port for port in row.get("Ports") or () if port["Type"] == "tcp" and port.get("PublicPort")]
+    return ContainerRow(
+        id=row["Id"],
+        name=(row["Names"] or ["/"])[0][1:],
+        image=row["ImageID"],
+        state=row["State"],
+        labels=row["Labels"] or {},
+        unhealthy=row.get("Status", "").endswith("(unhealthy)"),
+        published=tuple((port.get("IP", ""), port["PublicPort"]) for port in ports),
+        network=(row.get("HostConfig") or {}).get("NetworkMode") or "",
+    )
 
 
 def container(details: dict[str, Any]) -> Container:
@@ -138,20 +170,31 @@ def container(details: dict[str, Any]) -> Container:
         auto_remove=bool(host.get("AutoRemove")),
         stop_timeout=config.get("StopTimeout"),
         health_check=health_check(config),
+        unhealthy=(state.get("Health") or {}).get("Status") == "unhealthy",
+        network=host.get("NetworkMode") or "",
+        published=tuple(
+            (host_side["HostIp"], int(host_side["HostPort"]))
+            for inside, host_sides in (details.get("NetworkSettings", {}).get("Ports") or {}).items()
+            if inside.endswith("/tcp")
+            for host_side in host_sides or ()
+        ),
     )
 
 
-def health_check(config: dict[str, Any]) -> tuple[str, ...]:
-    """The command of a container's health check, as an argument list; () if it has none.
+def health_check(config: dict[str, Any]) -> HealthCheck | None:
+    """A container's health check; None if it has none. What it leaves at 0 is docker's default.
 
-    Source: https://docs.docker.com/reference/api/engine/, HealthConfig.Test.
+    Source: https://docs.docker.com/reference/api/engine/, HealthConfig: times in nanoseconds.
     """
-    test = (config.get("Healthcheck") or {}).get("Test") or []
-    if test[:1] == ["CMD"]:
-        return tuple(test[1:])
-    if test[:1] == ["CMD-SHELL"]:
-        return (*(config.get("Shell") or ["/bin/sh", "-c"]), *test[1:])
-    return ()
+    found = config.get("Healthcheck") or {}
+    kind, *words = found.get("Test") or [""]
+    if kind not in ("CMD", "CMD-SHELL"):
+        return None
+    given = {name.lower(): found[name] / 1e9 for name in ("Timeout", "Interval") if found.get(name)}
+    if found.get("Retries"):
+        given["retries"] = found["Retries"]
+    shell = config.get("Shell") or ["/bin/sh", "-c"]
+    return HealthCheck((*(shell if kind == "CMD-SHELL" else ()), *words), **given)
 
 
 def moment(text: str) -> float:

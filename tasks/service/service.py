@@ -89,7 +89,7 @@ class Service(Struct, frozen=True):
         has a tag of the frame's, or it lost its tag (the tag was built anew), and then it must not be a version's
         nameless child.
         """
-        labelled = [container for container in containers if container.labels.get(label.NAME) == self.frame.image]
+        labelled = [container for container in containers if label.names(container.labels, self.frame.image)]
         images = {container.image for container in labelled}
         verdicts = {image: image == known or versions.is_version(self.engine, self.frame, image) for image in images}
         return [container for container in labelled if verdicts[container.image]]
