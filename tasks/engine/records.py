@@ -41,13 +41,20 @@ class Image(ImageRow, frozen=True):
 
 
 class ContainerRow(Struct, frozen=True):
-    """A container: `image` is the id of the image it was made from, `state` is docker's (running, exited, …)."""
+    """A container: `image` is the id of the image it was made from, `state` is docker's (running, exited, …).
+
+    `unhealthy` is docker's own verdict of its health check. `published` are the TCP ports of the host that it has now,
+    each with the host's address. `network` is docker's NetworkMode.
+    """
 
     id: str
     name: str
     image: str
     state: str
     labels: dict[str, str]
+    unhealthy: bool = False
+    published: tuple[tuple[str, int], ...] = ()
+    network: str = ""
 
     @property
     def running(self) -> bool:
@@ -55,7 +62,7 @@ class ContainerRow(Struct, frozen=True):
         return self.state in ("running", "restarting", "paused")
 
 
-class Container(ContainerRow, frozen=True):
+class Container(ContainerRow, frozen=True, kw_only=True):
     """A container, complete.
 
     `exit_code` and `error` are of its last end. `created` and `finished` are by the engine's clock, in seconds since
@@ -119,7 +126,17 @@ def named(references: list[str] | None) -> tuple[str, ...]:
 
 def container_row(row: dict[str, Any]) -> ContainerRow:
     """A container from a row of `GET /containers/json`."""
-    return ContainerRow(row["Id"], (row["Names"] or ["/"])[0][1:], row["ImageID"], row["State"], row["Labels"] or {})
+    ports = [port for port in row.get("Ports") or () if port["Type"] == "tcp" and port.get("PublicPort")]
+    return ContainerRow(
+        id=row["Id"],
+        name=(row["Names"] or ["/"])[0][1:],
+        image=row["ImageID"],
+        state=row["State"],
+        labels=row["Labels"] or {},
+        unhealthy=row.get("Status", "").endswith("(unhealthy)"),
+        published=tuple((port.get("IP", ""), port["PublicPort"]) for port in ports),
+        network=(row.get("HostConfig") or {}).get("NetworkMode") or "",
+    )
 
 
 def container(details: dict[str, Any]) -> Container:
@@ -141,6 +158,14 @@ def container(details: dict[str, Any]) -> Container:
         auto_remove=bool(host.get("AutoRemove")),
         stop_timeout=config.get("StopTimeout"),
         health_check=health_check(config),
+        unhealthy=(state.get("Health") or {}).get("Status") == "unhealthy",
+        network=host.get("NetworkMode") or "",
+        published=tuple(
+            (host_side["HostIp"], int(host_side["HostPort"]))
+            for inside, host_sides in (details.get("NetworkSettings", {}).get("Ports") or {}).items()
+            if inside.endswith("/tcp")
+            for host_side in host_sides or ()
+        ),
     )
 
 

@@ -11,7 +11,7 @@ from ..engine import label
 from ..engine.records import ImageRow
 from ..host import prompt
 from ..host.text import printable
-from . import versions
+from . import reach, versions
 from .service import Service
 
 if TYPE_CHECKING:
@@ -33,14 +33,14 @@ class Wishes(Struct, frozen=True):
 class Order(Struct, frozen=True):
     """Run `image`, under its `tag`, by `command`.
 
-    `ports` are those of the host that the service takes. `force`: even if this image runs. `wait`: seconds for the end
-    of somebody else's switch.
+    `ports` are those of the host that it takes, as `reach.taken`. `force`: even if this image runs. `wait`: seconds for
+    the end of somebody else's switch.
     """
 
     image: ImageRow
     tag: str
     command: "Recommended"
-    ports: tuple[int, ...]
+    ports: reach.Ports
     rehearse: bool
     force: bool
     wait: float
@@ -54,7 +54,7 @@ def order_for(service: Service, image: ImageRow, wishes: Wishes) -> Order:
     """
     tag = versions.tag_of(service.frame, image)
     command = checked_command(service, image, wishes)
-    ports = command.ports() or ((service.frame.port,) if service.frame.port else ())
+    ports = reach.taken(service, command)
     rehearse = wishes.rehearsal and service.settings.start.rehearse
     return Order(image, tag, command, ports, rehearse, wishes.force, wishes.wait)
 

@@ -12,8 +12,8 @@ from msgspec import Struct
 
 from ..engine import commands, label
 from ..engine.client import Unreachable
-from ..host import port, shell
-from . import acts, health, locks, recovery, ticket
+from ..host import shell
+from . import acts, health, locks, reach, recovery, ticket
 from .order import Order
 from .pruning import prune
 from .rehearsal import rehearse
@@ -50,30 +50,12 @@ def perform(service: Service, order: Order) -> None:
         before = replaceable(service)
         if not order.force and tell_if_current(before, order.image):
             return
-        refuse_stranger(service, order, before)
+        reach.refuse_stranger(service, order.ports, before.running)
         switch = take(service, order, before)
     answered = carry_out(switch)
     commit(switch)
     report(service, order, switch.before, answered)
     prune(service, switch.before)
-
-
-def refuse_stranger(service: Service, order: Order, before: Situation) -> None:
-    """Refuse while a stranger holds the service's port, before anything is touched.
-
-    Raises:
-        Exit: with code 1, naming the process where that is known.
-    """
-    if not service.engine.endpoint.local:
-        return
-    ids = tuple(container.id for container in before.running)
-    for number in order.ports:
-        if not port.stranger(number, ids):
-            continue
-        ids = tuple(container.id for container in service.running())  # one may have come meanwhile
-        if stranger := port.stranger(number, ids):
-            what = f"Port {number} is held by {stranger}, which is no version of {service.frame.image}."
-            raise Exit(f"{what} Stop it first.", code=1)
 
 
 def take(service: Service, order: Order, before: Situation) -> Switch | None:
@@ -89,7 +71,8 @@ def take(service: Service, order: Order, before: Situation) -> Switch | None:
     stopping = sum(acts.stop_within(service.engine.container(container.id)) for container in before.old)
     mine = ticket.write(order.tag, before.old, 3 * (start.timeout + start.settle) + stopping + SLACK)
     labels = {label.SERVICE: service.name, label.TICKET: mine.text()}
-    creating = commands.create(name, order.image.reference, command.arguments(), command.command, labels)
+    options = [*reach.aliases(service, command), *command.arguments()]
+    creating = commands.create(name, order.image.reference, options, command.command, labels)
     removing = commands.remove(name, force=True), f"{name} cannot be removed."
     try:
         service.do(creating, f"{order.tag} cannot be created.")
