@@ -10,6 +10,8 @@ from .service import Service
 def remove_all(service: Service) -> bool:
     """Remove a service's containers, its volume and all three layers, and nothing else.
 
+    An image that somebody's own container uses cannot be removed: docker says so.
+
     Returns:
         Whether there were containers or images.
 
@@ -17,9 +19,9 @@ def remove_all(service: Service) -> bool:
         Exit: with code 1 for what cannot be removed.
     """
     engine, base = service.engine, service.settings.base
-    containers = service.versions(engine.containers())
+    containers = service.own(engine.containers())
     for container in containers:
-        service.do(commands.remove(container.name, force=True), f"{container.name} cannot be removed.")
+        service.do(commands.remove(container.id[:12], force=True), f"{container.name} cannot be removed.")
     images = [*made(engine, service.frame.image), *made(engine, base.image)]
     if engine.image(base.parent):
         images.append(base.parent)
