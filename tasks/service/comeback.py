@@ -90,10 +90,10 @@ def made_anew(lock: Lock, held: Held) -> str:
         Exit: with code 1 when that is not possible.
     """
     service = lock.service
-    image = service.engine.image(held.image) if held.image else None
-    if not image:
+    found = service.engine.image(held.image) if held.image else None
+    if not found:
         raise Exit(f"{held.name}, which ran before, is gone, and so is its image.", code=1)
-    image = versions.by_own_name(service.engine, service.frame, image)
+    image = versions.by_own_name(service.engine, service.frame, found)
     command = record.read(held.ran) or checked_command(service, image, Wishes(0, False, False, False))
     again = ticket.write(versions.tag_of(service.frame, image), (), 0, lock.ticket.number)
     labels = {

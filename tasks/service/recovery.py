@@ -38,10 +38,9 @@ def recover(service: Service, take_over: bool = False) -> None:
         if not (found.gone or take_over):
             return
         if not said:
-            what = f"A switch to {found.ticket.tag} by {found.ticket.by} was cut off"
-            print(
-                printable(f"{what if found.gone else found.ticket.who() + ', and is ended'}: recovering."), flush=True
-            )
+            cut_off = f"A switch to {found.ticket.tag} by {found.ticket.by} was cut off"
+            what = cut_off if found.gone else f"{found.ticket.who()}, and is ended"
+            print(printable(f"{what}: recovering."), flush=True)
         said = True
         if service.dry:
             return
@@ -93,8 +92,8 @@ def finish(lock: Lock) -> str:
 def go_back(lock: Lock) -> str:
     """Remove the candidate and bring the old containers back as they were. Returns the sentence that says so.
 
-    An old container that does not come back while the candidate is there is tried once more without it: it may take the
-    room on a full disk. If that fails too, it is named in the sentence; the lock is let go all the same, so that another
+    An old container that does not come back while the candidate is there is tried once more without it: a full disk may
+    have room then. If that fails too, it is named in the sentence; the lock is let go all the same, so that another
     version can be started.
     """
     service, engine = lock.service, lock.service.engine

@@ -37,7 +37,7 @@ def own(engine: Engine, frame: Frame, containers: Iterable[ContainerRow], known:
 
 
 def by_switch(engine: Engine, container: ContainerRow) -> bool:
-    """Whether a switch made a container: its ticket is not its image's, as after `docker commit` of such a container."""
+    """Whether a switch made a container. One whose ticket is its image's was made from a `docker commit` of one."""
     image = engine.image(container.image)
     said = container.labels.get(label.TICKET)
     return said is not None and not (image and image.labels.get(label.TICKET) == said)
