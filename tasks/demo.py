@@ -56,7 +56,7 @@ def check_port(service: Service) -> None:
         Exit: with code 1.
     """
     number = service.frame.port
-    if service.engine.endpoint.local and port.answers("127.0.0.1", number) and not service.running():
+    if number and service.engine.endpoint.local and port.answers("127.0.0.1", number) and not service.running():
         said = f"Something else listens on port {number}."
         raise Exit(f"{said} Stop it (ss -ltnp shows it), then type inv demo again.", code=1)
 

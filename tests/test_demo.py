@@ -78,7 +78,9 @@ def test_the_demo_builds_and_starts_everything_and_takes_it_away_again(clone: De
         )
     assert clone.holds() == before
 
+    begun = time.monotonic()
     first = clone.inv("demo").stdout
+    whole = time.monotonic() - begun
     assert f"http://127.0.0.1:{clone.port}/ answers {{" in first
     assert "Try next:" in first and "inv demo --remove" in first
     with urlopen(f"http://127.0.0.1:{clone.port}/", timeout=5) as reply:
@@ -95,7 +97,7 @@ def test_the_demo_builds_and_starts_everything_and_takes_it_away_again(clone: De
     again = clone.inv("demo").stdout
     seconds = time.monotonic() - begun
     print(f"the demo with nothing to do takes {seconds:.2f} s")
-    assert seconds < 4  # 2 on a machine that does nothing else
+    assert seconds < whole / 4
     assert json.dumps(about["commit"]) in again and "docker build" not in again and "docker create" not in again
     assert clone.holds() == everything
     commands = [word for line in first.splitlines() for word in [line.strip()] if word.startswith("./inv -f")]

@@ -23,7 +23,7 @@ def build_args(settings: Settings, version: Version) -> dict[str, str]:
         "BRANCH": release.branch,
         "VENDOR": settings.vendor,
         "PROJECT": frame.image.rpartition("/")[2],
-        "PORT": str(frame.port),
+        **({"PORT": str(frame.port)} if frame.port else {}),
         "BASE": f"{settings.base.image}:latest",
         "MAINTAINER": settings.maintainer,
         "HOMEPAGE": settings.url,
@@ -52,7 +52,7 @@ def frame_labels(settings: Settings, version: Version, base: Below, inputs: Mapp
         label.DIRTY: str(release.dirty).lower(),
         label.BASE: base.id,
         label.VENDOR: base.pins,
-        label.PORT: str(frame.port),
+        **({label.PORT: str(frame.port)} if frame.port else {}),
         label.INPUTS: json.dumps(inputs, sort_keys=True),
     }
 

@@ -7,6 +7,7 @@ from msgspec import structs
 from . import label, records
 from .client import Client
 from .endpoint import resolve
+from .names import same_repository
 from .records import Container, ContainerRow, Image, ImageRow
 
 if TYPE_CHECKING:
@@ -30,19 +31,19 @@ class Engine(Client):
             structs.replace(row, reference=tag)
             for row in self.stamped(name)
             for tag in row.tags
-            if tag.rpartition(":")[0] == name
+            if same_repository(tag, name)
         ]
         return sorted(found, key=lambda image: (image.created, image.reference), reverse=True)
 
     def stamped(self, name: str, between: bool = False) -> list[ImageRow]:
-        """Every image whose name label is `name`, tagged or not.
+        """Every image whose name label is `name`, in any of docker's spellings of it, tagged or not.
 
         Args:
             between: those without a tag that others were made from too.
         """
-        filters = {"label": [f"{label.NAME}={name}"]}
-        rows = self.get("images", "json", filters=filters, all=int(between)) or ()
-        return [records.image_row(row) for row in rows]
+        filters = {"label": [label.NAME]}
+        rows = map(records.image_row, self.get("images", "json", filters=filters, all=int(between)) or ())
+        return [row for row in rows if label.names(row.labels, name)]
 
     def image_ids(self) -> list[str]:
         """The id of every image, tagged or not."""

@@ -6,6 +6,8 @@ Three sets: label-schema (http://label-schema.org/rc1/), OCI
 
 from collections.abc import Mapping
 
+from .names import same_repository
+
 SCHEMA = "org.label-schema."
 OCI = "org.opencontainers.image."
 OWN = "com.colorai.stack."
@@ -31,6 +33,11 @@ RAN = OWN + "run"  # the checked command that it was made by
 REHEARSAL = OWN + "rehearsal"
 RECOVERY = OWN + "recovery"
 TICKET = OWN + "switch"
+
+
+def names(labels: Mapping[str, str], repository: str) -> bool:
+    """Whether an image says that it is one of this repository's."""
+    return same_repository(labels.get(NAME) or "", repository)
 
 
 def commit_of(labels: Mapping[str, str]) -> str:

@@ -1,5 +1,5 @@
 """Docker's own grammars: a repository (with or without a registry), a reference, the name of a container or volume, a
-tag, and a reference with all that is left out of it.
+tag; and which names docker takes for one.
 
 Source: distribution/reference (normalize.go).
 """
@@ -24,7 +24,7 @@ def valid_tag(tag: str) -> bool:
 def full_reference(image: str) -> tuple[str, str]:
     """An image's repository and tag, with everything that docker leaves out of a name written out."""
     host, slash, path = image.partition("/")
-    if not slash or not ("." in host or ":" in host or host == "localhost"):
+    if not slash or not ("." in host or ":" in host or host == "localhost" or host != host.lower()):
         host, path = "docker.io", image
     if host == "index.docker.io":
         host = "docker.io"
@@ -32,3 +32,18 @@ def full_reference(image: str) -> tuple[str, str]:
         path = f"library/{path}"
     repository, colon, tag = path.partition(":")
     return f"{host}/{repository}", tag if colon else "latest"
+
+
+def repository_of(reference: str) -> str:
+    """The repository of a reference, spelled as the engine lists it: without tag, digest and what docker leaves out.
+
+    `docker.io/library/busybox:1`, `library/busybox` and `busybox` are all `busybox`.
+    """
+    repository = full_reference(reference.partition("@")[0])[0]
+    path = repository.removeprefix("docker.io/")
+    return path.removeprefix("library/") if path.count("/") == 1 and path != repository else path
+
+
+def same_repository(one: str, other: str) -> bool:
+    """Whether docker takes two references, with or without tags, for ones of the same repository."""
+    return repository_of(one) == repository_of(other)

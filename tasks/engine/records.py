@@ -10,6 +10,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from .names import full_reference
+
 
 class ImageRow(Struct, frozen=True):
     """An image.
@@ -39,13 +41,20 @@ class Image(ImageRow, frozen=True):
 
 
 class ContainerRow(Struct, frozen=True):
-    """A container: `image` is the id of the image it was made from, `state` is docker's (running, exited, …)."""
+    """A container: `image` is the id of the image it was made from, `state` is docker's (running, exited, …).
+
+    `unhealthy` is docker's own verdict of its health check. `published` are the TCP ports of the host that it has now,
+    each with the host's address. `network` is docker's NetworkMode.
+    """
 
     id: str
     name: str
     image: str
     state: str
     labels: dict[str, str]
+    unhealthy: bool = False
+    published: tuple[tuple[str, int], ...] = ()
+    network: str = ""
 
     @property
     def running(self) -> bool:
@@ -53,7 +62,7 @@ class ContainerRow(Struct, frozen=True):
         return self.state in ("running", "restarting", "paused")
 
 
-class Container(ContainerRow, frozen=True):
+class Container(ContainerRow, frozen=True, kw_only=True):
     """A container, complete.
 
     `exit_code` and `error` are of its last end. `created` and `finished` are by the engine's clock, in seconds since
@@ -104,9 +113,10 @@ def image_row(row: dict[str, Any]) -> ImageRow:
 def image(details: dict[str, Any], reference: str) -> Image:
     """An image from `GET /images/{reference}/json`."""
     tags = named(details.get("RepoTags"))
+    asked = full_reference(reference)
     return Image(
         id=details["Id"],
-        reference=reference if reference in tags or not tags else tags[0],
+        reference=next((tag for tag in tags if full_reference(tag) == asked), tags[0] if tags else reference),
         labels=details["Config"].get("Labels") or {},
         created=moment(details["Created"]) if details.get("Created") else 0.0,
         size=details["Size"],
@@ -126,7 +136,17 @@ def container_row(row: dict[str, Any]) -> ContainerRow:
     names = row["Names"] or ["/"]
     # Another container that was started with --link to it gives it a second name, /OTHER/ALIAS, which may come first.
     name = next((name for name in names if name.count("/") == 1), names[0])
-    return ContainerRow(row["Id"], name[1:], row["ImageID"], row["State"], row["Labels"] or {})
+    ports = [port for port in row.get("Ports") or () if port["Type"] == "tcp" and port.get("PublicPort")]
+    return ContainerRow(
+        id=row["Id"],
+        name=name[1:],
+        image=row["ImageID"],
+        state=row["State"],
+        labels=row["Labels"] or {},
+        unhealthy=row.get("Status", "").endswith("(unhealthy)"),
+        published=tuple((port.get("IP", ""), port["PublicPort"]) for port in ports),
+        network=(row.get("HostConfig") or {}).get("NetworkMode") or "",
+    )
 
 
 def container(details: dict[str, Any]) -> Container:
@@ -149,6 +169,14 @@ def container(details: dict[str, Any]) -> Container:
         auto_remove=bool(host.get("AutoRemove")),
         stop_timeout=config.get("StopTimeout"),
         health_check=health_check(config),
+        unhealthy=(state.get("Health") or {}).get("Status") == "unhealthy",
+        network=host.get("NetworkMode") or "",
+        published=tuple(
+            (host_side["HostIp"], int(host_side["HostPort"]))
+            for inside, host_sides in (details.get("NetworkSettings", {}).get("Ports") or {}).items()
+            if inside.endswith("/tcp")
+            for host_side in host_sides or ()
+        ),
     )
 
 

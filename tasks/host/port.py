@@ -1,35 +1,56 @@
-"""Who listens on a TCP port of this host."""
+"""Who listens on the TCP ports of this host."""
 
 import socket
 from pathlib import Path
 
+from msgspec import Struct
 
-def stranger(port: int, containers: tuple[str, ...]) -> str:
-    """Who listens on a port of this host, if it is none of these containers (by id); "" if nobody does, or one of them.
+EVERY_IPV4, EVERY = "0.0.0.0", "::"  # where a socket listens on :: it takes the addresses of IPv4 too, as a rule
 
-    A process that this user may not look at is believed to be one of the containers, if there are any.
-    """
+
+class Listener(Struct, frozen=True):
+    """A process that listens on a port at an address; `pid` is None where this user may not know it."""
+
+    address: str
+    port: int
+    pid: int | None
+
+    @property
+    def name(self) -> str:
+        """The program's name; "" when it has ended."""
+        import psutil
+
+        try:
+            return "" if self.pid is None else str(psutil.Process(self.pid).name())
+        except psutil.Error:
+            return ""
+
+    @property
+    def groups(self) -> str:
+        """Its control groups, as one text; those of a container's process hold the container's id."""
+        try:
+            return "" if self.pid is None else Path(f"/proc/{self.pid}/cgroup").read_text()
+        except OSError:
+            return ""
+
+
+def listeners() -> list[Listener]:
+    """Whatever listens on a TCP port of this host."""
     import psutil
 
-    listening = {
-        connection.pid
+    found = {
+        Listener(connection.laddr.ip.removeprefix("::ffff:"), connection.laddr.port, connection.pid)
         for connection in psutil.net_connections("tcp")
-        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
+        if connection.status == psutil.CONN_LISTEN
     }
-    for pid in listening:
-        if pid is None:
-            if not containers:
-                return "another process"
-            continue
-        try:
-            groups = Path(f"/proc/{pid}/cgroup").read_text()
-            name = psutil.Process(pid).name()
-        except (OSError, psutil.Error):
-            continue  # it ended in this moment
-        # docker's own forwarder listens for published ports; `docker start` tells if it is another container's.
-        if name != "docker-proxy" and not any(container in groups for container in containers):
-            return f"{name} (process {pid})"
-    return ""
+    return sorted(found, key=lambda one: (one.port, one.address, one.pid or 0))
+
+
+def meet(one: str, other: str) -> bool:
+    """Whether two listeners on one port at these addresses would be in each other's way. "" is every address."""
+    if one == other or {one, other} & {"", EVERY}:
+        return True
+    return EVERY_IPV4 in (one, other) and ":" not in one + other
 
 
 def answers(host: str, port: int, timeout: float = 0.5) -> bool:

@@ -20,7 +20,7 @@ from ..engine.names import full_reference, valid_name
 from ..host.text import brief
 from . import grammar, limits
 from .grammar import Malformed, Option
-from .values import clean_path, host_ports, read_mount, read_volume
+from .values import clean_path, host_address, host_ports, read_mount, read_volume
 
 LONGEST_VALUE = 80  # characters of a value in a sentence
 LONGEST = 32_000  # characters; a Linux command line takes 131,072 bytes an argument
@@ -65,12 +65,15 @@ class Recommended(Struct, frozen=True):
         """The network; docker's NetworkMode is the first one given."""
         return next(iter(self.values("network")), "default")
 
-    def ports(self) -> tuple[int, ...]:
-        """The TCP ports of the host that this will hold, ascending; without those that the engine chooses itself."""
-        ports: set[int] = set()
+    def ports(self) -> tuple[tuple[str, int], ...]:
+        """The TCP ports that this publishes, each with the host's address ("" for every one), ascending by address.
+
+        Those that the engine chooses itself are not among them.
+        """
+        ports: set[tuple[str, int]] = set()
         for value in self.values("publish"):
             try:
-                ports.update(host_ports(value))
+                ports.update((host_address(value), number) for number in host_ports(value))
             except Malformed:  # possible with --trust: then docker says what it makes of it
                 continue
         return tuple(sorted(ports))

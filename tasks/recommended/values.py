@@ -105,6 +105,12 @@ def host_ports(value: str) -> range:
     return host if host[0] and match["protocol"] in (None, "tcp") else range(0)
 
 
+def host_address(value: str) -> str:
+    """The host's address in a `--publish` that can be read; "" for every address."""
+    match = PUBLISH.fullmatch(value)
+    return (match["ip"] or "").strip("[]") if match else ""
+
+
 def port_range(text: str) -> range:
     """Read `8000` or `8000-8010`.
 

@@ -9,7 +9,7 @@ from ..engine import commands, label
 from ..engine.client import Unreachable
 from ..engine.records import Container
 from ..host import progress
-from . import acts, health, record, ticket, versions
+from . import acts, health, reach, record, ticket, versions
 from .holding import Lock, Lost
 from .order import Wishes, checked_command
 from .ticket import Held
@@ -101,6 +101,7 @@ def made_anew(lock: Lock, held: Held) -> str:
         label.RAN: record.text(service.name, command, image.reference),
         label.TICKET: again.text(),
     }
-    creating = commands.create(held.name, image.reference, command.arguments(), command.command, labels)
+    options = [*reach.aliases(service, command), *command.arguments()]
+    creating = commands.create(held.name, image.reference, options, command.command, labels)
     lock.do(creating, f"{held.name}, which ran before, is gone, and cannot be created again.")
     return held.name

@@ -11,7 +11,7 @@ from ..engine import label
 from ..engine.records import ImageRow
 from ..host import prompt
 from ..host.text import printable
-from . import pick, record, versions
+from . import pick, reach, record, versions
 from .service import Service
 
 if TYPE_CHECKING:
@@ -44,14 +44,14 @@ class Wishes(Struct, frozen=True):
 class Order(Struct, frozen=True):
     """Run `image`, under its `tag`, by `command`.
 
-    `ports` are those of the host that the service takes. `force`: even if this image runs. `wait`: seconds for the end
-    of somebody else's switch.
+    `ports` are those of the host that it takes, as `reach.taken`. `force`: even if this image runs. `wait`: seconds for
+    the end of somebody else's switch.
     """
 
     image: ImageRow
     tag: str
     command: "Recommended"
-    ports: tuple[int, ...]
+    ports: reach.Ports
     rehearse: bool
     force: bool
     wait: float
@@ -65,7 +65,7 @@ def order_for(service: Service, image: ImageRow, wishes: Wishes) -> Order:
     """
     tag = versions.tag_of(service.frame, image)
     command = checked_command(service, image, wishes)
-    ports = command.ports() or (service.frame.port,)
+    ports = reach.taken(service, command)
     rehearse = wishes.rehearsal and service.settings.start.rehearse
     return Order(image, tag, command, ports, rehearse, wishes.force, wishes.wait)
 
@@ -82,8 +82,7 @@ def returning(service: Service, wishes: Wishes) -> Order:
     command = record.read(record.of(container, image))
     if wishes.from_settings or not command:
         return order_for(service, image, wishes)
-    ports = command.ports() or (service.frame.port,)
-    tag = versions.tag_of(service.frame, image)
+    tag, ports = versions.tag_of(service.frame, image), reach.taken(service, command)
     return Order(image, tag, command, ports, wishes.rehearsal, wishes.force, wishes.wait)
 
 

@@ -44,7 +44,7 @@ def tagged(service: Service, tag: str) -> ImageRow:
         Exit: with code 2 when there is none, with those that there are.
     """
     found = service.engine.image(f"{service.frame.image}:{tag}") if valid_tag(tag) else None
-    if found and found.labels.get(label.NAME) == service.frame.image:
+    if found and label.names(found.labels, service.frame.image):
         return found
     what = f"There is no version {printable(tag)} of {service.frame.image}"
     raise missing(service, what, service.engine.images(service.frame.image))

@@ -2,6 +2,7 @@
 
 from ..engine import commands
 from ..engine.engine import Engine
+from ..engine.names import same_repository
 from ..host.shell import ask
 from . import versions
 from .service import Service
@@ -35,7 +36,7 @@ def remove_all(service: Service) -> bool:
 def made(engine: Engine, name: str) -> list[str]:
     """The images of this name: by reference, or by id if they lost it. Somebody's image made from one is not."""
     rows = engine.stamped(name)
-    named = [tag for row in rows for tag in row.tags if tag.rpartition(":")[0] == name]
+    named = [tag for row in rows for tag in row.tags if same_repository(tag, name)]
     nameless = [image for row in rows if not row.tags and (image := engine.image(row.id))]
     ids = [row.id for row in rows]
     return [*named, *(image.id for image in nameless if not versions.is_child(engine, image, ids))]

@@ -22,8 +22,9 @@ def report(service: Service, order: Order, before: Situation, answered: float | 
     if before.running:
         versions = ", ".join(label.version_of(container.labels, container.image) for container in before.running)
         parts.append(f"before: {versions}")
-        if answered is not None and (silent := silence(service, before, answered)) is not None:
-            parts.append(f"port {order.ports[0]} was silent for {silent} ms")
+        number = next((number for _, number in order.ports), service.frame.port)
+        if number and answered is not None and (silent := silence(service, before, answered)) is not None:
+            parts.append(f"port {number} was silent for {silent} ms")
     print("; ".join(parts) + ".", flush=True)
 
 

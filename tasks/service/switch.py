@@ -13,8 +13,8 @@ from msgspec.structs import replace
 
 from ..engine import commands, label
 from ..engine.client import Unreachable
-from ..host import port, shell
-from . import acts, health, locks, record, recovery, rehearsal, ticket
+from ..host import shell
+from . import acts, health, locks, reach, record, recovery, rehearsal, ticket
 from .holding import Lock, Lost
 from .order import Order
 from .pruning import prune
@@ -51,32 +51,12 @@ def perform(service: Service, order: Order) -> None:
         before = replaceable(service)
         if not order.force and tell_if_current(before, order.image):
             return
-        refuse_stranger(service, order, before)
+        reach.refuse_stranger(service, order.ports, before.running)
         switch = take(service, order, before)
     answered = carry_out(switch)
     commit(switch)
     report(service, order, switch.before, answered)
     prune(service, switch.before)
-
-
-def refuse_stranger(service: Service, order: Order, before: Situation) -> None:
-    """Refuse while a stranger holds the service's port, before anything is touched.
-
-    Raises:
-        Exit: with code 1, naming the process where that is known, and the container if it is one.
-    """
-    if not service.engine.endpoint.local:
-        return
-    ids = tuple(container.id for container in before.running)
-    for number in order.ports:
-        if not port.stranger(number, ids):
-            continue
-        containers = service.engine.containers()
-        ids = tuple(one.id for one in service.own(containers) if one.running)  # one may have come meanwhile
-        if stranger := port.stranger(number, ids):
-            others = [one for one in containers if one.running and not port.stranger(number, (*ids, one.id))]
-            who = f"the container {others[0].name}" if others else stranger
-            raise Exit(f"Port {number} is held by {who}, which is not {service.name}. Stop it first.", code=1)
 
 
 def take(service: Service, order: Order, before: Situation) -> Switch | None:
@@ -95,7 +75,8 @@ def take(service: Service, order: Order, before: Situation) -> Switch | None:
         label.RAN: record.text(service.name, command, order.image.reference),
         label.TICKET: mine.text(),
     }
-    creating = commands.create(name, order.image.reference, command.arguments(), command.command, labels)
+    options = [*reach.aliases(service, command), *command.arguments()]
+    creating = commands.create(name, order.image.reference, options, command.command, labels)
     try:
         service.do(creating, f"{order.tag} cannot be created.")
         if service.dry:

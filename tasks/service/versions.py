@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 
 from ..engine import label
 from ..engine.engine import Engine
+from ..engine.names import same_repository
 from ..engine.records import ContainerRow, Image, ImageRow
 from ..host.text import age, printable
 from ..settings.model import Frame
@@ -26,7 +27,7 @@ def is_version(engine: Engine, frame: Frame, image: str) -> bool:
 
 def belongs(reference: str, frame: Frame) -> bool:
     """Whether a reference is a tag in the frame's own repository."""
-    return reference.rpartition(":")[0] == frame.image
+    return same_repository(reference, frame.image)
 
 
 def is_child(engine: Engine, image: Image, others: Iterable[str]) -> bool:

@@ -49,7 +49,7 @@ def bears_name(frame: Frame, container: ContainerRow) -> bool:
     Its labels are those of its image, so the name that its image recommends is among them.
     """
     labels = container.labels
-    if labels.get(label.NAME) != frame.image or labels.keys() & {label.REHEARSAL, label.RECOVERY}:
+    if not label.names(labels, frame.image) or labels.keys() & {label.REHEARSAL, label.RECOVERY}:
         return False
     kept = re.escape(versions.plain_kept_name(frame.service, container)) + r"(\.\d+)?"
     if container.name == frame.service or re.fullmatch(kept, container.name):

@@ -10,7 +10,7 @@ from msgspec import Struct, ValidationError, convert
 
 from ..engine.names import CONTAINER, REFERENCE, REPOSITORY
 from ..host.text import brief
-from .model import FOLDER, ROOT, SERIES, Base, Frame, Settings, Start
+from .model import FOLDER, OWN_SERIES, ROOT, SERIES, Base, Frame, Settings, Start
 from .sources import ENVIRONMENT, sources
 
 # What msgspec calls by regular expressions and bounds, in words.
@@ -19,6 +19,7 @@ EXPECTED = {
     f"`str` matching regex {REFERENCE!r}": "an image's name, such as ufoym/deepo:pytorch-py36-cu90",
     f"`str` matching regex {CONTAINER!r}": "a name of letters, digits, dots, dashes and underscores, at least two",
     f"`str` matching regex {SERIES!r}": 'letters, digits, dots, dashes and underscores, such as "0.2"',
+    f"`str` matching regex {OWN_SERIES!r}": 'letters, digits, dots, dashes and underscores, such as "0.2"',
     f"`str` matching regex {FOLDER!r}": "a folder's whole path, such as /data, without a colon",
     "`str` of length <= 40": "40 characters at most",
     "`int` >= 1": "a port, from 1 to 65535",
@@ -29,6 +30,7 @@ EXPECTED = {
     "`object` of length >= 1": "at least one frame",
     "`str`": "text",
     "`int`": "a whole number",
+    "`int | null`": "a whole number",
     "`float`": "a number",
     "`bool`": "true or false",
     "`array`": "a list, such as [a, b]",

@@ -5,12 +5,14 @@ from typing import Annotated
 
 from invoke import Exit
 from msgspec import Meta, Struct
+from msgspec.structs import force_setattr
 
-from ..engine.names import CONTAINER, REFERENCE, REPOSITORY
+from ..engine.names import CONTAINER, REFERENCE, REPOSITORY, repository_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
 SERIES = r"^[a-zA-Z0-9_][a-zA-Z0-9_.-]*$"
+OWN_SERIES = r"^([a-zA-Z0-9_][a-zA-Z0-9_.-]*)?$"
 FOLDER = r"^/[^:]+$"
 
 Repository = Annotated[str, Meta(pattern=REPOSITORY)]
@@ -24,20 +26,34 @@ class Base(Struct, frozen=True, forbid_unknown_fields=True):
     image: Repository
     parent: Reference
     dockerfile: str
+    files: tuple[str, ...] = ()
+    build_args: dict[str, str] = {}
     build_options: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "image", repository_of(self.image))  # as the engine lists it
 
 
 class Frame(Struct, frozen=True, forbid_unknown_fields=True):
-    """One third-layer image and the service that it runs as."""
+    """One third-layer image and the service that it runs as.
+
+    `source` and `series` are "" where the settings' own hold. `latest` moves the tag of that name along.
+    """
 
     image: Repository
     dockerfile: str
     service: Annotated[str, Meta(pattern=CONTAINER)]
-    port: Annotated[int, Meta(ge=1, le=65535)]
+    port: Annotated[int, Meta(ge=1, le=65535)] | None = None
+    source: str = ""
+    series: Annotated[str, Meta(pattern=OWN_SERIES, max_length=40)] = ""
+    latest: bool = False
     run_options: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     build_args: dict[str, str] = {}
     build_options: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "image", repository_of(self.image))  # as the engine lists it
 
     def recommended_command(self, tag: str) -> list[str]:
         """The `docker run …` that the settings recommend for a version."""

@@ -18,9 +18,11 @@ from ..host.files import locked, locked_if_free
 from ..host.text import brief
 from . import downloads, manifest, repositories
 from .display import display
+from .index import distribution
 from .job import Job, Refused
 from .manifest import Kind
 from .pins import Git, Pin, Pypi, Url, line, write_rev
+from .pip_settings import PipSettings, configured
 from .plan import Wishes, choose, make_plan
 
 LOCK = ".lock"
@@ -65,14 +67,14 @@ def fetch(vendor: Path, pins: Mapping[str, Pin], force: bool) -> dict[str, str]:
         Those that failed, each with its reason; nothing of them is in place, and what was there before still is.
     """
     failed: dict[str, str] = {}
-    index = downloads.configured_index() if any(isinstance(pin, Pypi) for pin in pins.values()) else ""
+    pip = configured() if any(isinstance(pin, Pypi) for pin in pins.values()) else PipSettings()
     with staging_folder(vendor) as staging, display(list(pins)) as progress:
         stop = Event()
 
         def work(name: str) -> None:
             folder = staging / name
             folder.mkdir()
-            job = Job(folder, index, lambda step, done, total: progress.tell(name, step, done, total), stop)
+            job = Job(folder, pip, lambda step, done, total: progress.tell(name, step, done, total), stop)
             try:
                 fresh = fetch_one(pins[name], job)
                 manifest.write(fresh, line(pins[name]))
@@ -97,7 +99,7 @@ def fetch_one(pin: Pin, job: Job) -> Path:
     """
     match pin:
         case Pypi():
-            return downloads.distribution(pin, job)
+            return distribution(pin, job)
         case Url():
             return downloads.archive(pin, job)
         case Git():

@@ -6,6 +6,8 @@ from threading import Event
 
 from msgspec import Struct
 
+from .pip_settings import PipSettings
+
 
 class Refused(Exception):
     """Why one library cannot be had, as the end of a sentence; the others are fetched all the same."""
@@ -16,12 +18,12 @@ class Job(Struct, frozen=True):
 
     Attributes:
         folder: a working folder of its own.
-        index: the package index's URL.
+        pip: where pip would get packages from.
         tell: whom to tell of progress: the step, bytes, of how many (0: unknown).
         stop: set when the person said stop.
     """
 
     folder: Path
-    index: str
+    pip: PipSettings
     tell: Callable[[str, int, int], None]
     stop: Event

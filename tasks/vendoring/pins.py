@@ -20,6 +20,7 @@ class Pypi(Struct, frozen=True):
 
     pypi: str
     sha256: str
+    install: bool = True
 
 
 class Git(Struct, frozen=True):
@@ -29,6 +30,7 @@ class Git(Struct, frozen=True):
     rev: str
     path: str = ""
     branch: str = ""
+    install: bool = True
 
 
 class Url(Struct, frozen=True):
@@ -36,6 +38,7 @@ class Url(Struct, frozen=True):
 
     url: str
     sha256: str
+    install: bool = True
 
 
 Pin = Pypi | Git | Url
@@ -52,6 +55,7 @@ NAME = Grammar(
     r"(?!vendor\.yaml$)[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", "letters, digits and _ . -, with no . or - in front"
 )
 _SHA256 = Grammar(r"[0-9a-fA-F]{64}", "64 hex digits")
+_INSTALL = Grammar(r"(?i:true|false)", "true or false")
 # A host never starts with "-" (ssh would take it for an option), and no character of a URL is a blank or unprintable.
 _USER = r"(?:(?!-)[^\s/@\\?#\x00-\x1f\x7f]+@)?"
 _HOST = _USER + r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?"
@@ -61,6 +65,7 @@ GRAMMARS: Mapping[str, Mapping[str, Grammar]] = {
     "pypi": {
         "pypi": Grammar(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?==[A-Za-z0-9][A-Za-z0-9.!+_-]*", '"name==version"'),
         "sha256": _SHA256,
+        "install": _INSTALL,
     },
     "git": {
         "git": Grammar(
@@ -72,13 +77,17 @@ GRAMMARS: Mapping[str, Mapping[str, Grammar]] = {
             r"(?!(.*/)?(\.\.?|\.git)(/|$))[^/\\\s\x00-\x1f\x7f-][^\\\x00-\x1f\x7f]*", "a folder inside the repository"
         ),
         "branch": Grammar(r"(?!.*(\.\.|@\{))[A-Za-z0-9_][A-Za-z0-9_./+@#-]*", "the name of a branch"),
+        "install": _INSTALL,
     },
     "url": {
         "url": Grammar(rf"https?://{_HOST}{_REST}", "an https:// or http:// URL of a file"),
         "sha256": _SHA256,
+        "install": _INSTALL,
     },
 }
-OPTIONAL = ("path", "branch")
+CASELESS = ("sha256", "rev", "install")
+OPTIONAL = ("path", "branch", "install")
+NOT_INSTALLED = " (not installed)"  # docker/install_vendored.py reads it too
 MAKERS: Mapping[str, type[Pypi] | type[Git] | type[Url]] = {"pypi": Pypi, "git": Git, "url": Url}
 
 
@@ -163,9 +172,8 @@ def read_pin(path: Path, name: str, node: "Node") -> Pin:
             raise wrong(path, node, name, f"the key {key} is missing; expected {grammar.expected}")
         if key in values and not (is_scalar(values[key]) and re.fullmatch(grammar.pattern, values[key].value)):
             raise wrong(path, values[key], name, f"{key} is not usable; expected {grammar.expected}")
-    return MAKERS[kinds[0]](
-        **{key: value.value.lower() if key in ("sha256", "rev") else value.value for key, value in values.items()}
-    )
+    texts = {key: value.value.lower() if key in CASELESS else value.value for key, value in values.items()}
+    return MAKERS[kinds[0]](**texts | {"install": texts.get("install") != "false"})
 
 
 def wrong(path: Path, node: "Node", name: str, what: str) -> Exit:
@@ -181,13 +189,14 @@ def describe(pins: Mapping[str, Pin]) -> dict[str, str]:
 
 def line(pin: Pin) -> str:
     """One pin as one short line."""
+    end = "" if pin.install else NOT_INSTALLED
     match pin:
         case Pypi():
-            return f"pypi {pin.pypi} sha256:{pin.sha256}"
+            return f"pypi {pin.pypi} sha256:{pin.sha256}{end}"
         case Git():
-            return f"git {without_credentials(pin.git)} {pin.rev} {pin.path.strip('/')}".rstrip()
+            return f"git {without_credentials(pin.git)} {pin.rev} {pin.path.strip('/')}".rstrip() + end
         case Url():
-            return f"url {without_credentials(pin.url)} sha256:{pin.sha256}"
+            return f"url {without_credentials(pin.url)} sha256:{pin.sha256}{end}"
 
 
 def write_rev(path: Path, name: str, rev: str) -> None:

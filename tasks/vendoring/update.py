@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from . import manifest
 from .job import Job, Refused
 from .pins import Git
+from .pip_settings import PipSettings
 from .plan import Wishes, choose, edits
 from .repositories import newest
 
@@ -31,7 +32,7 @@ def moved_pin(vendor: Path, wishes: Wishes) -> dict[str, Git]:
         raise Exit(f"vendor/{name} {edits(state)}: move your edits away, or add --force to lose them.", code=1)
     with TemporaryDirectory() as folder:
         try:
-            rev = newest(pin, wishes.to, Job(Path(folder), "", lambda *_: None, Event()))
+            rev = newest(pin, wishes.to, Job(Path(folder), PipSettings(), lambda *_: None, Event()))
         except Refused as error:
             raise Exit(f"{name} was not moved: {error}.", code=1) from None
     if rev == pin.rev:

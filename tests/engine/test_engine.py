@@ -111,7 +111,7 @@ def test_names_are_quoted_and_lead_nowhere_else(serve: Serve) -> None:
     engine.fetch = lambda target: (asked.append(target), fetch(target))[1]  # type: ignore[method-assign, func-returns-value]
     engine.container("a b?all=1#x\r\nHost: y")
     engine.image("colorai/x:1@sha256:é")
-    engine.stamped("a&b=c")
+    engine.get("images", "json", filters={"label": ["org.label-schema.name=a&b=c"]}, all=0)
     assert asked == [
         "/containers/a%20b%3Fall%3D1%23x%0D%0AHost:%20y/json",
         "/images/colorai/x:1@sha256:%C3%A9/json",

@@ -1,8 +1,12 @@
-"""Docker's grammars."""
+"""Docker's grammars, and which names docker takes for one."""
+
+from typing import Any
 
 import pytest
+import versions
+from sites import Site
 
-from tasks.engine.names import valid_tag
+from tasks.engine.names import repository_of, same_repository, valid_tag
 
 
 @pytest.mark.parametrize("tag", ["0.2.7", "_x", "0.2.7-dirty-0a1b", "x" * 128])
@@ -13,3 +17,45 @@ def test_a_tag_that_docker_takes_is_valid(tag: str) -> None:
 @pytest.mark.parametrize("tag", ["", "x" * 129, ".x", "-x", "0.2/7", "0.2.7\n", "0.2 7", "größe", "$(x)", "0:2"])
 def test_a_tag_that_docker_refuses_is_not_valid(tag: str) -> None:
     assert not valid_tag(tag)
+
+
+ONE = {  # a repository as the engine lists it, and others that the client takes for it
+    "alone": ["docker.io/alone", "library/alone", "docker.io/library/alone", "index.docker.io/alone", "alone:2"],
+    "colorai/x": ["docker.io/colorai/x", "index.docker.io/colorai/x", f"docker.io/colorai/x:1@sha256:{'0' * 64}"],
+    "localhost:5000/a/x": ["localhost:5000/a/x:latest"],
+    "localhost/x": ["localhost/x:1"],
+    "reg.example.com/library/x": ["reg.example.com/library/x"],
+}
+OTHERS = ["evil/alone", "library/colorai/x", "docker.io/docker.io/colorai/x", "localhost:5001/a/x", "x", "", ":", "\0"]
+
+
+def test_a_repository_is_compared_as_docker_compares_it() -> None:
+    for name, spellings in ONE.items():
+        for spelling in (name, *spellings):
+            assert repository_of(spelling) == name and same_repository(spelling, name)
+        assert not any(same_repository(other, name) for other in (*OTHERS, *(ONE.keys() - {name})))
+
+
+def test_the_engine_lists_each_repository_under_the_same_name(engine: Any, tiny: str) -> None:
+    for name, spellings in ONE.items():
+        for spelling in (one for one in spellings if "@" not in one):
+            engine.docker("tag", tiny, spelling)
+            tags = engine.request("GET", f"/images/{tiny}/json")["RepoTags"]
+            assert name in {tag.rpartition(":")[0] for tag in tags}
+            engine.docker("rmi", spelling)
+
+
+def test_a_service_is_found_however_its_image_is_spelled(site: Site) -> None:
+    """In the settings, in the label of its name, and in its recommended command."""
+    site.frame["image"] = "docker.io/tests/visdom"
+    site.save()
+    for tag in ("1.0", "2.0"):
+        versions.make(site, tag)
+        assert f"{tag} runs as tests_service" in site.inv("start", "--tag", tag).stdout
+        assert "already running" in site.inv("start", "--tag", tag).stdout
+    site.frame["image"] = "tests/visdom"
+    site.save()
+    assert "2.0 is already running" in site.inv("start", "--latest").stdout
+    assert site.inv("labels", "--key", "org.opencontainers.image.version").stdout == "2.0\n"
+    site.inv("stop")
+    assert not site.running()

@@ -10,7 +10,6 @@ import os
 import shutil
 import signal
 import socket
-import statistics
 import subprocess
 import sys
 import time
@@ -289,8 +288,8 @@ def test_it_works_from_any_folder_and_through_symlinks(untouched: Small, tmp_pat
     assert run([small.root / ".venv/bin/inv", "x"], cwd=here).stdout == expected
 
 
-def test_its_own_share_of_a_start_is_under_10_ms(untouched: Small, tmp_path: Path) -> None:
-    """The whole way through `inv`, with a program in place of Python that does nothing, against that program alone."""
+def test_its_own_share_of_a_start_is_small(untouched: Small, tmp_path: Path) -> None:
+    """The whole way through `inv`, with a program in place of Python that does nothing, against a shell that does."""
     root = tmp_path / "project"
     shutil.copytree(untouched.root, root, symlinks=True)
     python = root / ".venv/bin/python"
@@ -298,18 +297,15 @@ def test_its_own_share_of_a_start_is_under_10_ms(untouched: Small, tmp_path: Pat
     python.symlink_to("/bin/true")
 
     def seconds(*command: str | Path) -> float:
-        begun = time.perf_counter()
-        subprocess.run(command, check=True)
-        return time.perf_counter() - begun
+        before = os.times()
+        for _ in range(25):
+            subprocess.run(command, check=True)
+        after = os.times()
+        return after.children_user + after.children_system - before.children_user - before.children_system
 
-    best = 1.0
-    for _ in range(4):  # others use this machine too
-        pairs = [(seconds(root / "inv", "--list"), seconds(python, "-I", "program.py", "--list")) for _ in range(25)]
-        best = min(best, statistics.median(through - direct for through, direct in pairs))
-        if best < 0.010:
-            break
-    print(f"inv itself takes {best * 1000:.1f} ms")
-    assert best < 0.010
+    ratios = [seconds(root / "inv", "--list") / seconds("/bin/sh", "-c", "/bin/true; /bin/true") for _ in range(4)]
+    print(f"inv itself takes {min(ratios):.1f} times the processor time of a shell that runs two programs")
+    assert min(ratios) < 4
 
 
 # What a machine may lack: one sentence, exit code 1, and nothing that stands in the way of the next try.

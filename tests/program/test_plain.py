@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import versions
-from projects import PROGRAM_FILE, inv, run
+from projects import PROGRAM_FILE, run
 from sites import ROOT, Site
 
 PLAIN = [sys.executable, "-m", "invoke"]
@@ -71,7 +71,10 @@ def test_dry_prints_and_runs_nothing() -> None:
     done = plain("--dry", "test", "-k", "x y", PATH="/usr/sbin:/usr/bin:/sbin:/bin")
     assert f" -m pytest {ROOT}/tests " in done.stdout and " -k 'x y' " in done.stdout
     assert "passed" not in done.stdout and "no tests ran" not in done.stdout
-    assert done.stdout == inv("--dry", "test", "-k", "x y", PATH="/usr/sbin:/usr/bin:/sbin:/bin").stdout
+    ours = typed_here(
+        [sys.executable, "-I", PROGRAM_FILE], "--dry", "test", "-k", "x y", PATH="/usr/sbin:/usr/bin:/bin"
+    )
+    assert done.stdout == ours.stdout
 
 
 @pytest.mark.parametrize(("value", "rehearsed"), [("true", True), ("false", False)])

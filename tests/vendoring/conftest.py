@@ -1,5 +1,6 @@
 """A folder vendor/ with a vendor.yaml, and what its libraries come from."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from vendoring.upstreams import Repository, Server, bring, pins, serve, zipped
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     made = Server()
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)  # then pip reads no file, and is not asked for what they say
+    for name in ("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PIP_INDEX_URL", made.url + "/simple/")
     yield made
     made.stop()

@@ -1,9 +1,16 @@
 """Archives from elsewhere, unpacked without ever leaving their folder."""
 
+import gzip
+import io
 import os
+import shutil
 import stat
+import struct
+import subprocess
 import tarfile
+import tracemalloc
 import zipfile
+import zlib
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -55,7 +62,7 @@ OUTSIDE: dict[str, tuple[bytes, str]] = {
     "tar absolute": (tarred((member("/tmp/x"), b"")), "/tmp/x, which would land outside"),
     "zip up": (zipped({"../x": b""}), "../x, which would land outside"),
     "zip absolute": (zipped({"/tmp/x": b""}), "/tmp/x, which would land outside"),
-    "zip backslash": (zipped({"a\\..\\..\\x": b""}), "neither file, folder nor link"),
+    "zip backslash": (zipped({"a\\..\\..\\x": b""}), "with a backslash in its name"),
     "link out": (tarred((member("a"), b""), (member("l", SYM, "../x"), b"")), "the link l → ../x points out"),
     "link absolute": (tarred((member("a"), b""), (member("l", SYM, "/etc"), b"")), "the link l → /etc points out"),
     "link out by a link": (
@@ -129,3 +136,122 @@ def test_a_zip_with_links(tmp_path: Path) -> None:
     assert tree(tmp_path / "good") == {"a": "a", "l": "→ a"}
     with pytest.raises(Refused, match="points out"):
         archives.unpack(link(b"../x"), tmp_path / "bad")
+
+
+APPLE = b"\0\5\26\7\0\2\0\0Mac OS X"
+
+
+def test_what_file_managers_add_is_left_out(server: Server, vendor: Path) -> None:
+    """Also where it would hide that all lies in one folder; a person's own file with such a name stays."""
+    extra = {"__MACOSX/apex/._a": APPLE, "apex/.DS_Store": b"x", "apex/d/Thumbs.db": b"x", "._apex": APPLE}
+    mac = {"apex/._a": APPLE, **extra, "apex/a": b"a", "apex/d/b": b"b", "apex/._mine": b"mine"}
+    expected = {"a": "a", "d/b": "b", "._mine": "mine"}
+    tar = tarred(*((member(name), text) for name, text in mac.items()))
+    pins(vendor, f"zip: {serve(server, 'x.zip', zipped(mac))}\ntar: {serve(server, 'x.tgz', tar)}")
+    bring(vendor)
+    assert tree(vendor / "zip") == tree(vendor / "tar") == expected
+
+
+def entry(name: str, system: int = 0, extra: bytes = b"") -> zipfile.ZipInfo:
+    made = zipfile.ZipInfo(name)
+    made.create_system, made.extra = system, extra
+    return made
+
+
+def zip_of(path: Path, *entries: zipfile.ZipInfo, exchange: tuple[bytes, bytes] = (b"", b"")) -> Path:
+    """A zip whose bytes are changed afterwards, to what Python itself does not write."""
+    with zipfile.ZipFile(path, "w") as package:
+        for made in entries:
+            package.writestr(made, "x")
+    path.write_bytes(path.read_bytes().replace(*exchange) if exchange[0] else path.read_bytes())
+    return path
+
+
+def test_names_from_windows(tmp_path: Path) -> None:
+    made = zip_of(tmp_path / "x.zip", entry("apex\\d\\a"), entry("apex\\b"))
+    archives.unpack(made, tmp_path / "good")
+    assert tree(tmp_path / "good") == {"d/a": "x", "b": "x"}
+    for name in ("a\\..\\..\\x", "..\\x", "\\tmp\\x"):
+        with pytest.raises(Refused, match="would land outside its folder"):
+            archives.unpack(zip_of(tmp_path / "x.zip", entry(name)), tmp_path / "bad")
+        (tmp_path / "bad.whole").rmdir()
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ("grün".encode(), "grün"),  # UTF-8, and no flag that says so: macOS, Info-ZIP
+        ("测试".encode("gbk"), ""),
+        ("grün".encode("latin-1"), ""),
+        ("grün".encode("cp437"), ""),
+    ],
+)
+def test_names_without_the_flag_for_utf_8_are_right_or_refused(tmp_path: Path, raw: bytes, expected: str) -> None:
+    made = zip_of(tmp_path / "x.zip", entry("@" * len(raw)), exchange=(b"@" * len(raw), raw))
+    if expected:
+        archives.unpack(made, tmp_path / "new")
+        assert tree(tmp_path / "new") == {expected: "x"}
+    else:
+        with pytest.raises(Refused, match="whose name is not in UTF-8"):
+            archives.unpack(made, tmp_path / "new")
+    name = "测试".encode()
+    field = struct.pack("<HHBL", 0x7075, 5 + len(name), 1, zlib.crc32(raw)) + name
+    made = zip_of(tmp_path / "x.zip", entry("@" * len(raw), extra=field), exchange=(b"@" * len(raw), raw))
+    archives.unpack(made, tmp_path / "by the field")
+    assert tree(tmp_path / "by the field") == {"测试": "x"}
+
+
+def test_a_tar_with_a_name_that_is_no_utf_8(server: Server, vendor: Path) -> None:
+    data = tarred((member("apex/grün"), b"x"))
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w", format=tarfile.GNU_FORMAT, encoding="latin-1") as package:
+        package.addfile(member("apex/gr\xfcn"))
+    pins(vendor, f"good: {serve(server, 'x.tgz', data)}\nbad: {serve(server, 'x.tar', made.getvalue())}")
+    assert "the archive holds apex/gr\\udcfcn, whose name is not in UTF-8" in fails(1, vendor)
+    assert visible(vendor) == ["good", "vendor.yaml"]
+
+
+def test_a_bomb_does_not_fill_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A real small disk, and the limit that does not depend on the disk."""
+    bomb = tarred((member("a"), bytes(30_000_000)), (member("b"), bytes(1000)))
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", disk], check=True)
+    try:
+        (disk / "x").write_bytes(bomb)
+        with pytest.raises(Refused, match="the disk has no room for it"):
+            archives.unpack(disk / "x", disk / "new")
+        assert shutil.disk_usage(disk).free >= 1_000_000
+    finally:
+        subprocess.run(["umount", disk], check=True)
+    monkeypatch.setattr(archives, "SMALL", 1_000_000)
+    for number, data in enumerate((bomb, zipped({"a": bytes(30_000_000)}))):
+        (tmp_path / "x").write_bytes(data)
+        with pytest.raises(Refused, match=r"it has 0\.0 MB and unpacks to more than [23]\.\d MB"):
+            archives.unpack(tmp_path / "x", tmp_path / str(number))
+    monkeypatch.setattr(archives, "MEMBERS", 3)
+    (tmp_path / "x").write_bytes(zipped(dict.fromkeys("abcd", b"")))
+    with pytest.raises(Refused, match="holds more than 3 files"):
+        archives.unpack(tmp_path / "x", tmp_path / "new")
+
+
+def test_a_header_of_any_size_is_not_read_into_memory(tmp_path: Path) -> None:
+    header = tarfile.TarInfo("x")
+    header.type, header.size = tarfile.XHDTYPE, 200_000_000
+    with gzip.open(tmp_path / "x", "wb", compresslevel=1) as file:
+        file.write(header.tobuf())
+        for _ in range(100):
+            file.write(bytes(1_000_000))
+    with pytest.raises(Refused, match="has a header of more than"):
+        archives.unpack(tmp_path / "x", tmp_path / "new")
+
+
+def test_memory_does_not_grow_with_the_archive(tmp_path: Path) -> None:
+    peaks = []
+    for folders in (2, 40):
+        (tmp_path / "x").write_bytes(tarred(*((member(f"{i % folders}/{i}"), b"") for i in range(folders * 50))))
+        tracemalloc.start()
+        archives.unpack(tmp_path / "x", tmp_path / str(folders))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] + 100_000, "2,000 remembered members would be 2 MB"

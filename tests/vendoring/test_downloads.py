@@ -1,12 +1,15 @@
 """Wheels, sdists and archives from servers: found, fetched byte for byte, verified."""
 
+import time
+from collections.abc import Iterable
 from http.server import BaseHTTPRequestHandler
+from itertools import repeat
 from pathlib import Path
 
 import pytest
 from vendoring.upstreams import WHEEL, Server, bring, fails, index, pins, serve, sha, tree, visible, zipped
 
-from tasks.vendoring import manifest
+from tasks.vendoring import downloads, manifest
 
 
 def test_a_wheel_is_found_on_the_index_by_its_hash_and_kept_as_the_file(
@@ -123,3 +126,62 @@ def test_a_server_that_is_not_there_and_one_that_breaks_off(server: Server, vend
     assert "cannot fetch http://127.0.0.1:9/x.zip: no connection" in said
     assert "broke off after 4 bytes" in said
     assert "secret" not in said
+
+
+def answering(server: Server, headers: dict[str, str], parts: Iterable[bytes], pause: float = 0) -> None:
+    """Let a server answer everything so."""
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        request.protocol_version = "HTTP/1.1"
+        request.send_response(200)
+        for name, value in headers.items():
+            request.send_header(name, value)
+        request.end_headers()
+        for part in parts:
+            request.wfile.write(part)
+            if server.go.wait(pause):
+                return
+
+    server.answer = answer  # type: ignore[method-assign]
+
+
+def test_downloads_end(server: Server, vendor: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line that is silent or as good as that, bytes without end, and more than the disk has room for."""
+    monkeypatch.setattr(downloads, "TIMEOUT", (5, 0.4))
+    monkeypatch.setattr(downloads, "UNANNOUNCED", 1_000_000)
+    pins(vendor, f'apex: {{url: "{server.url}/x.zip", sha256: {"0" * 64}}}')
+    zeros = repeat(bytes(65536))
+    for headers, parts, pause, expected in (
+        ({"Content-Length": "9"}, [b"1234"], 20, "after 4 bytes it is silent, for 0.4 s"),
+        ({}, repeat(b"1"), 0.02, "too slow"),
+        ({}, zeros, 0, "does not end: more than 1.0 MB came"),
+        ({"Content-Length": f"{10**17}"}, zeros, 0, "the disk has no room for it: 100000000.0 GB more"),
+    ):
+        answering(server, headers, parts, pause)
+        begun = time.monotonic()
+        assert expected in fails(1, vendor)
+        assert time.monotonic() - begun < 5
+    assert visible(vendor) == ["vendor.yaml"]
+
+
+def test_an_index_page_without_end(server: Server, vendor: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(downloads, "LARGEST_PAGE", 1_000_000)
+    pins(vendor, f"thing: {index(server)}")
+    answering(server, {"Content-Type": "text/html"}, repeat(bytes(65536)))
+    assert "is no list of files: it is larger than 1.0 MB" in fails(1, vendor)
+
+
+def test_a_body_in_chunks(server: Server, vendor: Path) -> None:
+    data = zipped({"a": b"1"})
+    pin = serve(server, "x.zip", data)
+    parts = [b"%x\r\n%s\r\n" % (len(part), part) for part in (data[:7], data[7:])]
+    answering(server, {"Transfer-Encoding": "chunked"}, [*parts, b"0\r\n\r\n"])
+    pins(vendor, f"apex: {pin}")
+    bring(vendor)
+    assert tree(vendor / "apex") == {"a": "1"}
+
+
+def test_a_wheel_by_its_address_is_kept_as_the_file(server: Server, vendor: Path) -> None:
+    pins(vendor, f"torch: {serve(server, 'torch-1.0%2Bcu90-cp36-cp36m-linux_x86_64.whl', zipped({'a': b'1'}))}")
+    bring(vendor)
+    assert list((vendor / "torch").glob("*.whl")) == [vendor / "torch/torch-1.0+cu90-cp36-cp36m-linux_x86_64.whl"]

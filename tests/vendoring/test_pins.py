@@ -26,7 +26,8 @@ NONSENSE = {
     f"b: {{pypi: b==1, sha256: {SHA}}}\nb: {{pypi: b==2, sha256: {SHA}}}": "line 2: b stands here twice",
     "b: {sha256: x}": "b: expected one of the keys pypi, git, url, got none of them",
     f"b: {{pypi: b==1, url: 'https://x/y', sha256: {SHA}}}": "got pypi and url",
-    f"b: {{pypi: b==1, sha256: {SHA}, extra: 1}}": "b: unknown key extra; expected pypi, sha256",
+    f"b: {{pypi: b==1, sha256: {SHA}, extra: 1}}": "b: unknown key extra; expected pypi, sha256, install",
+    f"b: {{pypi: b==1, sha256: {SHA}, install: 0}}": "b: install is not usable; expected true or false",
     "b: {pypi: b==1}": "b: the key sha256 is missing; expected 64 hex digits",
     f"b: {{pypi: b>=1, sha256: {SHA}}}": 'b: pypi is not usable; expected "name==version"',
     f"b: {{pypi: [b==1], sha256: {SHA}}}": 'b: pypi is not usable; expected "name==version"',
@@ -139,14 +140,14 @@ def test_a_description_holds_no_password(vendor: Path) -> None:
         a: {{git: "https://user:token@host/a.git", rev: {REV}, path: sub/}}
         b: {{git: "ssh://git:pw@host:22/b", rev: {REV}}}
         c: {{url: "https://token@host/c.zip?sig=token", sha256: {SHA}}}
-        d: {{git: "git@host:d", rev: {REV}}}
+        d: {{git: "git@host:d", rev: {REV}, install: false}}
         """,
     )
     assert describe(read_pins(vendor / "vendor.yaml")) == {
         "a": f"git https://host/a.git {REV} sub",
         "b": f"git ssh://host:22/b {REV}",
         "c": f"url https://host/c.zip sha256:{SHA}",
-        "d": f"git git@host:d {REV}",
+        "d": f"git git@host:d {REV} (not installed)",
     }
 
 

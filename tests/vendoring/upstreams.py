@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import io
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -148,6 +149,15 @@ def index(server: Server, data: bytes = b"a wheel", file: str = WHEEL) -> str:
     ).encode()
     server.pages[f"/files/{file}"] = data
     return f'{{pypi: "thing==1.0", sha256: {sha(data)}}}'
+
+
+def index_page(server: Server, pin: str, file: str, data: bytes, fragment: str = "#sha256={}") -> str:
+    """Serve a project with one file on the index; returns the pin."""
+    project = re.sub("[-_.]+", "-", pin.partition("==")[0]).lower()
+    link = f"../../files/{file}{fragment.format(sha(data))}"
+    server.pages[f"/simple/{project}/"] = f'<a href="{link}">{file}</a>'.encode()
+    server.pages[f"/files/{file}"] = data
+    return f'{{pypi: "{pin}", sha256: {sha(data)}}}'
 
 
 class Repository:

@@ -1,0 +1,186 @@
+"""Install what inv fetch-vendor brought with this image's own Python, without network; fail where it is not as pinned.
+
+Whatever Python the parent has runs this: it is written for 3.6 and needs nothing but pip. Wheels come first, then what
+is built, each after those that its build may need. Usage: python install_vendored.py FOLDER
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from pathlib import Path
+
+MANIFEST = ".pin.json"
+NOT_INSTALLED = " (not installed)"  # the end of a pin that says `install: false`
+BUILD_FILES = ("pyproject.toml", "setup.cfg", "setup.py")  # where a project says what its build needs
+BUILD_SYSTEM = re.compile(r"""^\s*(\[\s*)?["']?build-system["']?\s*[].=]""", re.MULTILINE)
+PIP = [sys.executable, "-m", "pip"]
+# --no-deps: in this order and from these files, or not at all. --force-reinstall: the parent's own of that version is
+# not what was pinned.
+INSTALL = ["install", "--no-index", "--no-cache-dir", "--no-build-isolation", "--no-deps", "--force-reinstall"]
+# PIP_NO_INDEX: setuptools fetches what setup_requires names with a pip of its own.
+ENVIRONMENT = dict(os.environ, PIP_NO_INDEX="1", PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_ROOT_USER_ACTION="ignore")
+
+
+class Library:
+    """A folder that fetch-vendor made.
+
+    `pin` is its line in the manifest; `what` is what to hand to pip, or None. `project` and `version` are the pin's; of
+    a tree, nothing is known but the folder's name.
+    """
+
+    def __init__(self, folder):
+        self.name = self.project = folder.name
+        self.pin = self.version = ""
+        if (folder / MANIFEST).is_file():
+            self.pin = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["pin"]
+        self.is_pypi = self.pin.startswith("pypi ")
+        if self.is_pypi:
+            self.project, _, self.version = self.pin.split()[1].partition("==")
+        files = [path for path in sorted(folder.iterdir()) if path.name != MANIFEST]
+        self.what = None
+        if self.pin.endswith(NOT_INSTALLED):
+            return
+        if self.is_pypi or (len(files) == 1 and files[0].suffix == ".whl"):
+            self.what = files[0]
+        elif is_project(folder):
+            self.what = folder
+
+
+def main(vendor):
+    """Install everything below a folder."""
+    libraries = [Library(folder) for folder in sorted(vendor.iterdir()) if folder.is_dir()]
+    libraries = [library for library in libraries if library.what]
+    wheels = [library for library in libraries if library.what.suffix == ".whl"]
+    names = install([library.what for library in wheels], "the wheels in vendor/") if wheels else []
+    for library in in_order([library for library in libraries if library not in wheels]):
+        names += build(library)
+    if libraries:
+        compare([library for library in libraries if library.is_pypi])
+        require(names)
+
+
+def is_project(folder):
+    """Whether a tree can be installed: a pyproject.toml may be there for a formatter alone."""
+    settings = folder / "pyproject.toml"
+    if (folder / "setup.py").is_file():
+        return True
+    return settings.is_file() and bool(BUILD_SYSTEM.search(settings.read_text(encoding="utf-8", errors="replace")))
+
+
+def in_order(libraries):
+    """The same, each after those whose names stand in its build files."""
+    texts = {library.name: build_text(library.what) for library in libraries}
+    todo, done = list(libraries), []
+    while todo:
+        ready = [one for one in todo if not any(mentions(texts[one.name], other) for other in todo if other is not one)]
+        done.append((ready or todo)[0])
+        todo.remove(done[-1])
+    return done
+
+
+def mentions(text, library):
+    """Whether a project's name stands in a text, in any of its spellings."""
+    spelled = "[-_.]+".join(re.escape(part) for part in re.split("[-_.]+", library.project))
+    return bool(re.search(rf"(?<![\w.-]){spelled}(?![\w-])", text, re.IGNORECASE))
+
+
+def build_text(what):
+    """The files in which a source says what its build needs, as one text."""
+    texts = []
+    try:
+        if what.is_dir():
+            texts = [(what / name).read_bytes() for name in BUILD_FILES if (what / name).is_file()]
+        elif what.suffix == ".zip":
+            with zipfile.ZipFile(str(what)) as package:
+                texts = [package.read(name) for name in package.namelist() if is_build_file(name)]
+        else:
+            with tarfile.open(str(what)) as package:
+                texts = [package.extractfile(one).read() for one in package if one.isfile() and is_build_file(one.name)]
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError):
+        pass  # pip will say what is wrong with it
+    return b"\n".join(texts).decode("utf-8", "replace")
+
+
+def is_build_file(name):
+    """Whether a name in an sdist is that of a build file of its top folder."""
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    return len(parts) == 2 and parts[1] in BUILD_FILES
+
+
+def build(library):
+    """Install an sdist or a tree; of a tree, a copy: what was vendored stays as it is."""
+    owner = f"vendor/{library.name} ({library.pin})"
+    if not library.what.is_dir():
+        return install([library.what], owner)
+    with tempfile.TemporaryDirectory() as temporary:
+        copy = Path(temporary, library.name)
+        shutil.copytree(str(library.what), str(copy), symlinks=True, ignore=shutil.ignore_patterns(MANIFEST))
+        return install([copy], owner)
+
+
+def install(what, owner):
+    """Have pip install these; returns the names of the projects that it has installed, as it says in the end."""
+    words = [*INSTALL, *map(str, what)]
+    print(f"+ python -m pip {' '.join(words)}", flush=True)
+    process = subprocess.Popen([*PIP, *words], stdout=subprocess.PIPE, env=ENVIRONMENT)
+    last = b""
+    for line in process.stdout:
+        sys.stdout.buffer.write(line)
+        sys.stdout.buffer.flush()
+        last = line if line.startswith(b"Successfully installed ") else last
+    if process.wait():
+        sys.exit(
+            f"pip could not install {owner}; its lines above say why. There is no network here: "
+            "what a build needs must be in the parent image, or pinned too."
+        )
+    return [word.rpartition("-")[0] for word in last.decode("utf-8", "replace").split()[2:]]
+
+
+def compare(libraries):
+    """Compare what is installed now with the pins: a build that lacks its tools may end well with another version."""
+    listing = subprocess.check_output([*PIP, "list", "--format=json"], env=ENVIRONMENT).decode("utf-8")
+    rows = json.loads(next(line for line in listing.splitlines() if line.startswith("[")))
+    found = {plain(row["name"]): row["version"] for row in rows}
+    wrong = []
+    for library in libraries:
+        version = found.get(plain(library.project))
+        if version is None or not same(version, library.version):
+            got = f"calls itself {version}" if version else "is not there afterwards"
+            pinned = f"{library.project}=={library.version}"
+            wrong.append(f"vendor/{library.name} is pinned as {pinned}, but what was installed {got}")
+    if wrong:
+        sys.exit(f"{'; '.join(wrong)}. What a build takes its version from (setuptools_scm, say) must be pinned too.")
+
+
+def plain(name):
+    """A project's name in the one spelling that counts."""
+    return re.sub("[-_.]+", "-", name).lower()
+
+
+def same(one, other):
+    """Whether two versions are equal, whatever their spelling."""
+    try:
+        from pip._vendor.packaging.version import Version
+
+        return Version(one) == Version(other)
+    except (ImportError, ValueError):
+        return one == other
+
+
+def require(names):
+    """Let pip look whether everything is there that the installed projects say they need."""
+    if names and subprocess.call([*PIP, "install", "--no-index", "--quiet", *names], env=ENVIRONMENT):
+        sys.exit(
+            "A vendored library needs what the line above names, in a version that is neither in the parent image nor "
+            "pinned. Pin it in vendor/vendor.yaml too."
+        )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

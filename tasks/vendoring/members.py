@@ -1,0 +1,204 @@
+"""What an archive holds, one thing after the other: nothing here grows with the archive, and every name is checked."""
+
+import bz2
+import gzip
+import lzma
+import os
+import stat
+import struct
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+from msgspec import Struct
+
+from ..host.text import brief
+from .job import Refused
+
+BROKEN = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, RuntimeError, ValueError)
+COMPRESSED: dict[bytes, Callable[..., IO[bytes]]] = {
+    b"\x1f\x8b": gzip.open,  # type: ignore[dict-item]
+    b"BZ": bz2.open,
+    b"\xfd7": lzma.open,
+    b"]\0": lzma.open,
+}
+LARGEST_READ = 32 << 20  # bytes at once: a header, or a zip's list of its members
+LONGEST_LINK = 4096
+DEEPEST = 64
+UTF8, UNICODE_PATH = 0x800, 0x7075  # in a zip: the flag and the extra field for a name in UTF-8
+WINDOWS = (0, 10, 11)  # what a zip says of where it was made: DOS, NTFS, VFAT
+AGAIN = "make the archive anew, with names in UTF-8"
+APPLE_DOUBLE = b"\0\x05\x16\x07"  # the beginning of ._NAME, in which macOS keeps what other systems have no place for
+LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
+
+Parts = tuple[str, ...]
+
+
+class Member(Struct, frozen=True):
+    """One thing in an archive.
+
+    `link` is where a symbolic link points, `twin` the earlier member that a hard link names; `read` opens a file's
+    bytes.
+    """
+
+    parts: Parts
+    folder: bool = False
+    program: bool = False
+    link: str = ""
+    twin: Parts = ()
+    read: Callable[[], IO[bytes]] | None = None
+
+
+class Guarded:
+    """A file that is never read in large pieces: the size of a piece stands in the archive."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.seek, self.tell, self.file = file.seek, file.tell, file
+
+    def read(self, count: int = -1) -> bytes:
+        """Read so many bytes, or (-1) the rest."""
+        data = self.file.read(min(count, LARGEST_READ + 1) if count >= 0 else LARGEST_READ + 1)
+        if count > LARGEST_READ or len(data) > LARGEST_READ:
+            raise Refused(f"the archive is damaged, or has a header of more than {LARGEST_READ} bytes")
+        return data
+
+    def seekable(self) -> bool:
+        return True
+
+
+@contextmanager
+def opened(archive: Path) -> Iterator[Iterator[Member]]:
+    """The members of a zip or tar archive, known by what it holds and not by its name.
+
+    Raises:
+        Refused: when it is neither, or (while reading) holds something that would end up elsewhere.
+    """
+    with archive.open("rb") as file:
+        magic = file.read(2)
+    opener: Callable[..., AbstractContextManager[IO[bytes]]] = COMPRESSED.get(magic, open)
+    with opener(archive, "rb") as stream:
+        try:
+            options = {"encoding": "utf-8", "errors": "surrogateescape"}
+            tar = tarfile.TarFile(fileobj=Guarded(stream), **options)  # type: ignore[arg-type]
+        except tarfile.TarError:
+            tar = None
+        if tar:
+            yield in_tar(tar)
+            return
+    if not zipfile.is_zipfile(archive):
+        raise Refused("what was fetched is neither a zip nor a tar archive")
+    with archive.open("rb") as stream, zipfile.ZipFile(Guarded(stream)) as package:
+        yield in_zip(package)
+
+
+def in_tar(package: tarfile.TarFile) -> Iterator[Member]:
+    """What a tar archive holds."""
+    while (entry := package.next()) is not None:
+        package.members.clear()  # type: ignore[attr-defined] # else it remembers them all
+        package.pax_headers.clear()  # type: ignore[attr-defined]
+        parts, program = inside(entry.name), bool(entry.mode & stat.S_IXUSR)
+        if entry.isdir():
+            yield Member(parts, folder=True)
+        elif entry.issym():
+            yield Member(parts, link=on_disk(entry.linkname))
+        elif entry.islnk():
+            yield Member(parts, program=program, twin=inside(entry.linkname))
+        elif entry.isreg():
+            yield Member(parts, program=program, read=partial(bytes_of, package, entry))
+        else:
+            raise Refused(f"the archive holds {brief(entry.name)}, which is neither file, folder nor link")
+
+
+def bytes_of(package: tarfile.TarFile, entry: tarfile.TarInfo) -> IO[bytes]:
+    """A file in a tar archive, open."""
+    found = package.extractfile(entry)
+    assert found, "it is a file"
+    return found
+
+
+def in_zip(package: zipfile.ZipFile) -> Iterator[Member]:
+    """What a zip archive holds."""
+    for entry in package.infolist():
+        mode = entry.external_attr >> 16
+        name = name_in_zip(entry)
+        if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
+            raise Refused(f"the archive holds {brief(name)}, which is neither file, folder nor link")
+        if name.endswith("/"):
+            yield Member(inside(name), folder=True)
+        elif stat.S_ISLNK(mode):
+            with package.open(entry) as file:
+                yield Member(inside(name), link=on_disk(os.fsdecode(file.read(LONGEST_LINK))))
+        else:
+            yield Member(inside(name), program=bool(mode & stat.S_IXUSR), read=partial(package.open, entry))
+
+
+def name_in_zip(entry: zipfile.ZipInfo) -> str:
+    """A member's name: of one without the flag for UTF-8, the standard says cp437, and practice anything.
+
+    Raises:
+        Refused: when nothing says what its bytes mean.
+    """
+    name = entry.orig_filename
+    if not entry.flag_bits & UTF8:
+        raw = name.encode("cp437")  # zipfile takes it for that
+        try:
+            name = (unicode_path(entry.extra, raw) or raw).decode()
+        except UnicodeDecodeError:
+            raise Refused(f"the archive holds {brief(name)}, whose name is not in UTF-8: {AGAIN}") from None
+    if "\\" in name:
+        if entry.create_system not in WINDOWS:
+            raise Refused(f"the archive holds {brief(name)}, with a backslash in its name")
+        name = name.replace("\\", "/")
+    return name
+
+
+def unicode_path(extra: bytes, raw: bytes) -> bytes:
+    """A name in UTF-8 out of a member's extra fields, if it was made for the name that the member has; else nothing."""
+    while len(extra) >= 4:
+        kind, length = struct.unpack("<HH", extra[:4])
+        field, extra = extra[4 : 4 + length], extra[4 + length :]
+        if kind == UNICODE_PATH and len(field) > 5 and struct.unpack("<L", field[1:5])[0] == zlib.crc32(raw):
+            return field[5:]
+    return b""
+
+
+def on_disk(name: str) -> str:
+    """A name in UTF-8 as Python's functions for files take it, whatever the locale.
+
+    Raises:
+        Refused: when it is not in UTF-8: docker's builders do not take it.
+    """
+    try:
+        return os.fsdecode(name.encode())
+    except UnicodeEncodeError:
+        spelled = name.encode("utf-8", "backslashreplace").decode()
+        raise Refused(f"the archive holds {brief(spelled)}, whose name is not in UTF-8: {AGAIN}") from None
+
+
+def inside(name: str) -> Parts:
+    """A member's name in its parts.
+
+    Raises:
+        Refused: when it is absolute or goes up.
+    """
+    parts = tuple(part for part in on_disk(name).split("/") if part not in ("", "."))
+    if name.startswith("/") or ".." in parts or "\0" in name:
+        raise Refused(f"the archive holds {brief(name)}, which would land outside its folder")
+    if len(parts) > DEEPEST:
+        raise Refused(f"the archive holds {brief(name)}, which lies more than {DEEPEST} folders deep")
+    return parts
+
+
+def is_litter(member: Member) -> bool:
+    """Whether a member is only the archiver's own: what file managers put beside a person's files."""
+    if member.parts[0] == "__MACOSX" or (member.parts[-1] in LITTER and not member.folder):
+        return True
+    if member.read and member.parts[-1].startswith("._"):
+        with member.read() as source:
+            return source.read(len(APPLE_DOUBLE)) == APPLE_DOUBLE
+    return False

@@ -1,0 +1,167 @@
+"""The ports that a version takes, and who else holds them: told before anything is touched."""
+
+import os
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
+from engines import PrivateEngine
+from sites import Site
+from switches import Run, eventually
+from versions import SERVE, make
+
+from tasks.host import port
+from tasks.recommended.command import parse
+from tasks.service import reach
+
+
+@pytest.fixture(scope="module")
+def made(private_engine: PrivateEngine, tiny: str, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """A site with versions made once, each in another network or with other ports."""
+    private_engine.clean()
+    site = Site(private_engine, tiny, tmp_path_factory.mktemp("ports"))
+    number = site.port
+    make(site, "1.0")
+    make(site, "2.0")
+    make(site, "alone", options=("--network", "none", "--init"))
+    make(site, "unpublished", options=("--network", "bridge", "--init"))
+    make(site, "udp", options=("--init", "--publish", f"{number}:{number}/udp"))
+    make(site, "chosen", options=("--init", "--publish", f"{number}"))
+    make(site, "local", options=("--init", "--publish", f"127.0.0.1:{number}:{number}"))
+    make(site, "published", options=("--init", "--publish", f"{number}:{number}"))
+    make(site, "late", options=("--init", "--publish", f"{number}:{number}"), script=f"sleep 2; {SERVE}")
+    for tag in ("3.0", "4.0"):
+        make(site, tag, options=("--network", "inv-tests", "--init"))
+    return site
+
+
+@pytest.fixture
+def site(made: Site) -> Iterator[Site]:
+    """The site without containers, before and after."""
+    made.engine.remove_containers()
+    made.set(settle=0.1, timeout=10, rehearse=False)
+    yield made
+    made.engine.remove_containers()
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ("--network host", [("", 8339)]),
+        ("--network host --publish 80:80", [("", 8339)]),  # docker discards it
+        ("--network none --publish 80:80", []),
+        ("", []),
+        ("--network mine", []),
+        ("-p 80 -p 53:53/udp -P", []),
+        ("-p 8000:80 -p 127.0.0.1:9000-9001:1-2", [("", 8000), ("127.0.0.1", 9000), ("127.0.0.1", 9001)]),
+        ("-p [::1]:7:7/tcp", [("::1", 7)]),
+    ],
+)
+def test_only_what_the_command_takes_is_taken(options: str, expected: list[tuple[str, int]]) -> None:
+    command = parse(f"docker run -d --name a_b {options} a/b:1", "a/b:1")
+    for number, found in ((8339, expected), (None, [one for one in expected if one != ("", 8339)])):
+        service = SimpleNamespace(frame=SimpleNamespace(port=number))
+        assert list(reach.taken(service, command)) == found  # type: ignore[arg-type]
+
+
+def test_addresses_that_are_in_each_others_way() -> None:
+    for one, other in (("", "127.0.0.1"), ("0.0.0.0", "10.0.0.1"), ("::", "10.0.0.1"), ("::1", "::"), ("a", "a")):
+        assert port.meet(one, other) and port.meet(other, one)
+    for one, other in (("127.0.0.1", "127.0.0.2"), ("0.0.0.0", "::1"), ("10.0.0.1", "::1")):
+        assert not port.meet(one, other) and not port.meet(other, one)
+
+
+def test_a_stranger_is_in_the_way_of_those_alone_that_want_its_port(site: Site) -> None:
+    with socket.create_server(("127.0.0.2", site.port)):
+        for tag in ("alone", "unpublished", "udp", "chosen", "local"):
+            assert f"{tag} runs as tests_service" in site.inv("start", "--tag", tag).stdout
+        for tag in ("1.0", "published"):
+            said = site.inv("start", "--tag", tag, code=1).stderr
+            assert f"Port {site.port} is held by " in said and f"(process {os.getpid()})" in said
+    assert site.running() == {"tests_service": "tests/visdom:local"}
+
+
+def test_another_container_that_holds_the_port_is_named_and_nothing_is_touched(site: Site) -> None:
+    site.inv("start", "--tag", "unpublished")
+    running = site.docker("ps", "--all", "--no-trunc", "--format", "{{.ID}}")
+    site.docker("run", "-d", "--init", "--name", "training", "-p", f"{site.port}:80", "tiny:1", "sleep", "1000")
+    for tag in ("1.0", "local", "published"):
+        said = site.inv("start", "--tag", tag, code=1).stderr
+        assert f"Port {site.port} is published by the container training, which is not tests_service." in said
+    site.docker("rm", "--force", "training")
+    site.engine.container("notebook", "tiny:1", ["httpd", "-f", "-p", str(site.port)])
+    eventually(lambda: port.answers("127.0.0.1", site.port))
+    for tag in ("1.0", "local"):
+        said = site.inv("start", "--tag", tag, code=1).stderr
+        assert f"Port {site.port} is held by the container notebook, which is not tests_service." in said
+    site.docker("rm", "--force", "notebook")
+    assert site.docker("ps", "--all", "--no-trunc", "--format", "{{.ID}}") == running
+    assert "1.0 runs as tests_service; before: unpublished" in site.inv("start", "--tag", "1.0").stdout
+
+
+def test_the_silence_is_that_of_the_service_and_not_of_dockers_proxy(site: Site) -> None:
+    """The proxy takes connections as soon as the container is started, long before the service answers."""
+    site.inv("start", "--tag", "published")
+    answers: list[tuple[float, str]] = []
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.is_set():
+            answer = site.answer()
+            answers.append((time.monotonic(), answer))
+            time.sleep(0.01)
+
+    eventually(lambda: site.answer() == "published")
+    thread = threading.Thread(target=ask)
+    thread.start()
+    said = site.inv("start", "--tag", "late").stdout
+    eventually(lambda: answers[-1][1] == "late")
+    over.set()
+    thread.join()
+    last = max(moment for moment, answer in answers if answer == "published")
+    first = min(moment for moment, answer in answers if answer == "late")
+    found = re.search(rf"port {site.port} was silent for (\d+) ms", said)
+    assert found and int(found[1]) >= 2000 and abs(int(found[1]) - 1000 * (first - last)) < 500
+
+
+@pytest.fixture
+def network(site: Site) -> Iterator[None]:
+    """A user-defined network, `inv-tests`."""
+    site.docker("network", "create", "inv-tests")
+    yield
+    site.engine.remove_containers()
+    site.docker("network", "rm", "inv-tests")
+
+
+def test_a_version_has_the_services_name_in_its_network_from_its_start(site: Site, network: None) -> None:
+    site.inv("start", "--tag", "3.0")
+    site.docker("run", "-d", "--init", "--name", "client", "--network", "inv-tests", "tiny:1", "sleep", "1000")
+    site.set(settle=3)
+    asked = ["exec", "client", "wget", "-q", "-O", "-", f"http://tests_service:{site.port}/index.html"]
+    assert site.docker(*asked) == "3.0"
+    run = Run(site, "start", "--tag", "4.0").until("tests_service.next: healthy")
+    assert site.docker(*asked) == "4.0" and "tests_service.next" in site.docker("ps", "--format", "{{.Names}}")
+    run.end(0)
+    assert site.docker(*asked) == "4.0"
+
+
+def test_a_port_that_the_engine_itself_holds_for_the_running_version_is_free_to_the_next(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """Without docker's proxy, dockerd listens."""
+    with PrivateEngine("--userland-proxy=false") as engine:
+        site = Site(engine, engine.busybox(), tmp_path_factory.mktemp("proxy"))
+        site.set(settle=0.1, rehearse=False)
+        for tag in ("1.0", "2.0"):
+            make(site, tag, options=("--init", "--publish", f"{site.port}:{site.port}"))
+        site.inv("start", "--tag", "1.0")
+        assert "dockerd" in {one.name for one in port.listeners() if one.port == site.port}
+        assert "2.0 runs as tests_service; before: 1.0" in site.inv("start", "--tag", "2.0").stdout
+        site.inv("stop")
+        engine.docker("run", "-d", "--name", "other", "-p", f"{site.port}:80", "tiny:1", "sleep", "1000")
+        refused = f"Port {site.port} is published by the container other, which is not tests_service."
+        assert refused in site.inv("start", "--tag", "1.0", code=1).stderr
