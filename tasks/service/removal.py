@@ -1,6 +1,6 @@
 """Taking a service away with everything that it was made of."""
 
-from ..engine import commands
+from ..engine import commands, label
 from ..engine.engine import Engine
 from ..engine.names import same_repository
 from ..host.shell import ask
@@ -20,7 +20,12 @@ def remove_all(service: Service) -> bool:
         Exit: with code 1 for what cannot be removed.
     """
     engine, base = service.engine, service.settings.base
-    containers = service.own(engine.containers())
+    containers = engine.containers()
+    mine = {container.id for container in service.own(containers)}
+    left = (label.REHEARSAL, label.RECOVERY)  # of a switch that was cut off
+    containers = [
+        one for one in containers if one.id in mine or any(one.labels.get(kind) == service.name for kind in left)
+    ]
     for container in containers:
         service.do(commands.remove(container.id[:12], force=True), f"{container.name} cannot be removed.")
     images = [*made(engine, service.frame.image), *made(engine, base.image)]
