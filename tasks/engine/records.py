@@ -40,6 +40,18 @@ class Image(ImageRow, frozen=True):
     layers: tuple[str, ...] = ()
 
 
+class HealthCheck(Struct, frozen=True):
+    """A container's health check: its command as an argument list, and docker's times for it, in seconds.
+
+    `retries` failures in a row make a healthy container unhealthy.
+    """
+
+    command: tuple[str, ...]
+    timeout: float = 30.0
+    interval: float = 30.0
+    retries: int = 3
+
+
 class ContainerRow(Struct, frozen=True):
     """A container: `image` is the id of the image it was made from, `state` is docker's (running, exited, …).
 
@@ -67,7 +79,7 @@ class Container(ContainerRow, frozen=True, kw_only=True):
 
     `exit_code` and `error` are of its last end. `created` and `finished` are by the engine's clock, in seconds since
     1970; `finished` is 0 while it has never ended. `stop_timeout` are the seconds until `docker stop` kills it, None
-    where it does not say. `health_check` is a command as an argument list, () without a health check.
+    where it does not say.
     """
 
     exit_code: int
@@ -79,7 +91,7 @@ class Container(ContainerRow, frozen=True, kw_only=True):
     restart_retries: int
     auto_remove: bool
     stop_timeout: int | None
-    health_check: tuple[str, ...]
+    health_check: HealthCheck | None
 
     @property
     def restart_option(self) -> str:
@@ -180,17 +192,20 @@ def container(details: dict[str, Any]) -> Container:
     )
 
 
-def health_check(config: dict[str, Any]) -> tuple[str, ...]:
-    """The command of a container's health check, as an argument list; () if it has none.
+def health_check(config: dict[str, Any]) -> HealthCheck | None:
+    """A container's health check; None if it has none. What it leaves at 0 is docker's default.
 
-    Source: https://docs.docker.com/reference/api/engine/, HealthConfig.Test.
+    Source: https://docs.docker.com/reference/api/engine/, HealthConfig: times in nanoseconds.
     """
-    test = (config.get("Healthcheck") or {}).get("Test") or []
-    if test[:1] == ["CMD"]:
-        return tuple(test[1:])
-    if test[:1] == ["CMD-SHELL"]:
-        return (*(config.get("Shell") or ["/bin/sh", "-c"]), *test[1:])
-    return ()
+    found = config.get("Healthcheck") or {}
+    kind, *words = found.get("Test") or [""]
+    if kind not in ("CMD", "CMD-SHELL"):
+        return None
+    given = {name.lower(): found[name] / 1e9 for name in ("Timeout", "Interval") if found.get(name)}
+    if found.get("Retries"):
+        given["retries"] = found["Retries"]
+    shell = config.get("Shell") or ["/bin/sh", "-c"]
+    return HealthCheck((*(shell if kind == "CMD-SHELL" else ()), *words), **given)
 
 
 def moment(text: str) -> float:

@@ -9,7 +9,7 @@ from ..engine import label
 from ..engine.client import Unreachable
 from ..engine.records import Container, ContainerRow, ImageRow
 from ..host.text import printable
-from . import ticket
+from . import ticket, versions
 from .service import Service
 from .ticket import Ticket
 
@@ -85,15 +85,23 @@ def runs_already(service: Service, image: ImageRow) -> bool:
     containers = service.engine.containers()
     if service.temporary & {container.name for container in containers}:
         return False
-    return tell_if_current(situation_of(service, containers, image.id), image)
+    return tell_if_current(service, situation_of(service, containers, image.id), image)
 
 
-def tell_if_current(situation: Situation, image: ImageRow) -> bool:
-    """Whether there is nothing to do, and if so, says it."""
+def tell_if_current(service: Service, situation: Situation, image: ImageRow) -> bool:
+    """Whether there is nothing to do, and if so, says it.
+
+    Raises:
+        Exit: with code 1 when this image runs, and docker calls it unhealthy.
+    """
     found = [(container.image, container.state) for container in situation.running]
     if not image.id or found != [(image.id, "running")]:  # one that is paused, or restarts in a loop, serves nobody
         return False
-    print(f"{label.version_of(image.labels, image.id)} is already running as {situation.running[0].name}.")
+    running, version = situation.running[0], printable(label.version_of(image.labels, image.id))
+    if running.unhealthy:
+        way = service.next_command("start", "--tag", versions.tag_of(service.frame, image), "--force")
+        raise Exit(f"{version} runs as {running.name}, but is unhealthy. To replace the container, type: {way}", code=1)
+    print(f"{version} is already running as {running.name}.")
     return True
 
 

@@ -49,7 +49,7 @@ def perform(service: Service, order: Order) -> None:
         if not service.dry and locks.waited_for_other(service, give_up):
             continue  # its run may have been killed
         before = replaceable(service)
-        if not order.force and tell_if_current(before, order.image):
+        if not order.force and tell_if_current(service, before, order.image):
             return
         reach.refuse_stranger(service, order.ports, before.running)
         switch = take(service, order, before)
