@@ -153,7 +153,7 @@ def undo(switch: Switch, error: BaseException, last_seen: str, healthy: bool) ->
         candidate = service.engine.container(service.candidate)
         if candidate and ticket.read(candidate) != switch.ticket:
             raise Exit("Another run has taken over.", code=1)
-        print(f"{said} Going back.", flush=True)
+        print("Going back.", flush=True)  # why is said at the end
         now = recovery.conclude(service, switch.ticket) if healthy else recovery.go_back(service, switch.ticket)
     except Exit as second:
         why = said if isinstance(error, Unreachable) else f"{said} {second.message}"

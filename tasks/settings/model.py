@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SERIES = r"^[a-zA-Z0-9_][a-zA-Z0-9_.-]*$"
 OWN_SERIES = r"^([a-zA-Z0-9_][a-zA-Z0-9_.-]*)?$"
 FOLDER = r"^/[^:]+$"
+NETWORK = r"^(?!host$)[a-zA-Z0-9][a-zA-Z0-9_.-]*$"
 
 Repository = Annotated[str, Meta(pattern=REPOSITORY)]
 Reference = Annotated[str, Meta(pattern=REFERENCE)]
@@ -69,6 +70,7 @@ class Start(Struct, frozen=True, forbid_unknown_fields=True):
     settle: Seconds = 3
     keep: Annotated[int, Meta(ge=0)] = 5
     rehearse: bool = True
+    rehearsal_network: Annotated[str, Meta(pattern=NETWORK)] = "none"
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
