@@ -40,6 +40,18 @@ class Image(ImageRow, frozen=True):
     layers: tuple[str, ...] = ()
 
 
+class HealthCheck(Struct, frozen=True):
+    """A container's health check: its command as an argument list, and docker's times for it, in seconds.
+
+    `retries` failures in a row make a healthy container unhealthy.
+    """
+
+    command: tuple[str, ...]
+    timeout: float = 30.0
+    interval: float = 30.0
+    retries: int = 3
+
+
 class ContainerRow(Struct, frozen=True):
     """A container: `image` is the id of the image it was made from, `state` is docker's (running, exited, …).
 
@@ -67,7 +79,7 @@ class Container(ContainerRow, frozen=True, kw_only=True):
 
     `exit_code` and `error` are of its last end. `created` and `finished` are by the engine's clock, in seconds since
     1970; `finished` is 0 while it has never ended. `stop_timeout` are the seconds until `docker stop` kills it, None
-    where it does not say. `health_check` is a command as an argument list, () without a health check.
+    where it does not say.
     """
 
     exit_code: int
@@ -76,9 +88,16 @@ class Container(ContainerRow, frozen=True, kw_only=True):
     finished: float
     restarts: int
     restart_policy: str
+    restart_retries: int
     auto_remove: bool
     stop_timeout: int | None
-    health_check: tuple[str, ...]
+    health_check: HealthCheck | None
+
+    @property
+    def restart_option(self) -> str:
+        """Its restart policy as `docker run --restart` and `docker update --restart` take it; "no" without one."""
+        retries = f":{self.restart_retries}" if self.restart_retries else ""
+        return f"{self.restart_policy or 'no'}{retries}"
 
     @property
     def restarts_by_itself(self) -> bool:
@@ -126,10 +145,13 @@ def named(references: list[str] | None) -> tuple[str, ...]:
 
 def container_row(row: dict[str, Any]) -> ContainerRow:
     """A container from a row of `GET /containers/json`."""
+    names = row["Names"] or ["/"]
+    # Another container that was started with --link to it gives it a second name, /OTHER/ALIAS, which may come first.
+    name = next((name for name in names if name.count("/") == 1), names[0])
     ports = [port for port in row.get("Ports") or () if port["Type"] == "tcp" and port.get("PublicPort")]
     return ContainerRow(
         id=row["Id"],
-        name=(row["Names"] or ["/"])[0][1:],
+        name=name[1:],
         image=row["ImageID"],
         state=row["State"],
         labels=row["Labels"] or {},
@@ -142,7 +164,7 @@ def container_row(row: dict[str, Any]) -> ContainerRow:
 def container(details: dict[str, Any]) -> Container:
     """A container from `GET /containers/{name}/json`."""
     state, config, host = details["State"], details["Config"], details["HostConfig"]
-    finished = moment(state["FinishedAt"])
+    finished, restart = moment(state["FinishedAt"]), host.get("RestartPolicy") or {}
     return Container(
         id=details["Id"],
         name=details["Name"][1:],
@@ -154,7 +176,8 @@ def container(details: dict[str, Any]) -> Container:
         created=moment(details["Created"]),
         finished=max(finished, 0.0),  # the engine says the year 1 where there was none yet
         restarts=details.get("RestartCount") or 0,
-        restart_policy=(host.get("RestartPolicy") or {}).get("Name") or "",
+        restart_policy=restart.get("Name") or "",
+        restart_retries=restart.get("MaximumRetryCount") or 0,
         auto_remove=bool(host.get("AutoRemove")),
         stop_timeout=config.get("StopTimeout"),
         health_check=health_check(config),
@@ -169,17 +192,20 @@ def container(details: dict[str, Any]) -> Container:
     )
 
 
-def health_check(config: dict[str, Any]) -> tuple[str, ...]:
-    """The command of a container's health check, as an argument list; () if it has none.
+def health_check(config: dict[str, Any]) -> HealthCheck | None:
+    """A container's health check; None if it has none. What it leaves at 0 is docker's default.
 
-    Source: https://docs.docker.com/reference/api/engine/, HealthConfig.Test.
+    Source: https://docs.docker.com/reference/api/engine/, HealthConfig: times in nanoseconds.
     """
-    test = (config.get("Healthcheck") or {}).get("Test") or []
-    if test[:1] == ["CMD"]:
-        return tuple(test[1:])
-    if test[:1] == ["CMD-SHELL"]:
-        return (*(config.get("Shell") or ["/bin/sh", "-c"]), *test[1:])
-    return ()
+    found = config.get("Healthcheck") or {}
+    kind, *words = found.get("Test") or [""]
+    if kind not in ("CMD", "CMD-SHELL"):
+        return None
+    given = {name.lower(): found[name] / 1e9 for name in ("Timeout", "Interval") if found.get(name)}
+    if found.get("Retries"):
+        given["retries"] = found["Retries"]
+    shell = config.get("Shell") or ["/bin/sh", "-c"]
+    return HealthCheck((*(shell if kind == "CMD-SHELL" else ()), *words), **given)
 
 
 def moment(text: str) -> float:

@@ -1,7 +1,7 @@
 """Waiting until a container's service is healthy."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
@@ -11,15 +11,15 @@ from msgspec import Struct
 
 from ..engine.client import Unreachable
 from ..engine.engine import Engine
-from ..engine.records import Container
+from ..engine.records import Container, HealthCheck
 from ..host import progress
 from ..host.text import printable
 from .service import Service
 
 EVERY = 0.05  # seconds between two checks
+AT_MOST = 1.0  # seconds between two looks at a container that is settling, or whose check fails after a success
 AT_LEAST = 2.0  # seconds that a check is given even when little is left: the way to the engine may be long
 MOST = 4096  # bytes at the end of a check's output that are kept
-CHECK_TIMEOUT = 30.0  # seconds, docker's own default for one health check
 LOG_COLUMNS = 500
 LOG_LINES = 30
 
@@ -35,6 +35,14 @@ class Health(Struct, frozen=True):
     answered: float | None = None
 
 
+class Unhealthy(Exit):
+    """A version that did not become healthy, exit code 1; `log` are the last lines that it wrote."""
+
+    def __init__(self, sentence: str, log: Sequence[str]) -> None:
+        super().__init__(sentence, code=1)
+        self.log = log
+
+
 def require(service: Service, name: str, version: str) -> float | None:
     """Wait until a container is healthy; if it does not become so, show its last words. Under `--dry`, do nothing.
 
@@ -45,16 +53,17 @@ def require(service: Service, name: str, version: str) -> float | None:
         `Health.answered`.
 
     Raises:
-        Exit: with code 1 and the reason.
+        Unhealthy: with the reason.
     """
     if service.dry:
         return None
     with progress.waiting(name) as tell:
         found = wait(service, name, service.settings.start.settle, tell)
     if found.trouble:
-        for line in service.engine.log(name, LOG_LINES):
+        log = service.engine.log(name, LOG_LINES)
+        for line in log:
             print(f"{name} | {printable(line[:LOG_COLUMNS])}", flush=True)
-        raise Exit(f"{version} {printable(found.trouble)}.", code=1)
+        raise Unhealthy(f"{version} {printable(found.trouble)}.", log)
     return found.answered
 
 
@@ -62,7 +71,7 @@ def wait(service: Service, name: str, settle: float, report: Callable[[str, floa
     """Wait until a started container is healthy, for `start.timeout` seconds at most.
 
     Healthy means: its health check, run by us and not at its slow interval, succeeds, and after `settle` seconds still
-    does. Without a health check: it stays up for `settle` seconds.
+    does; in between it may fail as often as docker lets it. Without a health check: it stays up for `settle` seconds.
 
     Args:
         report: told what the container is doing and the seconds since the start, at every look.
@@ -71,26 +80,36 @@ def wait(service: Service, name: str, settle: float, report: Callable[[str, floa
     engine, timeout = service.engine, service.settings.start.timeout
     container = engine.container(name)
     restarts = container.restarts if container else 0  # the engine may have restarted it before this wait
-    answered = None
+    answered, failures = None, 0
     while True:
-        passed = time.monotonic() - begun
         container = engine.container(name)
         trouble = failed(container, restarts)
         if trouble or not container:
             return Health(trouble)
-        check = bool(container.health_check)
-        healthy, said = check_once(engine, container, timeout - passed) if check else (True, "")
-        if answered and not healthy:
-            return Health(f"turned unhealthy after {passed:.1f} s" + (f": {said}" if said else ""))
+        check = container.health_check
+        left = timeout if answered else timeout - (time.monotonic() - begun)
+        healthy, said = check_once(engine, container, check, left) if check else (True, "")
+        passed = time.monotonic() - begun
+        failures = 0 if healthy else failures + 1
         if healthy and check and not answered:
             answered = time.monotonic()
-        report("healthy" if healthy and check else "starting" if check else "up", passed)
-        passed = time.monotonic() - begun
+        report(state(check, answered, healthy, passed >= settle), passed)
         if healthy and passed >= settle:
             return Health(failed(engine.container(name), restarts), answered)
-        if passed >= timeout:
-            return Health(f"did not become healthy within {timeout:g} s" + (f": {said}" if said else ""))
-        time.sleep(min(EVERY if not healthy else max(EVERY, settle - passed), 1.0))
+        over = not healthy and passed >= timeout
+        if over or (check and answered and failures >= check.retries):
+            never = f"did not become healthy within {timeout:g} s"
+            became = f"turned unhealthy after {passed:.1f} s" if answered else never
+            return Health(became + (f": {said}" if said else ""))
+        pause = settle - passed if healthy else check.interval if check and answered else EVERY
+        time.sleep(min(max(EVERY, pause), AT_MOST))
+
+
+def state(check: HealthCheck | None, answered: float | None, healthy: bool, settled: bool) -> str:
+    """What a container is doing, in a word."""
+    if not check:
+        return "up" if settled else "settling"
+    return "healthy" if healthy else "failing" if answered else "starting"
 
 
 def failed(container: Container | None, restarts: int) -> str:
@@ -104,7 +123,12 @@ def failed(container: Container | None, restarts: int) -> str:
     return ""
 
 
-def check_once(engine: Engine, container: Container, left: float) -> tuple[bool, str]:
+def allowed(check: HealthCheck, left: float) -> float:
+    """How many seconds a health check may take: as long as it says itself, of the seconds that are left."""
+    return max(AT_LEAST, min(check.timeout, left))
+
+
+def check_once(engine: Engine, container: Container, check: HealthCheck, left: float) -> tuple[bool, str]:
     """Run a container's health check once.
 
     Args:
@@ -113,10 +137,10 @@ def check_once(engine: Engine, container: Container, left: float) -> tuple[bool,
     Returns:
         Whether it succeeded, and the last line of what it printed.
     """
-    seconds = max(AT_LEAST, min(CHECK_TIMEOUT, left))
+    seconds = allowed(check, left)
     answer: SimpleQueue[Any] = SimpleQueue()
     # The SDK waits for a check's output without end; so a thread does, and is left alone when that takes too long.
-    Thread(target=lambda: answer.put(outcome(engine, container)), daemon=True).start()
+    Thread(target=lambda: answer.put(outcome(engine, container.id, check)), daemon=True).start()
     try:
         found = answer.get(timeout=seconds)
     except Empty:
@@ -128,13 +152,13 @@ def check_once(engine: Engine, container: Container, left: float) -> tuple[bool,
     return code == 0, lines[-1]
 
 
-def outcome(engine: Engine, container: Container) -> tuple[int | None, bytes] | Unreachable:
+def outcome(engine: Engine, container: str, health: HealthCheck) -> tuple[int | None, bytes] | Unreachable:
     """The exit code and the output of a container's health check, or why they cannot be known."""
     from docker.errors import APIError
 
     def check(client: Any) -> tuple[int | None, bytes]:
         try:
-            exec_id = client.exec_create(container.id, list(container.health_check))["Id"]
+            exec_id = client.exec_create(container, list(health.command))["Id"]
             output = b""
             for part in client.exec_start(exec_id, stream=True):
                 output = (output + part)[-MOST:]
