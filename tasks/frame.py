@@ -32,6 +32,8 @@ def frame(
     plans = [plan(build, version) for version in wanted(build, flags)]  # what must not be built is refused first
     if any(one.needs_base for one in plans):
         base.base(c)
+    else:
+        base.tell_unfinished_switches(build)
     for one in plans:
         with one_at_a_time(build, one.version.frame.image):
             bring_version(build, one, force)
