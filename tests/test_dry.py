@@ -25,6 +25,9 @@ BUILT = "tests/visdom:0.2.1 httpd -f -p <port> -h /srv"
 MADE = """tests/visdom:{} sh -c 'echo "$VERSION" > /tmp/index.html; exec httpd -f -p <port> -h /tmp'"""
 
 
+ALONE = "--network=none --sysctl=net.ipv6.conf.all.disable_ipv6=0 --sysctl=net.ipv6.conf.lo.disable_ipv6=0"
+
+
 def create(version: str) -> str:
     """The command that makes the candidate; the version is the image and its command."""
     return f"docker create --pull=never --name=tests_service.next {LABELS} --network=host --init {version}"
@@ -33,7 +36,7 @@ def create(version: str) -> str:
 def rehearse(version: str) -> list[str]:
     labels = "--label com.colorai.stack.rehearsal=tests_service --label 'com.colorai.stack.switch=<ticket>'"
     return [
-        f"docker create --pull=never --name=tests_service.rehearsal {labels} --network=none --init {version}",
+        f"docker create --pull=never --name=tests_service.rehearsal {labels} {ALONE} --init {version}",
         "docker start tests_service.rehearsal",
         "docker rm --force --volumes tests_service.rehearsal",
     ]

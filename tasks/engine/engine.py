@@ -1,5 +1,8 @@
 """What the Docker Engine holds: images, containers, events. Only read: nothing is changed here."""
 
+import errno
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import structs
@@ -70,6 +73,21 @@ class Engine(Client):
 
         output = self.through_sdk(logs)
         return list(output.decode(errors="replace").splitlines())
+
+    @cached_property
+    def shares_files(self) -> bool:
+        """Whether the engine's files are this machine's, so that a volume's source can be looked at.
+
+        A Unix socket may be mounted into a container, or lead to a virtual machine. So the engine's own folder is
+        looked for; a user who may not look into it is on its machine.
+        """
+        if not self.endpoint.local:
+            return False
+        try:
+            Path(self.get("info")["DockerRootDir"], "containers").stat()
+        except OSError as error:
+            return error.errno == errno.EACCES
+        return True
 
     def now(self) -> float:
         """The engine's own clock, in seconds since 1970."""

@@ -16,6 +16,7 @@ from .service import Service
 
 if TYPE_CHECKING:
     from ..recommended.command import Recommended
+    from ..recommended.limits import Allowed
 
 
 NAME_HELP = "Which frame, a key under stack.frames; needed only when there are several."
@@ -96,16 +97,24 @@ def checked_command(service: Service, image: ImageRow, wishes: Wishes) -> "Recom
 
     reference = f"{service.frame.image}:{versions.tag_of(service.frame, image)}"
     text = command_text(service, image, wishes.from_settings)
-    start, data, local = service.settings.start, service.settings.data, service.engine.endpoint.local
+    allowed = allowance(service)
     if not wishes.trust:
-        command = check(text, reference, start.allow, data, local)
+        command = check(text, reference, allowed)
     else:
         command = parse(text, reference)
-        if found := unusual(command, start.allow, data, local):
+        if found := unusual(command, allowed):
             agree(text, found, wishes.yes)
     if command.name != service.name:
         print(f"Its label calls the service {printable(command.name)}; here it is {service.name}.")
     return command
+
+
+def allowance(service: Service) -> "Allowed":
+    """What the settings allow a recommended command to ask for."""
+    from ..recommended.limits import Allowed
+
+    start, local = service.settings.start, service.engine.shares_files
+    return Allowed(start.allow, (service.settings.data, *start.volumes), start.env_files, local)
 
 
 def command_text(service: Service, image: ImageRow, from_settings: bool) -> str:

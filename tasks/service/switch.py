@@ -188,7 +188,7 @@ def undo(switch: Switch, error: BaseException, last_seen: str, healthy: bool) ->
     lock, said = switch.lock, shell.reason(error)
     try:
         lock = still_held(lock)
-        print(f"{said} Going back.", flush=True)
+        print("Going back.", flush=True)  # why is said at the end
         now = recovery.conclude(lock) if healthy else recovery.go_back(lock)
     except Lost as lost:
         rehearsal.take_away(switch.service, lock.ticket)
