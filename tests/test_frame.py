@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 from invoke import Config, Context
-from sites import DOCKERFILE, Site
+from sites import DOCKERFILE, ROOT, Site
 
 from tasks.building import build as building
-from tasks.building.dockerfile import declared
+from tasks.building.dockerfile import declared, written
 from tasks.engine.commands import Recipe
-from tasks.settings.load import load
+from tasks.engine.endpoint import Endpoint
+from tasks.engine.engine import Engine
+from tasks.settings.load import load, load_file
 
 LOCKS = {"tests=base.lock", "tests=visdom.lock"}
 HOSTILE = "feature/it's-\"$(touch${IFS}pwned)`;&|é"  # git takes it for the name of a branch or a tag
@@ -374,6 +376,27 @@ def test_declared_arguments_are_found_in_every_form(tmp_path: Path) -> None:
         "D",
         "E",
     }
+
+
+def test_what_a_killed_build_left_beside_a_dockerfile_leaves_nothing_out(tmp_path: Path) -> None:
+    left_over = tmp_path / "ours.dockerignore"
+    left_over.write_text("*\n")
+    with written(tmp_path / "ours", b"FROM x\n", tmp_path / "original"):
+        assert (tmp_path / "ours").read_bytes() == b"FROM x\n" and not left_over.exists()
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_newer_client_is_told_to_attach_no_attestation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    client = tmp_path / "docker"
+    client.write_text('#!/bin/sh\necho "$1 at $DOCKER_HOST, no attestations: $BUILDX_NO_DEFAULT_ATTESTATIONS"\n')
+    client.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    c = Context(Config(overrides={"run": {"in_stream": False}}))
+    nowhere = Engine(Endpoint("unix:///nowhere"))
+    building.Build(c, nowhere, load_file(c, ROOT / "invoke.yaml")).do(["docker", "build", "."], "")
+    assert "build at unix:///nowhere, no attestations: 1\n" in capfd.readouterr().out
 
 
 def test_several_frames_need_a_name(site: Site) -> None:

@@ -6,9 +6,17 @@ from pathlib import Path
 
 import pytest
 from building.checkouts import Asked, Repository, exported, refusal
-from invoke import Context
+from invoke import Context, Exit
+from msgspec.structs import replace
 
+from tasks.building import build
+from tasks.building.context import build_context
 from tasks.building.release import Release, replaced
+from tasks.building.version import Version
+from tasks.engine.endpoint import Endpoint
+from tasks.engine.engine import Engine
+from tasks.settings.load import load_file
+from tasks.settings.model import ROOT
 
 
 def test_every_field_is_what_git_says(source: Repository, asked: Asked) -> None:
@@ -102,7 +110,7 @@ def test_a_merge_with_conflicts_is_refused(source: Repository, asked: Asked) -> 
     source.git("checkout", "--quiet", "main")
     source.commit({"a.txt": "ours\n"})
     source.git("merge", "side", check=False)
-    assert "conflicts" in refusal(asked, source.top)
+    assert refusal(asked, source.top).startswith(f"{source.top} has conflicts that nobody resolved. See: git -C ")
     source.write({"a.txt": "resolved\n"})
     source.git("add", "a.txt")
     assert asked(source.top).dirty
@@ -182,3 +190,23 @@ def test_git_replace_and_grafts_are_not_followed(source: Repository, c: Context,
     source.git("reset", "--quiet", "--hard")
     assert asked(source.top).dirty, "the files are those of another commit"
     assert replaced(c, source.top) == [head]
+
+
+@pytest.mark.parametrize("dirty", [False, True])
+def test_a_source_that_changes_while_it_is_read_is_not_built(
+    source: Repository, c: Context, asked: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dirty: bool
+) -> None:
+    monkeypatch.setattr(build, "BUILDS", tmp_path)
+    source.commit()
+    if dirty:
+        source.write({"a.txt": "two\n"})
+    release, chosen = asked(source.top), load_file(c, ROOT / "invoke.yaml")
+    version = Version("visdom", chosen.frames["visdom"], source.top, release, release.tag)
+    one = build.Build(c, Engine(Endpoint("unix:///nowhere")), chosen)
+    with build_context(one, version) as folder:
+        assert (folder / "a.txt").read_text() == ("two\n" if dirty else "one\n")
+    source.write({"a.txt": "three\n"})
+    changed = version if dirty else replace(version, release=replace(release, tree=asked(source.top).tree))
+    with pytest.raises(Exit, match="changed while it was read"), build_context(one, changed):
+        pass
+    assert not folder.exists()

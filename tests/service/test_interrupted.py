@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from engines import PrivateEngine
 from sites import Site
-from switches import Run, eventually, leftovers, old, only
+from switches import Run, eventually, held, leave, leftovers, old, only
 from terminals import Terminal
 from versions import SERVE, make
 
@@ -195,6 +195,41 @@ def test_the_image_removed_by_hand(service: Site) -> None:
     only(service, "1.0")
 
 
+# Other runs, and builds
+
+
+def test_a_tag_that_is_built_anew_between_the_choice_and_the_candidate_is_not_started(
+    service: Site, tmp_path: Path
+) -> None:
+    make(service, "moving")
+    moved = client(tmp_path, 1, "before", "docker tag tests/visdom:mute tests/visdom:moving")
+    said = Run(service, "start", "--tag", "moving", **moved).end(1)
+    service.docker("image", "rm", "tests/visdom:moving")
+    assert "tests/visdom:moving was built anew in this moment. Nothing was changed; type the same again." in said
+    only(service, "1.0")
+
+
+def test_a_cut_off_switch_that_is_another_ones_by_the_time_of_its_recovery_is_left_alone(
+    service: Site, tmp_path: Path
+) -> None:
+    leave(service, "slow", [held(service)])
+    service.docker("rename", "tests_service.next", "theirs")
+    leave(service, "mute", [held(service)], limit=0)
+    do = "docker rm tests_service.next; docker rename theirs tests_service.next"
+    said = Run(service, "start", "--tag", "2.0", **client(tmp_path, 1, "before", do)).end(1)
+    assert "A switch to mute by ann@elsewhere was cut off" in said and "Lock lost" not in said
+    assert "ann@elsewhere is switching to slow since" in said and "Nothing was changed." in said
+    assert leftovers(service) == ["tests_service.next"] and service.answer() == "1.0"
+
+
+@pytest.mark.parametrize("do", ["docker rename theirs tests_service.next", "docker start theirs"])
+def test_a_stop_says_that_somebody_else_starts_a_version_meanwhile(service: Site, tmp_path: Path, do: str) -> None:
+    leave(service, "2.0", [], ["--label", "com.colorai.stack.service=tests_service"])
+    service.docker("rename", "tests_service.next", "theirs")
+    said = Run(service, "stop", **client(tmp_path, 1, "after", do)).end(1)
+    assert "tests_service was stopped, but somebody else starts a version in this moment." in said
+
+
 # Commands that fail
 
 
@@ -232,3 +267,9 @@ def test_after_the_switch_no_reboot_starts_the_old_version(site: Site, tmp_path:
     assert policy == "no"
     assert "2.0 is already running" in site.inv("start", "--tag", "2.0").stdout
     only(site, "2.0")
+
+
+def test_a_stopped_version_that_a_reboot_will_start_is_a_warning(site: Site, tmp_path: Path) -> None:
+    old(site, "1.0", RestartPolicy={"Name": "always"})
+    said = Run(site, "stop", **client(tmp_path, 2, "before", "exit 1")).end(0)
+    assert "Warning: A reboot will start tests_service too." in said and "tests_service is stopped." in said

@@ -10,13 +10,17 @@ from typing import Any
 
 import pytest
 from engines import PrivateEngine
+from invoke import Config, Context
+from msgspec.structs import replace
 from sites import Site
-from switches import Run, eventually, held, leave, leftovers, old, only
+from switches import LABEL, Run, eventually, held, leave, leftovers, old, only
 from versions import SERVE, make
 
 from tasks.service import ticket
-from tasks.service.service import order_of_running
+from tasks.service.holding import Lock, Lost
+from tasks.service.service import Service, order_of_running
 from tasks.service.ticket import Held, Ticket
+from tasks.settings.load import load_file
 
 STUBBORN = f"trap '' TERM; {SERVE.replace('exec ', '')} & while :; do sleep 0.1; done"
 ALWAYS = {"RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 3}}
@@ -74,6 +78,41 @@ def test_a_lock_that_somebody_else_has_is_left_to_them(site: Site) -> None:
     said = run.end(1)
     assert "Lock lost: ann@elsewhere is switching to 3.0 since" in said and "Nothing more was touched." in said
     assert since(site) == before and leftovers(site) == ["tests_service.next"]
+
+
+def test_a_lock_is_its_candidate_and_its_recovery_lock_and_no_others(site: Site) -> None:
+    c = Context(Config(overrides={"run": {"in_stream": False}}))
+    chosen = load_file(c, site.file)
+    service = Service(c, site.engine.api, chosen, chosen.frames["visdom"])
+
+    def recovering(by: Ticket) -> None:
+        label = f"{LABEL}={by.text()}"
+        site.docker("create", "--name", "tests_service.recovery", "--label", label, "tests/visdom:1.0", "true")
+
+    def lost(lock: Lock) -> Lost:
+        with pytest.raises(Lost) as caught:
+            lock.do(["docker", "rename", lock.target, "touched"], "")
+        return caught.value
+
+    leave(site, "2.0", [])
+    found = service.engine.container("tests_service.next")
+    theirs = ticket.read(found)
+    assert found and theirs
+    mine = ticket.write("recovery", (), 60)
+    lock = Lock(service, theirs, found.id, mine)
+    assert not lost(lock).taken
+    recovering(mine)
+    assert lock.check() == found
+    site.docker("rm", "tests_service.recovery")
+    recovering(replace(mine, pid=1, by="bob@elsewhere"))
+    assert lost(lock).taken and "bob@elsewhere" in str(lost(lock).message)
+    site.docker("rm", "tests_service.recovery")
+    assert lost(replace(lock, recovery=None, id="0" * 64)).taken is False
+    opened = replace(lock, recovery=None, open=True)
+    assert not lost(opened).taken
+    assert leftovers(site) == ["tests_service.next"]
+    site.docker("rm", "tests_service.next")
+    assert opened.check() is None
 
 
 def test_a_run_that_sleeps_is_ended_by_a_person_and_wakes_up_too_late(site: Site) -> None:
