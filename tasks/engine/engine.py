@@ -93,18 +93,24 @@ class Engine(Client):
         """The engine's own clock, in seconds since 1970."""
         return records.moment(self.get("info")["SystemTime"])
 
-    def told_to_stop(self, container: str, since: float) -> bool:
+    def told_to_stop(self, container: str, candidate: str, since: float) -> bool | None:
         """Whether the last thing the engine did to a container was to send it a signal, as `docker stop` does first.
 
+        None when the engine does not remember: it keeps few events, and none of before it was started.
+
         Args:
+            candidate: a container that was created before the first event that counts; its making must be among them.
             since: by the engine's clock; what was before does not count.
         """
-        kinds = {"container": container, "type": "container", "event": ["kill", "start", "die"]}
+        kinds = {"container": [container, candidate], "type": "container", "event": ["create", "kill", "start", "die"]}
         until = self.now()
         found = self.through_sdk(
             lambda client: list(client.events(f"{since:.6f}", f"{until:.6f}", filters=kinds, decode=True))
         )
-        return bool(found) and found[-1]["Action"] == "kill"
+        if not any(event["Action"] == "create" and event["Actor"]["ID"] == candidate for event in found):
+            return None
+        acts = [event["Action"] for event in found if event["Actor"]["ID"] == container]
+        return acts[-1:] == ["kill"]
 
 
 def current_engine() -> Engine:

@@ -1,7 +1,7 @@
 """Waiting until a container's service is healthy."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
@@ -35,6 +35,14 @@ class Health(Struct, frozen=True):
     answered: float | None = None
 
 
+class Unhealthy(Exit):
+    """A version that did not become healthy, exit code 1; `log` are the last lines that it wrote."""
+
+    def __init__(self, sentence: str, log: Sequence[str]) -> None:
+        super().__init__(sentence, code=1)
+        self.log = log
+
+
 def require(service: Service, name: str, version: str) -> float | None:
     """Wait until a container is healthy; if it does not become so, show its last words. Under `--dry`, do nothing.
 
@@ -45,16 +53,17 @@ def require(service: Service, name: str, version: str) -> float | None:
         `Health.answered`.
 
     Raises:
-        Exit: with code 1 and the reason.
+        Unhealthy: with the reason.
     """
     if service.dry:
         return None
     with progress.waiting(name) as tell:
         found = wait(service, name, service.settings.start.settle, tell)
     if found.trouble:
-        for line in service.engine.log(name, LOG_LINES):
+        log = service.engine.log(name, LOG_LINES)
+        for line in log:
             print(f"{name} | {printable(line[:LOG_COLUMNS])}", flush=True)
-        raise Exit(f"{version} {printable(found.trouble)}.", code=1)
+        raise Unhealthy(f"{version} {printable(found.trouble)}.", log)
     return found.answered
 
 

@@ -15,6 +15,7 @@ SERIES = r"^[a-zA-Z0-9_][a-zA-Z0-9_.-]*$"
 OWN_SERIES = r"^([a-zA-Z0-9_][a-zA-Z0-9_.-]*)?$"
 FOLDER = r"^/[^:]+$"
 FILE = r"^/.+$"
+NETWORK = r"^(?!host$)[a-zA-Z0-9][a-zA-Z0-9_.-]*$"
 
 Repository = Annotated[str, Meta(pattern=REPOSITORY)]
 Reference = Annotated[str, Meta(pattern=REFERENCE)]
@@ -74,6 +75,7 @@ class Start(Struct, frozen=True, forbid_unknown_fields=True):
     rehearse: bool = True
     volumes: tuple[Folder, ...] = ()
     env_files: tuple[File, ...] = ()
+    rehearsal_network: Annotated[str, Meta(pattern=NETWORK)] = "none"
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):

@@ -86,6 +86,10 @@ WRONG = {
     "start.settle": (float("inf"), "expected at most a day, 86400 seconds, found inf."),
     "start.keep": (-1, "expected 0 or a greater whole number, found -1."),
     "start.rehearse": ("maybe", 'expected true or false, found "maybe".'),
+    "start.rehearsal_network": (
+        "host",
+        'expected none, or the name of a docker network other than host, found "host".',
+    ),
 }
 INSIDE = {"start.env_files": "[0]", f"{V}.command": "[1]", f"{V}.build_args": ".A"}  # which part of the value is wrong
 
@@ -132,7 +136,7 @@ def test_a_name_that_docker_would_not_take_is_refused(image: str, tmp_path: Path
         ("serie", "Did you mean series?"),
         ("base.dockerfil", "Did you mean dockerfile?"),
         (f"{V}.run_option", "Did you mean run_options?"),
-        ("start.zzz", "There are: allow, timeout, settle, keep, rehearse, volumes, env_files."),
+        ("start.zzz", "There are: allow, timeout, settle, keep, rehearse, volumes, env_files, rehearsal_network."),
     ],
 )
 def test_an_unknown_key_is_named_with_the_nearest_one(key: str, hint: str, tmp_path: Path) -> None:
