@@ -86,7 +86,10 @@ def address(host: str, source: str) -> str:
 
 def config_folder() -> Path:
     """Where the docker CLI keeps its settings."""
-    return Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+    try:
+        return Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+    except RuntimeError:  # no HOME, and a user id without a name: as the CLI has it
+        return Path(".docker")
 
 
 def context_files(name: str) -> tuple[Path, Path]:

@@ -7,6 +7,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from engines import PrivateEngine
@@ -14,7 +15,7 @@ from projects import inv
 from sites import free_port
 
 from tasks.engine import sdk
-from tasks.engine.endpoint import address
+from tasks.engine.endpoint import address, resolve
 
 CERTIFICATE = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=engine"]
 EXTENSIONS = ["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "keyUsage=digitalSignature,keyCertSign"]
@@ -74,7 +75,7 @@ def plain(private_engine: PrivateEngine) -> Iterator[str]:
 
 def both(host: str, reached: bool, **environment: str) -> None:
     """Ask an engine with the CLI and with `inv`: both reach it, or neither."""
-    told = {**dict.fromkeys(OWN, ""), "DOCKER_HOST": host, **environment}
+    told: dict[str, Any] = {**dict.fromkeys(OWN, ""), "DOCKER_HOST": host, **environment}
     cli = subprocess.run(
         ["docker", "info", "-f", "{{.ID}}"], env={**os.environ, **told}, capture_output=True, text=True
     )
@@ -98,6 +99,13 @@ def test_an_engine_with_tls_is_reached_as_the_cli_reaches_it(with_tls: str, cert
     both(with_tls, True, DOCKER_TLS_VERIFY="1", DOCKER_CONFIG=folder, REQUESTS_CA_BUNDLE=BUNDLE, CURL_CA_BUNDLE=BUNDLE)
     both(with_tls, False, DOCKER_CERT_PATH=folder)
     both(with_tls, False, DOCKER_TLS_VERIFY="1", DOCKER_CERT_PATH=str(tmp_path))
+
+
+def test_without_a_home_folder_and_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOME", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 424242)
+    assert resolve().host == "unix:///var/run/docker.sock"
 
 
 FAR = "tcp://engine.example.com:2375"
