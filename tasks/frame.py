@@ -13,7 +13,7 @@ from .settings.this_run import remember_built
 @task(
     help={
         "name": "Which frame, a key under stack.frames; needed only when there are several.",
-        "all": "Every frame.",
+        "all": "Build every frame of the settings.",
         "force": "Build even if this content is built already, or the tag names another commit.",
         "dirty": "Build uncommitted changes too, under a tag that says so (0.2.7-dirty-…).",
         "suffix": "Add -SUFFIX to the tag, for a branch whose number of commits another branch has too.",

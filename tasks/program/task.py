@@ -19,4 +19,5 @@ class StackTask(invoke.Task[Any]):
             return super().__call__(*args, **kwargs)
 
 
-task = functools.partial(invoke.task, klass=StackTask)
+# Without short flags: Invoke makes them of first letters, so that -t would be --tag here and --trust there.
+task = functools.partial(invoke.task, klass=StackTask, auto_shortflags=False)
