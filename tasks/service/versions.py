@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from ..engine import label
 from ..engine.engine import Engine
@@ -11,6 +11,8 @@ from ..engine.records import ContainerRow, Image, ImageRow
 from ..host.text import age, printable
 from ..settings.model import Frame
 
+STAMP = (label.VERSION, label.REVISION, label.CREATED, label.SHORT_COMMIT, label.BUILD_DATE, label.COMMAND)
+
 
 def is_version(engine: Engine, frame: Frame, image: str) -> bool:
     """Whether an image with the frame's name label is one of its versions; `image` is an id.
@@ -18,9 +20,13 @@ def is_version(engine: Engine, frame: Frame, image: str) -> bool:
     One that was removed by force, so that only its containers are left, is believed.
     """
     found = engine.image(image)
-    if found and found.tags:
-        return any(belongs(tag, frame) for tag in found.tags)
-    return found is None or not is_child(engine, found, [row.id for row in engine.stamped(frame.image)])
+    if found is None or found.tags:
+        return found is None or any(belongs(tag, frame) for tag in found.tags)
+    # A child inherits what its parent says of itself, so few can be its parent, however many versions there are.
+    stamp = {key: found.labels.get(key) for key in STAMP}
+    rows = engine.stamped(frame.image)
+    parents = [row.id for row in rows if {key: row.labels.get(key) for key in STAMP} == stamp]
+    return not is_child(engine, found, parents)
 
 
 def belongs(reference: str, frame: Frame) -> bool:
@@ -52,6 +58,17 @@ def by_own_name(engine: Engine, frame: Frame, image: ImageRow) -> ImageRow:
     return named if named and named.id == image.id else image
 
 
+def each_once(images: Sequence[ImageRow]) -> list[ImageRow]:
+    """One row for each image, under the tag that it was built under if it has that, and rather not under `latest`."""
+    found: dict[str, ImageRow] = {}
+    for image in images:
+        known = found.setdefault(image.id, image)
+        own = label.version_of(image.labels, image.id)
+        if known.tag != own and (image.tag == own or known.tag == "latest"):
+            found[image.id] = image
+    return [image for image in images if found[image.id] is image]
+
+
 def kept_name(service: str, container: ContainerRow, taken: Collection[str]) -> str:
     """A free name for a container of an earlier version: `<service>.<tag>`, or with a number behind it."""
     name = f"{service}.{re.sub('[^a-zA-Z0-9_.-]', '-', label.version_of(container.labels, container.image))}"
@@ -67,7 +84,7 @@ def lines(images: Iterable[ImageRow], ids_running: set[str]) -> dict[str, str]:
             image.tag,
             label.commit_of(image.labels)[:7] or "?",
             label.branch_of(image.labels) or "?",
-            f"{age(now - image.created)} old",
+            f"{age(now - image.created)} old" if image.created else "?",
             f"{image.size / 1e6:.0f} MB",
             "running" if image.id in ids_running else "",
         )
