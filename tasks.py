@@ -8,6 +8,7 @@ from invoke import Collection
 
 from tasks import base, demo, fetch_vendor, frame, labels, machine, start, testing
 from tasks.host.shell import Runner
+from tasks.program.merging import merge_alike
 
 ns = Collection(
     fetch_vendor.fetch_vendor,
@@ -23,3 +24,4 @@ ns = Collection(
     testing.bench,
 )
 ns.configure({"runners": {"local": Runner}})
+merge_alike()

@@ -3,12 +3,14 @@
 from invoke import Context
 
 from . import fetch_vendor
-from .building.below import bring_parent
+from .building.below import bring_others, bring_parent
 from .building.build import Build, build_image, one_at_a_time
 from .building.dockerfile import declared, dockerfile
 from .building.former_bases import remove_former_bases
+from .building.ingredients import base_context, ingredients, release_for_base
 from .building.inputs import base_inputs, reason_for_base
-from .building.stamp import base_labels
+from .building.instructions import standing
+from .building.stamp import base_args, base_labels
 from .building.this_run import done, remember_base_pending, remember_done
 from .engine.commands import Recipe
 from .program.task import task
@@ -48,19 +50,23 @@ def bring_base(build: Build, force: bool) -> None:
     settings, chosen = build.settings, build.settings.base
     reference = f"{chosen.image}:latest"
     file = dockerfile(settings.path(chosen.dockerfile), "stack.base.dockerfile")
-    pins = describe(read_pins(ROOT / "vendor/vendor.yaml"))
-    parent = bring_parent(build)
-    inputs = base_inputs(settings, file, pins, parent.id)
+    release = release_for_base(build, file)
+    held = ingredients(build, file, describe(read_pins(ROOT / "vendor/vendor.yaml")), release)
+    args = {**declared(file, base_args(settings, release)), **chosen.build_args}
+    named = standing(file, args, chosen.build_options)
+    parent = bring_parent(build, file, named)
+    parents = {parent.reference: parent.id, **bring_others(build, file, named, parent.reference)}
+    inputs = base_inputs(settings, file, held, parents, args)
     former = build.engine.image(reference)
     reason = reason_for_base(former, inputs, force)
     if not reason:
         print(f"{reference} is up to date.")
         return
     print(f"Building {reference}: {reason}.", flush=True)
-    args = declared(file, {"PARENT": chosen.parent})
-    labels = base_labels(settings, parent, pins, inputs)
+    labels = base_labels(settings, parent, held.libraries, inputs)
     options = (*chosen.build_options, *(["--no-cache"] if force else []))
-    build_image(build, Recipe(reference, file, ROOT, args, labels, options))
+    with base_context(build, file, release) as folder:
+        build_image(build, Recipe(reference, file, folder, args, labels, options))
     if build.dry:
         remember_base_pending(build.c)
     remove_former_bases(build, former)

@@ -4,25 +4,18 @@ from invoke import Context
 
 from .program.task import task
 from .service import data_folders, pick, situation, stopping, switch
-from .service.order import Wishes, order_for
+from .service.order import NAME_HELP, SWITCH_HELP, TAKE_OVER_HELP, Wishes, order_for, returning
 from .service.recovery import recover
 from .service.service import Service
 from .settings.this_run import built
 
-NAME_HELP = "Which frame, a key under stack.frames; needed only when there are several."
-SWITCH_HELP = {
-    "name": NAME_HELP,
-    "wait": "Seconds to wait for somebody else's switch to end.",
-    "rehearsal": "Try the version beside the old one first; --no-rehearsal if it cannot run twice at a time.",
-    "from-settings": "Run it as today's settings say, not as its label does.",
-    "trust": "Show a recommended command that goes beyond start.allow, and ask whether to run it.",
-    "yes": "With --trust: do not ask.",
-}
 START_HELP = {
     "tag": "The version to start; without it, the one just built, the only one, or a question.",
     "latest": "The newest version, without a question.",
     "force": "Replace the container even if this very version runs.",
+    "rehearsal": "Try the version beside the old one first; --no-rehearsal if it cannot run twice at a time.",
 }
+AGAIN = "Try the version beside the old one first, although it was healthy here before."
 
 
 @task(help={**SWITCH_HELP, **START_HELP})
@@ -37,6 +30,7 @@ def start(
     from_settings: bool = False,
     trust: bool = False,
     yes: bool = False,
+    take_over: bool = False,
 ) -> None:
     """Pick a version and switch to it.
 
@@ -45,7 +39,7 @@ def start(
     """
     made = None if tag or latest else built(c, name)
     service = Service.of(c, made.name if made else name)
-    recover(service)
+    recover(service, take_over)
     image = pick.just_built(service, made.tag) if made else pick.pick(service, tag, latest)
     if not force and situation.runs_already(service, image):
         return
@@ -54,27 +48,28 @@ def start(
     switch.perform(service, order)
 
 
-@task(help=SWITCH_HELP)
+@task(help={**SWITCH_HELP, "rehearsal": AGAIN})
 def rollback(
     c: Context,
     name: str = "",
     wait: int = 0,
-    rehearsal: bool = True,
+    rehearsal: bool = False,
     from_settings: bool = False,
     trust: bool = False,
     yes: bool = False,
+    take_over: bool = False,
 ) -> None:
-    """Switch to the version that ran before."""
+    """Switch to the version that ran before, as it ran."""
     service = Service.of(c, name)
-    recover(service)
-    order = order_for(service, pick.previous(service), Wishes(wait, rehearsal, trust, yes, from_settings=from_settings))
+    recover(service, take_over)
+    order = returning(service, Wishes(wait, rehearsal, trust, yes, from_settings=from_settings))
     data_folders.prepare(service, order.command)
     switch.perform(service, order)
 
 
-@task(help={"name": NAME_HELP})
-def stop(c: Context, name: str = "") -> None:
+@task(help={"name": NAME_HELP, "take-over": TAKE_OVER_HELP})
+def stop(c: Context, name: str = "", take_over: bool = False) -> None:
     """Stop the service, so that a reboot does not bring it back."""
     service = Service.of(c, name)
-    recover(service)
+    recover(service, take_over)
     stopping.stop(service)

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from engines import PrivateEngine
@@ -86,8 +86,8 @@ def held(site: Site, name: str = "tests_service", running: bool = True) -> dict[
     return {"id": site.docker("inspect", "--format", "{{.Id}}", name)[:12], "name": name, "running": running}
 
 
-def leave(site: Site, version: str, held: list[dict[str, Any]], **ticket: Any) -> None:
-    """Create a candidate as a run on another host would have left it."""
+def leave(site: Site, version: str, held: list[dict[str, Any]], options: Sequence[str] = (), **ticket: Any) -> None:
+    """Create a candidate as a run on another host would have left it. `options`: more of `docker create`."""
     text = {
         "by": "ann@elsewhere",
         "tag": version,
@@ -109,6 +109,7 @@ def leave(site: Site, version: str, held: list[dict[str, Any]], **ticket: Any) -
         "--network",
         "host",
         "--init",
+        *options,
         f"tests/visdom:{version}",
         "sh",
         "-c",

@@ -34,7 +34,7 @@ def create(version: str) -> str:
 
 
 def rehearse(version: str) -> list[str]:
-    labels = "--label com.colorai.stack.rehearsal=tests_service"
+    labels = "--label com.colorai.stack.rehearsal=tests_service --label 'com.colorai.stack.switch=<ticket>'"
     return [
         f"docker create --pull=never --name=tests_service.rehearsal {labels} {ALONE} --init {version}",
         "docker start tests_service.rehearsal",
@@ -44,9 +44,9 @@ def rehearse(version: str) -> list[str]:
 
 def switch(former: str) -> list[str]:
     return [
-        "docker stop tests_service",
+        "docker stop <id>",
         "docker start tests_service.next",
-        f"docker rename tests_service tests_service.{former}",
+        f"docker rename <id> tests_service.{former}",
         "docker rename tests_service.next tests_service",
     ]
 
@@ -60,8 +60,10 @@ def printed(site: Site, *words: str) -> list[str]:
     for value, name in ((site.root, "PROJECT"), (site.port, "<port>")):
         text = text.replace(str(value), name)
     for pattern, name in (
+        (r" --label '?com\.colorai\.stack\.run=.*?(?= --label 'com\.colorai\.stack\.switch)", ""),
         (r"com\.colorai\.stack\.switch=\{.*?\}'", "com.colorai.stack.switch=<ticket>'"),
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "<date>"),
+        (r"\b[0-9a-f]{12}\b", "<id>"),
         (r"\b[0-9a-f]{7}\b", "<commit>"),
     ):
         text = re.sub(pattern, name, text)
@@ -88,11 +90,12 @@ def test_switching_going_back_and_stopping(site: Site) -> None:
     assert printed(site, "start", "--tag", "1.0") == []
     assert printed(site, "start", "--tag", "2.0") == [create(two), *rehearse(two), *switch("1.0")]
     assert printed(site, "start", "--tag", "2.0", "--no-rehearsal") == [create(two), *switch("1.0")]
-    assert printed(site, "stop") == ["docker stop tests_service"]
+    assert printed(site, "stop") == ["docker stop <id>"]
     site.set(keep=0)
-    removed = "docker rm tests_service.1.0"
+    removed = "docker rm <id>"  # without its volumes: it was started by hand
     assert printed(site, "start", "--tag", "2.0") == [create(two), *rehearse(two), *switch("1.0"), removed]
     site.set(keep=3)
     site.inv("start", "--tag", "2.0", "--no-rehearsal")
-    assert printed(site, "rollback") == [create(one), *rehearse(one), *switch("2.0")]
+    assert printed(site, "rollback") == [create(one), *switch("2.0")]
+    assert printed(site, "rollback", "--rehearsal") == [create(one), *rehearse(one), *switch("2.0")]
     assert site.running() == {"tests_service": "tests/visdom:2.0"}

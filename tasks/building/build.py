@@ -11,11 +11,14 @@ from msgspec.structs import replace
 from ..engine import commands, label
 from ..engine.commands import Recipe
 from ..engine.engine import Engine, current_engine
+from ..engine.records import Image
 from ..host.files import locked
-from ..host.shell import run
+from ..host.shell import Failed, run
 from ..settings.model import ROOT, Frame, Settings
 from ..settings.this_run import load_settings, next_command
 from .dockerfile import stamped, written
+from .export import odd_names
+from .publishing import discard, passing, publish
 
 BUILDS = ROOT / ".build"  # build contexts, Dockerfiles and locks; never committed
 
@@ -53,22 +56,59 @@ class Build(Struct, frozen=True):
 
 
 def build_image(build: Build, recipe: Recipe) -> None:
-    """Build an image. Docker moves the tag only after the last step: a failed build leaves the former image.
+    """Build an image, whatever its tag named before. A build that fails leaves that.
 
     Raises:
-        Exit: with code 1 when the build fails.
+        Exit: with code 1 when the build fails, or brings no image.
+    """
+    make(build, recipe)
+    publish(build, recipe.reference, None, lambda now: True)
+
+
+def make(build: Build, recipe: Recipe) -> Image | None:
+    """Build an image under a tag for the time being, so that nothing else changes: see `publish`. None under `--dry`.
+
+    Raises:
+        Exit: with code 1 when the build fails, or brings no image.
     """
     file = Path(f"{build_folder(recipe.reference.rpartition(':')[0])}.Dockerfile")
     text = stamped(recipe.dockerfile.read_bytes(), recipe.labels, recipe.options)
-    failed = f"The build of {recipe.reference} failed; the lines above say why. An earlier image of that name stays."
+    unnamed = replace(recipe, reference=passing(recipe.reference))
     if text:
         with nullcontext() if build.dry else written(file, text, recipe.dockerfile):
-            build.do(commands.build(replace(recipe, dockerfile=file, labels={})), failed)
-        made = None if build.dry else build.engine.image(recipe.reference)
+            made = built(build, replace(unnamed, dockerfile=file, labels={}), recipe.reference)
         if made is None or has_labels(made.labels, recipe.labels):
-            return
+            return made
         print(f"{recipe.dockerfile} swallowed the labels at its end; building again with flags.", flush=True)
-    build.do(commands.build(recipe), failed)
+    return built(build, unnamed, recipe.reference)
+
+
+def built(build: Build, recipe: Recipe, reference: str) -> Image | None:
+    """What `docker build` makes, for people under the name `reference`; None under `--dry`.
+
+    Raises:
+        Exit: with code 1 when it fails, or brings no image.
+    """
+    failed = f"The build of {reference} failed; the lines above say why. An earlier image of that name stays."
+    before = None if build.dry else build.engine.image(recipe.reference)
+    if before:  # left by a build that was killed: it must not be taken for what is built now
+        discard(build, reference)
+    try:
+        build.do(commands.build(recipe), failed)
+    except Failed as error:
+        if "utf-8" in error.stderr.lower() and (names := odd_names(recipe.context)):
+            what = f"BuildKit takes no file whose name is not UTF-8, such as {names[0]}"
+            way = "Rename it, or build without BuildKit: DOCKER_BUILDKIT=0 inv …"
+            raise Exit(f"The build of {reference} failed: {what}. {way}", code=1) from None
+        raise
+    made = None if build.dry else build.engine.image(recipe.reference)
+    if made is None and not build.dry:
+        raise Exit(
+            f"The build of {reference} ended well and brought no image to this engine. Take --output and the like out "
+            "of build_options, or add --load there; docker buildx ls shows the builder.",
+            code=1,
+        )
+    return made
 
 
 def has_labels(found: Mapping[str, str], wanted: Mapping[str, str]) -> bool:

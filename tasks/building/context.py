@@ -7,9 +7,10 @@ from pathlib import Path
 
 from invoke import Exit
 
+from ..host.text import printable
 from .build import Build, build_folder
 from .contents import contents, scratch
-from .release import Release
+from .export import refuse_pointers
 from .version import Version
 
 
@@ -24,22 +25,27 @@ def build_context(build: Build, version: Version) -> Iterator[Path]:
     if build.dry:
         yield target
         return
-    source, release = build.settings.source, version.release
+    source, release = version.source, version.release
     shutil.rmtree(target, ignore_errors=True)  # a killed build may have left one
     try:
         with scratch() as folder:
             revision = "" if release.dirty else release.revision
-            found = contents(build.c, build.settings.path(source), revision, folder, target)
+            found = contents(build.c, source, revision, folder, target)
         if found.hash != release.tree:
             raise Exit(f"{source} changed while it was read. Type the same again.", code=1)
+        refuse_pointers(target, source)
         yield target
     finally:
         shutil.rmtree(target, ignore_errors=True)
 
 
-def tell_left_out(build: Build, release: Release) -> None:
+def tell_left_out(version: Version) -> None:
     """Say what is not in the frame: somebody may have forgotten `git add`."""
+    release = version.release
     counts = ((release.untracked, "untracked"), (release.ignored, "ignored"))
     if found := " and ".join(f"{count} {kind}" for count, kind in counts if count):
         several = "s" * (release.untracked + release.ignored > 1)
-        print(f"Not in the image: {found} file{several} or folder{several} in {build.settings.source}.", flush=True)
+        print(f"Not in the image: {found} file{several} or folder{several} in {version.source}.", flush=True)
+    for path in release.left_out:
+        why = "which git does not check out: .gitmodules does not name it, or says update = none"
+        print(f"Not in the image: the repository {printable(path)} in {version.source}, {why}.", flush=True)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from invoke import Exit
 
+from .instructions import instructions
+
 
 def dockerfile(path: Path, setting: str) -> Path:
     """A Dockerfile that is there; `setting` names it.
@@ -22,10 +24,7 @@ def dockerfile(path: Path, setting: str) -> Path:
 
 def declared(path: Path, args: Mapping[str, str]) -> dict[str, str]:
     """The arguments that a Dockerfile declares with `ARG`: docker warns of every other."""
-    text = path.read_text(encoding="utf-8-sig", errors="replace")
-    text = re.sub(r"^[ \t]*#.*\n", "", text, flags=re.MULTILINE)  # a comment does not end a line that goes on
-    text = re.sub(r"\\[ \t]*\n", " ", text)
-    lines = re.findall(r"^[ \t]*ARG[ \t]+(.+)$", text, re.MULTILINE | re.IGNORECASE)
+    lines = [one.rest for one in instructions(path) if one.keyword == "ARG"]
     names = {word.partition("=")[0] for line in lines for word in line.split()}
     return {name: value for name, value in args.items() if name in names}
 

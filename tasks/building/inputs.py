@@ -9,32 +9,50 @@ from invoke import Exit
 from ..engine import label
 from ..engine.records import Image
 from ..settings.model import Settings
+from .ingredients import RELEASE, Ingredients
 from .version import Version
 
 
-def base_inputs(settings: Settings, dockerfile: Path, pins: Mapping[str, str], parent: str) -> dict[str, str]:
-    """What the base is made of, each by hash. `parent` is the id of the first layer."""
-    return {
-        "Dockerfile": digest(dockerfile.read_bytes().hex()),
-        "vendored libraries": digest(pins),
+def base_inputs(
+    settings: Settings, file: Path, held: Ingredients, parents: Mapping[str, str], args: Mapping[str, str]
+) -> dict[str, str]:
+    """What the base is made of, each by hash. What the release says is not: the base outlives many of them.
+
+    Args:
+        held: what its Dockerfile copies.
+        parents: the ids of the images that it names, the first layer first.
+        args: its build arguments.
+    """
+    parent, *others = parents.values()
+    passing = {"PARENT", *RELEASE} - settings.base.build_args.keys()
+    found = {
+        "Dockerfile": digest(file.read_bytes().hex()),
+        "vendored libraries": digest(held.libraries),
         "parent": parent,
         "build options": digest(settings.base.build_options),
     }
+    optional = {
+        "other images": others,
+        "build arguments": {key: value for key, value in args.items() if key not in passing},
+        "files": held.files,
+        "files of the source": held.of_source,
+    }
+    return found | {name: digest(value) for name, value in optional.items() if value}
 
 
 def frame_inputs(
-    settings: Settings, version: Version, dockerfile: Path, args: Mapping[str, str], base: str
+    settings: Settings, version: Version, file: Path, args: Mapping[str, str], images: Mapping[str, str]
 ) -> dict[str, str]:
     """What a frame is made of, each by hash. What changes between two builds of one commit (the date …) is left out.
 
     Args:
-        base: the id of the base.
+        images: what it is built on, each by its id: `base`, `parent`, `other images`.
     """
     passing = {"DATE", "VERSION", "URL", "BRANCH"} - set(version.frame.build_args)
     return {
         "content": version.release.tree,
-        "Dockerfile": digest(dockerfile.read_bytes().hex()),
-        "base": base,
+        "Dockerfile": digest(file.read_bytes().hex()),
+        **images,
         "build arguments": digest({key: value for key, value in args.items() if key not in passing}),
         "build options": digest(version.frame.build_options),
         "settings": digest([settings.vendor, settings.url, settings.description, version.frame.port]),
@@ -56,7 +74,7 @@ def changed(labels: Mapping[str, str], inputs: Mapping[str, str]) -> list[str]:
         former = None
     if not isinstance(former, dict):
         return list(inputs)
-    return [name for name, value in inputs.items() if former.get(name) != value]
+    return [name for name in {**inputs, **former} if former.get(name) != inputs.get(name)]
 
 
 def reason_for_base(former: Image | None, inputs: Mapping[str, str], force: bool) -> str:

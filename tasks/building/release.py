@@ -1,7 +1,5 @@
 """What git says of the source: a `Release`."""
 
-import re
-import shlex
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -11,7 +9,7 @@ from msgspec import Struct
 from ..host.shell import ask
 from ..host.text import without_credentials
 from .contents import contents, scratch
-from .git import PLAIN, git
+from .git import PLAIN, answer, asked, git, printed, reason, refusal
 
 CONFLICTS = ("DD", "AU", "UD", "UA", "DU", "AA", "UU")
 
@@ -21,7 +19,8 @@ class Release(Struct, frozen=True):
 
     `date` is UTC, as 2019-08-30T14:46:20Z. `commit` is the first 7 characters of `revision`. `tree` is the content
     that would be built, by hash: git's own tree id, or a hash over those of dirty submodules too. `untracked` and
-    `ignored` count the files and folders that lie about and are not in a frame.
+    `ignored` count the files and folders that lie about and are not in a frame; `left_out` are the repositories in it
+    that git itself does not check out.
     """
 
     date: str
@@ -35,73 +34,96 @@ class Release(Struct, frozen=True):
     dirty: bool
     untracked: int
     ignored: int
+    left_out: tuple[str, ...] = ()
 
 
-def release(c: Context, source: Path, series: str) -> Release:
-    """Ask git about the source.
+class State(Struct, frozen=True):
+    """A file or folder that is not as in HEAD: git's two letters (`??` untracked, `!!` ignored) and its path."""
+
+    letters: str
+    path: str
+
+    @property
+    def tracked(self) -> bool:
+        return self.letters not in ("??", "!!")
+
+
+def release(c: Context, source: Path, series: str, setting: str = "stack.source") -> Release:
+    """Ask git about the source, which `setting` names.
 
     Raises:
         Exit: with code 1 when the source is no git checkout, is shallow, lacks a commit or submodule, or has conflicts.
     """
-    revision, branch = head(c, source)
+    revision, branch = head(c, source, f"It is the setting {setting}.")
     states = status(c, source)
-    dirty = any(state not in ("??", "!!") for state in states)
-    commits = git(c, source, "rev-list", "--count", "HEAD")
+    changed = {state.path for state in states if state.tracked}
     with scratch() as folder:
-        tree = contents(c, source, "" if dirty else "HEAD", folder).hash
+        found = contents(c, source, "" if changed else "HEAD", folder)
+        if changed and found.left_out:
+            above = answer(c, source, "rev-parse", "--show-prefix")
+            changed -= {above + path for path in found.left_out}
+            if found.committed or not changed:  # what changed is in none of the files that are built
+                changed, found = set(), contents(c, source, "HEAD", folder)
     return Release(
         date=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        version=git(c, source, "describe", "--tags", "--always") or revision[:7],
-        url=without_credentials(git(c, source, "config", "--get", "remote.origin.url") or ""),
+        version=answer(c, source, "describe", "--tags", "--always"),
+        url=without_credentials(origin(c, source)),
         commit=revision[:7],
         branch=branch,
-        tag=f"{series}.{commits}",
+        tag=f"{series}.{answer(c, source, 'rev-list', '--count', '--end-of-options', 'HEAD', '--')}",
         revision=revision,
-        tree=tree,
-        dirty=dirty,
-        untracked=states.count("??"),
-        ignored=states.count("!!"),
+        tree=found.hash,
+        dirty=bool(changed),
+        untracked=sum(state.letters == "??" for state in states),
+        ignored=sum(state.letters == "!!" for state in states),
+        left_out=found.left_out,
     )
 
 
-def status(c: Context, source: Path) -> list[str]:
-    """Git's two letters for each file or folder that is not as in HEAD: `??` untracked, `!!` ignored, others changed.
+def origin(c: Context, source: Path) -> str:
+    """Where the source was cloned from; "" if it does not say."""
+    result = asked(c, source, "config", "--get", "remote.origin.url")
+    return "" if result.exited == 1 else answer(c, source, "config", "--get", "remote.origin.url")
+
+
+def replaced(c: Context, source: Path) -> list[str]:
+    """The ids of the objects in whose place `git replace` has put another: here they are themselves."""
+    listing = answer(c, source, "for-each-ref", "--format=%(refname:lstrip=2)", "refs/replace")
+    return listing.split()
+
+
+def status(c: Context, source: Path) -> list[State]:
+    """What is not as in HEAD.
 
     Raises:
         Exit: with code 1 for a merge with conflicts, or when git cannot tell.
     """
     options = ("--ignore-submodules=untracked", "--untracked-files=normal", "--ignored=traditional", "--no-renames")
-    entries = git(c, source, "status", "--porcelain", "-z", *options, "--", ".")
-    if entries is None:
-        raise Exit(f"git cannot tell what changed in {source}. See: git -C {source} status", code=1)
-    states = [entry[:2] for entry in entries.split("\0") if entry]
-    if any(state in CONFLICTS for state in states):
+    result = asked(c, source, "status", "--porcelain", "-z", *options, "--", ".")
+    if not result.ok:
+        what = f"git cannot tell what changed in {source}: {reason(result.stderr)}"
+        raise refusal(source, result.stderr) or Exit(f"{what}. See: git -C {source} status", code=1)
+    states = [State(entry[:2], entry[3:]) for entry in printed(result).split("\0") if entry]
+    if any(state.letters in CONFLICTS for state in states):
         raise Exit(f"{source} has conflicts that nobody resolved. See: git -C {source} status", code=1)
     return states
 
 
-def head(c: Context, source: Path) -> tuple[str, str]:
-    """HEAD's full commit id and its branch (`HEAD` if it is detached).
+def head(c: Context, source: Path, setting: str) -> tuple[str, str]:
+    """HEAD's full commit id and its branch (`HEAD` if it is detached); `setting` is a sentence that names the source's.
 
     Raises:
         Exit: with code 1 when there is none, or the number of commits below it would mean nothing.
     """
-    setting = "It is the setting stack.source."
     if not source.is_dir():
         raise Exit(f"There is no folder {source}. {setting} Clone the framework there, or change it.", code=1)
-    questions = ("--is-inside-work-tree", "--is-shallow-repository", "HEAD^{commit}", "--abbrev-ref", "HEAD")
-    probe = ask(c, ["git", "-C", str(source), "rev-parse", *questions], env=PLAIN)
+    questions = ("--is-inside-work-tree", "--is-shallow-repository", "HEAD^{commit}")
+    probe = ask(c, ["git", "-C", str(source), "rev-parse", *questions, "--"], env=PLAIN)
     if probe.exited == 127:
         raise Exit("git is not installed. Type: apt-get install git", code=1)
-    if "dubious ownership" in probe.stderr:
-        named = re.search("dubious ownership in repository at '(.*)'", probe.stderr)  # its top may lie above
-        top = named[1] if named else str(source)
-        raise Exit(
-            f"git refuses {top}, which belongs to another user. "
-            f"Type: {shlex.join(['git', 'config', '--global', '--add', 'safe.directory', top])}",
-            code=1,
-        )
-    inside, shallow, revision, branch, *_ = [*probe.stdout.split("\n"), "", "", "", ""]  # as far as it came
+    if refused := refusal(source, probe.stderr):
+        raise refused
+    inside, shallow, revision, *_ = [*probe.stdout.split("\n"), "", "", ""]  # as far as it came
     if inside != "true":
         raise Exit(f"{source} is not a git checkout. {setting} Clone the framework there, or change it.", code=1)
     if not probe.ok:
@@ -112,4 +134,6 @@ def head(c: Context, source: Path) -> tuple[str, str]:
             f"Type: git -C {source} fetch --unshallow",
             code=1,
         )
-    return revision, branch
+    # In full, and not `rev-parse --abbrev-ref`: that says another name where a tag has it too.
+    branch = git(c, source, "symbolic-ref", "--quiet", "HEAD") or "HEAD"
+    return revision, branch.removeprefix("refs/heads/")

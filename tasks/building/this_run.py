@@ -1,22 +1,37 @@
-"""What the builds of one run share: the release, and which steps were done already.
+"""What the builds of one run share: the releases, and which steps were done already.
 
 `inv base frame start` asks git once, and one build date is on everything that is built in the run.
 """
 
-from typing import cast
+from pathlib import Path
 
 from invoke import Context
+from msgspec import Struct
+from msgspec.structs import replace
 
-from ..settings.this_run import kept, load_settings
+from ..settings.this_run import kept
 from .release import Release, release
 
 
-def this_release(c: Context) -> Release:
-    """The release of the source, asked of git once a run."""
-    if "stack_release" not in kept(c):
-        settings = load_settings(c)
-        kept(c)["stack_release"] = release(c, settings.path(settings.source), settings.series)
-    return cast(Release, kept(c)["stack_release"])
+class Asked(Struct, frozen=True):
+    """A source of which git was asked in this run, and its release."""
+
+    source: Path
+    series: str
+    release: Release
+
+
+def this_release(c: Context, source: Path, series: str, setting: str) -> Release:
+    """The release of a source, which `setting` names; asked of git once a run."""
+    known: tuple[Asked, ...] = c.config.get("stack_releases", ())
+    for one in known:
+        if (one.source, one.series) == (source, series):
+            return one.release
+    found = release(c, source, series, setting)
+    if known:
+        found = replace(found, date=known[0].release.date)
+    kept(c)["stack_releases"] = (*known, Asked(source, series, found))
+    return found
 
 
 def remember_done(c: Context, step: str) -> None:

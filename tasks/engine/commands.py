@@ -64,18 +64,18 @@ def stop(container: str, seconds: int | None = None) -> list[str]:
     return ["docker", "stop", *(["-t", str(seconds)] if seconds is not None else []), container]
 
 
-def no_restart(container: str) -> list[str]:
-    """Keep the engine from ever starting a container by itself."""
-    return ["docker", "update", "--restart=no", container]
+def restart_policy(container: str, policy: str) -> list[str]:
+    """Set when the engine starts a container by itself; "no" for never."""
+    return ["docker", "update", f"--restart={policy}", container]
 
 
 def rename(container: str, name: str) -> list[str]:
     return ["docker", "rename", container, name]
 
 
-def remove(container: str, force: bool = False) -> list[str]:
-    """`docker rm`; by force, with its anonymous volumes."""
-    return ["docker", "rm", *(["--force", "--volumes"] if force else []), container]
+def remove(container: str, force: bool = False, volumes: bool = False) -> list[str]:
+    """`docker rm`; `volumes`: with its anonymous ones, as always by force."""
+    return ["docker", "rm", *(["--force"] if force else []), *(["--volumes"] if force or volumes else []), container]
 
 
 def pairs(option: str, values: Mapping[str, str]) -> list[str]:

@@ -1,6 +1,9 @@
 """What the Docker Engine holds: images, containers, events. Only read: nothing is changed here."""
 
+import errno
 import re
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import structs
@@ -78,22 +81,43 @@ class Engine(Client):
         output = self.through_sdk(logs)
         return list(output.decode(errors="replace").splitlines())
 
+    @cached_property
+    def shares_files(self) -> bool:
+        """Whether the engine's files are this machine's, so that a volume's source can be looked at.
+
+        A Unix socket may be mounted into a container, or lead to a virtual machine. So the engine's own folder is
+        looked for; a user who may not look into it is on its machine.
+        """
+        if not self.endpoint.local:
+            return False
+        try:
+            Path(self.get("info")["DockerRootDir"], "containers").stat()
+        except OSError as error:
+            return error.errno == errno.EACCES
+        return True
+
     def now(self) -> float:
         """The engine's own clock, in seconds since 1970."""
         return records.moment(self.get("info")["SystemTime"])
 
-    def told_to_stop(self, container: str, since: float) -> bool:
+    def told_to_stop(self, container: str, candidate: str, since: float) -> bool | None:
         """Whether the last thing the engine did to a container was to send it a signal, as `docker stop` does first.
 
+        None when the engine does not remember: it keeps few events, and none of before it was started.
+
         Args:
+            candidate: a container that was created before the first event that counts; its making must be among them.
             since: by the engine's clock; what was before does not count.
         """
-        kinds = {"container": container, "type": "container", "event": ["kill", "start", "die"]}
+        kinds = {"container": [container, candidate], "type": "container", "event": ["create", "kill", "start", "die"]}
         until = self.now()
         found = self.through_sdk(
             lambda client: list(client.events(f"{since:.6f}", f"{until:.6f}", filters=kinds, decode=True))
         )
-        return bool(found) and found[-1]["Action"] == "kill"
+        if not any(event["Action"] == "create" and event["Actor"]["ID"] == candidate for event in found):
+            return None
+        acts = [event["Action"] for event in found if event["Actor"]["ID"] == container]
+        return acts[-1:] == ["kill"]
 
 
 def current_engine() -> Engine:

@@ -31,7 +31,9 @@ BASE = OWN + "base"
 VENDOR = OWN + "vendor"
 PORT = OWN + "port"
 SERVICE = OWN + "service"  # of a container: whose it is
+RAN = OWN + "run"  # the checked command that it was made by
 REHEARSAL = OWN + "rehearsal"
+RECOVERY = OWN + "recovery"
 TICKET = OWN + "switch"
 
 

@@ -89,9 +89,16 @@ class Container(ContainerRow, frozen=True, kw_only=True):
     finished: float
     restarts: int
     restart_policy: str
+    restart_retries: int
     auto_remove: bool
     stop_timeout: int | None
     health_check: HealthCheck | None
+
+    @property
+    def restart_option(self) -> str:
+        """Its restart policy as `docker run --restart` and `docker update --restart` take it; "no" without one."""
+        retries = f":{self.restart_retries}" if self.restart_retries else ""
+        return f"{self.restart_policy or 'no'}{retries}"
 
     @property
     def restarts_by_itself(self) -> bool:
@@ -139,10 +146,13 @@ def named(references: list[str] | None) -> tuple[str, ...]:
 
 def container_row(row: dict[str, Any]) -> ContainerRow:
     """A container from a row of `GET /containers/json`."""
+    names = row["Names"] or ["/"]
+    # Another container that was started with --link to it gives it a second name, /OTHER/ALIAS, which may come first.
+    name = next((name for name in names if name.count("/") == 1), names[0])
     ports = [port for port in row.get("Ports") or () if port["Type"] == "tcp" and port.get("PublicPort")]
     return ContainerRow(
         id=row["Id"],
-        name=(row["Names"] or ["/"])[0][1:],
+        name=name[1:],
         image=row["ImageID"],
         state=row["State"],
         labels=row["Labels"] or {},
@@ -155,7 +165,7 @@ def container_row(row: dict[str, Any]) -> ContainerRow:
 def container(details: dict[str, Any]) -> Container:
     """A container from `GET /containers/{name}/json`."""
     state, config, host = details["State"], details["Config"], details["HostConfig"]
-    finished = moment(state["FinishedAt"])
+    finished, restart = moment(state["FinishedAt"]), host.get("RestartPolicy") or {}
     return Container(
         id=details["Id"],
         name=details["Name"][1:],
@@ -167,7 +177,8 @@ def container(details: dict[str, Any]) -> Container:
         created=moment(details["Created"]),
         finished=max(finished, 0.0),  # the engine says the year 1 where there was none yet
         restarts=details.get("RestartCount") or 0,
-        restart_policy=(host.get("RestartPolicy") or {}).get("Name") or "",
+        restart_policy=restart.get("Name") or "",
+        restart_retries=restart.get("MaximumRetryCount") or 0,
         auto_remove=bool(host.get("AutoRemove")),
         stop_timeout=config.get("StopTimeout"),
         health_check=health_check(config),

@@ -2,6 +2,9 @@
 
 import re
 
+# What a shell replaces outside single quotes: variables, their other forms, and the output of commands.
+REPLACED_BY_A_SHELL = re.compile(r"\$(?:\{[^}]*\}?|\([^)]*\)?|[A-Za-z_]\w*|[0-9@*#?$!-])|`[^`]*`?")
+
 
 def age(seconds: float) -> str:
     """A duration in the largest unit that makes it at least 1: 5 seconds, 3 minutes, 2 hours, 40 days."""

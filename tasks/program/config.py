@@ -1,6 +1,6 @@
 """Invoke's configuration as this project uses it: the settings files, the `INVOKE_…` variables, and their sentences.
 
-What is private to Invoke is used here and nowhere else.
+What is private to Invoke is used here and in merging.py, and nowhere else.
 """
 
 import json
@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from invoke import Config, Context, Exit
-from invoke.config import AmbiguousMergeError
 
 from ..settings.model import ROOT
-from ..settings.sources import ENVIRONMENT, Level, Sources, remember_sources
+from ..settings.sources import Sources, remember_sources
+from .merging import levels, merge
 
 SUFFIXES = (".yaml", ".yml", ".json", ".py")  # of the settings files that Invoke reads
 HELP = "Type inv --list for the tasks, inv --help TASK for its flags."
@@ -46,20 +46,7 @@ class StackConfig(Config):
         return checked(path, lambda file: load(str(file)))
 
     def merge(self) -> None:
-        """Merge the levels; Invoke has no sentence for a section in one file that is a value in another."""
-        found, project = levels(self), self._project or {}
-        for level in found:
-            for below in (self._defaults, project):
-                drop_empty(level.values, below)
-        try:
-            super().merge()
-        except AmbiguousMergeError:
-            for level in found:
-                for below, place in ((project, "invoke.yaml"), (self._defaults, "Invoke")):
-                    if name := conflict(below, level.values):
-                        expected = f"expected `key: value` lines where {place} has them, and only there"
-                        raise Exit(f"Setting {name} in {level.place}: {expected}.", code=2) from None
-            raise Exit("In the settings files, a section of one is a value of another.", code=2) from None
+        merge(self, super().merge)
 
 
 def prepare(c: Context) -> None:
@@ -88,17 +75,6 @@ def check_file(path: PathLike[Any] | str | None) -> None:
         raise Exit(f"There is no settings file {path}. Check the path after -f.", code=2)
     if Path(path).suffix not in SUFFIXES:
         raise Exit(f"{path} cannot be a settings file: its name ends in none of {', '.join(SUFFIXES)}.", code=2)
-
-
-def levels(config: Config) -> tuple[Level, ...]:
-    """What Invoke read and where, those with the last word first. An empty file is None to Invoke."""
-    return (
-        Level(str(config._runtime_path), config._runtime or {}),
-        Level(ENVIRONMENT, config._env),
-        Level(str(config._project_path), config._project or {}),
-        Level(str(config._user_path), config._user or {}),
-        Level(str(config._system_path), config._system or {}),
-    )
 
 
 def read_yaml(path: Path) -> Any:
@@ -144,28 +120,6 @@ def odd_keys(settings: dict[Any, Any], section: str = "") -> Iterator[tuple[str,
             yield section, key
         elif isinstance(value, dict):
             yield from odd_keys(value, f"{section}.{key}".lstrip("."))
-
-
-def drop_empty(settings: dict[str, Any], below: dict[str, Any]) -> None:
-    """Take away each section without a line, as when all are commented out: it says nothing. `below` has it filled."""
-    for key, value in [*settings.items()]:
-        if isinstance(below.get(key), dict):
-            if value is None:
-                del settings[key]
-            elif isinstance(value, dict):
-                drop_empty(value, below[key])
-
-
-def conflict(one: Any, other: Any, section: str = "") -> str:
-    """The first setting that has a section of its own in one file and a value in another; "" if there is none."""
-    for key in one.keys() & other.keys():
-        name, pair = f"{section}.{key}".lstrip("."), (one[key], other[key])
-        if isinstance(pair[0], dict) and isinstance(pair[1], dict):
-            if found := conflict(*pair, name):
-                return found
-        elif None not in pair and (isinstance(pair[0], dict) or isinstance(pair[1], dict)):
-            return name
-    return ""
 
 
 def read_truths(values: dict[str, Any], name: str) -> bool:

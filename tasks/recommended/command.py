@@ -9,7 +9,6 @@ check, and a named volume holds what the engine's owner made it to hold.
 """
 
 import shlex
-from collections.abc import Collection
 
 from invoke.exceptions import Exit
 from msgspec import Struct
@@ -20,10 +19,11 @@ from ..engine.names import full_reference, valid_name
 from ..host.text import brief
 from . import grammar, limits
 from .grammar import Malformed, Option
+from .limits import Allowed
+from .splitting import split
 from .values import clean_path, host_address, host_ports, read_mount, read_volume
 
 LONGEST_VALUE = 80  # characters of a value in a sentence
-LONGEST = 32_000  # characters; a Linux command line takes 131,072 bytes an argument
 
 # `docker create` has no such options, and for a detached container they change nothing.
 ONLY_RUN = frozenset({"detach-keys", "sig-proxy"})
@@ -128,25 +128,6 @@ def parse(text: str, image: str) -> Recommended:
     return Recommended(names[0] or "", rest[0], kept, tuple(rest[1:]))
 
 
-def split(text: str) -> list[str]:
-    """Split a text as a POSIX shell does, and do nothing else that a shell does.
-
-    Raises:
-        Malformed: for an empty or endless text, an open quote, and characters that would not be seen when printed.
-    """
-    if not text.isprintable():  # control characters, line breaks, and those that turn the direction of writing
-        raise Malformed("holds control characters")
-    if len(text) > LONGEST:
-        raise Malformed(f"is longer than {LONGEST} characters")
-    try:
-        words = shlex.split(text)
-    except ValueError:
-        raise Malformed("has a quote or a backslash with nothing after it") from None
-    if not words:
-        raise Malformed("is empty")
-    return words
-
-
 def after_run(words: list[str]) -> list[str]:
     """What follows `docker run` or `docker container run`.
 
@@ -183,34 +164,27 @@ def same_image(written: str, image: str) -> bool:
     return "@" not in written + image and full_reference(written) == full_reference(image)
 
 
-def unusual(recommended: Recommended, allow: Collection[str], data: str, local: bool = True) -> list[str]:
-    """What in a command is not plainly safe, one short sentence each; an empty list means: safe to run.
-
-    Args:
-        allow: docker's long names of the options that may be used; their values are checked all the same.
-        data: the host's directory that volumes may come from.
-        local: whether the engine is on this host, so that symbolic links under `data` can be followed.
-    """
-    place = limits.Place(data, local)
+def unusual(recommended: Recommended, allowed: Allowed) -> list[str]:
+    """What in a command is not plainly safe, one short sentence each; an empty list means: safe to run."""
     found: list[str] = []
     for option in recommended.options:
-        if option.name not in allow:
+        if option.name not in allowed.options:
             found.append(f"{spelled(option, ' ')} is not on the list start.allow")
-        elif option.value is not None and (objection := limits.objection(option.name, option.value, place)):
+        elif option.value is not None and (objection := limits.objection(option.name, option.value, allowed)):
             found.append(f"{spelled(option, ' ')} {objection}")
     if len(recommended.values("network")) > 1:
         found.append("--network is given more than once")
     return found
 
 
-def check(text: str, image: str, allow: Collection[str], data: str, local: bool = True) -> Recommended:
+def check(text: str, image: str, allowed: Allowed) -> Recommended:
     """Read a label's text as `parse` does, and accept it only if nothing in it is `unusual`.
 
     Raises:
         Refused: with the first thing that stands against it, the number of others, and the way out.
     """
     recommended = parse(text, image)
-    found = unusual(recommended, allow, data, local)
+    found = unusual(recommended, allowed)
     if found:
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
         raise Refused(

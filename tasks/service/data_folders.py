@@ -1,5 +1,6 @@
 """The shared directory that survives restarts: its standard folders, and the volumes' sources."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ def prepare(service: Service, command: "Recommended") -> None:
     Raises:
         Exit: with code 1 when a volume's source is missing: docker would make an empty folder of it, or fail late.
     """
-    if not service.engine.endpoint.local or service.dry:
+    if not service.engine.shares_files or service.dry:
         return
     binds, data = command.binds(), Path(service.settings.data)
     if any(Path(bind) == data or data in Path(bind).parents for bind in binds):
@@ -32,4 +33,7 @@ def prepare(service: Service, command: "Recommended") -> None:
                 print(f"Warning: {data / folder} cannot be made: {error.strerror}.", flush=True)
     for bind in binds:
         if not Path(bind).exists():
-            raise Exit(f"The volume's source {bind} does not exist. Make it: mkdir -p {bind}", code=1)
+            way = f"Make it: {shlex.join(['mkdir', '-p', bind])}"
+            if Path(bind).suffix:  # it may be meant to be a file
+                way = "Bring it, then type the same again."
+            raise Exit(f"The volume's source {bind} does not exist. {way}", code=1)

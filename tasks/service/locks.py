@@ -12,8 +12,9 @@ from ..engine import commands, label
 from ..engine.records import Container
 from ..host.shell import Failed
 from . import acts, ticket
+from .holding import Lock
 from .service import Service
-from .situation import gone, unfinished
+from .situation import foreign, gone, unfinished
 
 RECOVERY_LIMIT = 600.0  # seconds that a recovery may take at most
 SEEN_WITHIN = 2.0  # seconds, of a container that another run is creating
@@ -33,7 +34,8 @@ def waited_for_other(service: Service, give_up: float) -> bool:
         if found.gone:
             return True
         if time.monotonic() >= give_up:
-            raise Exit(f"{found.ticket.who()}. Nothing was changed. To wait for it, type --wait SECONDS.", code=1)
+            ways = "To wait for it, type --wait SECONDS; if that run is gone for good, --take-over."
+            raise Exit(f"{found.ticket.who()}. Nothing was changed. {ways}", code=1)
         if not waited:
             print(f"{found.ticket.who()}; waiting.", flush=True)
         waited = True
@@ -54,37 +56,49 @@ def was_faster(service: Service, name: str, error: Failed) -> bool:
     return True
 
 
-def lock_recovery(service: Service, candidate: Container) -> bool:
-    """Take the recovery lock. Returns False while another run holds it.
+def lock_recovery(service: Service, candidate: Container, take_over: bool) -> Lock | None:
+    """Take the recovery lock, and with it that of the switch to recover. Returns None while another run holds it.
 
     Args:
         candidate: that of the switch to recover. The lock is made from its image, or any if that was removed.
+        take_over: the person says that whoever holds it is gone.
 
     Raises:
-        Exit: with code 1 when the engine does not let it be taken.
+        Exit: with code 1 when the engine does not let it be taken, or a container that no recovery made holds its name.
     """
-    if not clear_recovery_lock(service):
-        return False
     engine, name = service.engine, service.recovery_lock
-    labels = {label.TICKET: ticket.write("recovery", (), RECOVERY_LIMIT).text()}
+    if (holder := engine.container(name)) and holder.labels.get(label.RECOVERY) != service.name:
+        raise foreign(name)
+    theirs = ticket.read(candidate)
+    if not theirs or not clear_recovery_lock(service, take_over):
+        return None
+    mine = ticket.write("recovery", (), RECOVERY_LIMIT)
+    labels = {label.RECOVERY: service.name, label.TICKET: mine.text()}
     image = next((image for image in (candidate.image, *engine.image_ids()) if engine.image(image)), "")
     creating = commands.create(name, image, ["--network=none"], ["true"], labels)
     try:
         service.do(creating, f"{name} cannot be created.")
     except Failed as error:
         if was_faster(service, name, error):
-            return False
+            return None
         raise
-    return True
+    return Lock(service, theirs, candidate.id, mine)
 
 
-def clear_recovery_lock(service: Service) -> bool:
+def let_go(lock: Lock) -> None:
+    """Remove the recovery lock, if it is still this run's."""
+    holder = lock.service.engine.container(lock.service.recovery_lock)
+    if holder and ticket.read(holder) == lock.recovery:
+        acts.take_away(lock.service, holder)
+
+
+def clear_recovery_lock(service: Service, take_over: bool = False) -> bool:
     """Whether the recovery lock is free. One whose run is gone is removed, by its id: never a newer one."""
     holder = service.engine.container(service.recovery_lock)
-    if not holder:
+    if not holder or holder.labels.get(label.RECOVERY) != service.name:
         return True
     theirs = ticket.read(holder)
-    if theirs and not gone(service, holder, theirs):
+    if theirs and not (take_over or gone(service, holder, theirs)):
         return False
-    acts.take_away(service, holder.id)
+    acts.take_away(service, holder)
     return True

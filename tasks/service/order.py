@@ -11,11 +11,24 @@ from ..engine import label
 from ..engine.records import ImageRow
 from ..host import prompt
 from ..host.text import printable
-from . import reach, versions
+from . import pick, reach, record, versions
 from .service import Service
 
 if TYPE_CHECKING:
     from ..recommended.command import Recommended
+    from ..recommended.limits import Allowed
+
+
+NAME_HELP = "Which frame, a key under stack.frames; needed only when there are several."
+TAKE_OVER_HELP = "End a switch that is under way, whose run is gone for good; its starter is shown."
+SWITCH_HELP = {  # of the flags that `start` and `rollback` have in common
+    "name": NAME_HELP,
+    "wait": "Seconds to wait for somebody else's switch to end.",
+    "from-settings": "Run it as today's settings say, not as its label or its record does.",
+    "trust": "Show a recommended command that goes beyond start.allow, and ask whether to run it.",
+    "yes": "With --trust: do not ask.",
+    "take-over": TAKE_OVER_HELP,
+}
 
 
 class Wishes(Struct, frozen=True):
@@ -58,6 +71,22 @@ def order_for(service: Service, image: ImageRow, wishes: Wishes) -> Order:
     return Order(image, tag, command, ports, rehearse, wishes.force, wishes.wait)
 
 
+def returning(service: Service, wishes: Wishes) -> Order:
+    """The order for the version that ran before: as it ran, by the record on its container, if that has one.
+
+    What it may do was checked when the record was written.
+
+    Raises:
+        Exit: with code 2 when there is none, else as `checked_command` does.
+    """
+    container, image = pick.previous(service)
+    command = record.read(record.of(container, image))
+    if wishes.from_settings or not command:
+        return order_for(service, image, wishes)
+    tag, ports = versions.tag_of(service.frame, image), reach.taken(service, command)
+    return Order(image, tag, command, ports, wishes.rehearsal, wishes.force, wishes.wait)
+
+
 def checked_command(service: Service, image: ImageRow, wishes: Wishes) -> "Recommended":
     """The image's recommended command, or that of the settings, checked.
 
@@ -68,16 +97,24 @@ def checked_command(service: Service, image: ImageRow, wishes: Wishes) -> "Recom
 
     reference = f"{service.frame.image}:{versions.tag_of(service.frame, image)}"
     text = command_text(service, image, wishes.from_settings)
-    start, data, local = service.settings.start, service.settings.data, service.engine.endpoint.local
+    allowed = allowance(service)
     if not wishes.trust:
-        command = check(text, reference, start.allow, data, local)
+        command = check(text, reference, allowed)
     else:
         command = parse(text, reference)
-        if found := unusual(command, start.allow, data, local):
+        if found := unusual(command, allowed):
             agree(text, found, wishes.yes)
     if command.name != service.name:
         print(f"Its label calls the service {printable(command.name)}; here it is {service.name}.")
     return command
+
+
+def allowance(service: Service) -> "Allowed":
+    """What the settings allow a recommended command to ask for."""
+    from ..recommended.limits import Allowed
+
+    start, local = service.settings.start, service.engine.shares_files
+    return Allowed(start.allow, (service.settings.data, *start.volumes), start.env_files, local)
 
 
 def command_text(service: Service, image: ImageRow, from_settings: bool) -> str:

@@ -6,7 +6,7 @@ from invoke import Exit
 
 from ..engine import label
 from ..engine.names import valid_tag
-from ..engine.records import ImageRow
+from ..engine.records import ContainerRow, ImageRow
 from ..host import prompt
 from ..host.text import printable
 from . import versions
@@ -89,8 +89,8 @@ def all_versions(service: Service) -> list[ImageRow]:
     return images
 
 
-def previous(service: Service) -> ImageRow:
-    """The version that ran before the one that runs.
+def previous(service: Service) -> tuple[ContainerRow, ImageRow]:
+    """The kept container of the version that ran before the one that runs, and its image.
 
     Raises:
         Exit: with code 2 when there is none.
@@ -99,7 +99,7 @@ def previous(service: Service) -> ImageRow:
     for container in service.kept():
         image = service.engine.image(container.image)
         if image and image.id not in running:
-            return versions.by_own_name(service.engine, service.frame, image)
+            return container, versions.by_own_name(service.engine, service.frame, image)
     way = service.next_command("start")
     raise Exit(f"There is no earlier version of {service.name} to return to. Type: {way}", code=2)
 

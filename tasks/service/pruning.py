@@ -3,7 +3,8 @@
 from invoke import Exit
 
 from ..engine import commands
-from . import versions
+from ..engine.records import ContainerRow
+from . import versions, whose
 from .service import Service
 from .situation import Situation
 
@@ -11,15 +12,22 @@ from .situation import Situation
 def prune(service: Service, before: Situation) -> None:
     """Remove the kept containers beyond `start.keep`, oldest first. The switch is over, so a failure is a warning.
 
+    Anonymous volumes go with the containers that a switch made. Those of one that was started by hand stay: it may have
+    been somebody's training, which an earlier release of this project took for a version of the service.
+
     Args:
         before: the situation before the switch.
     """
-    kept = [container.name for container in service.kept()]
+    kept: list[ContainerRow] = service.kept()
     if service.dry:  # nothing was renamed, so those that would have been are not among them yet
-        taken = {container.name for container in service.engine.containers()}
-        kept = [*(versions.kept_name(service.name, container, taken) for container in before.old), *kept]
-    for name in kept[service.settings.start.keep :]:
+        kept = [*before.old, *kept]
+    taken = {container.name for container in service.engine.containers()}
+    for container in kept[service.settings.start.keep :]:
+        name = container.name
+        if container in before.old:
+            name = versions.kept_name(service.name, container, taken)
         try:
-            service.do(commands.remove(name), f"{name} cannot be removed.")
+            removing = commands.remove(container.id[:12], volumes=whose.by_switch(service.engine, container))
+            service.do(removing, f"{name} cannot be removed.")
         except Exit as error:
             print(f"Warning: {error.message}", flush=True)

@@ -8,9 +8,12 @@ from invoke import Exit
 from ..engine import commands, label
 from ..engine.client import Unreachable
 from ..host.shell import Failed
-from . import health
+from . import acts, health, ticket
+from .holding import Lock, Lost
 from .order import Order
 from .service import Service
+from .situation import foreign
+from .ticket import Ticket
 
 ONLY_SERVING = ("restart", "network", "publish", "publish-all", "network-alias", "ip", "ip6", "mac-address", "link")
 # Where a container has no network, docker turns the IPv6 of its loopback off too: `localhost` may be ::1.
@@ -27,7 +30,14 @@ NOT_TWICE = re.compile(
 )
 
 
-def rehearse(service: Service, order: Order) -> None:
+def take_away(service: Service, mine: Ticket) -> None:
+    """Remove the rehearsal of the switch with this ticket, if it is there."""
+    found = service.engine.container(service.rehearsal)
+    if found and ticket.read(found) == mine:
+        acts.take_away(service, found)
+
+
+def rehearse(lock: Lock, order: Order) -> None:
     """Start the same command in a network of its own, until its health check says healthy; then remove it.
 
     That is no network at all, or the one that the setting `start.rehearsal_network` names.
@@ -35,46 +45,51 @@ def rehearse(service: Service, order: Order) -> None:
     Raises:
         Exit: with code 1 and the reason, when it does not become healthy.
     """
-    name, network = service.rehearsal, service.settings.start.rehearsal_network
+    service, name, network = lock.service, lock.service.rehearsal, lock.service.settings.start.rehearsal_network
     if leftover := service.engine.container(name):
-        service.do(commands.remove(leftover.id, force=True), f"{name} cannot be removed.")
+        if leftover.labels.get(label.REHEARSAL) != service.name:
+            raise foreign(name)
+        lock.do(commands.remove(leftover.id[:12], force=True), f"{name} cannot be removed.")
     try:
-        begin(service, order)
+        made = begin(lock, order)
         health.require(service, name, order.tag)
-    except Unreachable:
+    except (Unreachable, Lost):
         raise
     except Exit as error:
         where = "without a network" if network == "none" else f"in the network {network}"
         said = f"In the rehearsal ({where}): {error.message} {advice(error, network)}"
         raise Exit(said.rstrip(), code=1) from None
-    service.do(commands.remove(name, force=True), f"{name} cannot be removed.")
+    lock.do(commands.remove(made, force=True), f"{name} cannot be removed.")
 
 
-def begin(service: Service, order: Order) -> None:
-    """Create and start the rehearsal's container.
+def begin(lock: Lock, order: Order) -> str:
+    """Create and start the rehearsal's container. Returns its id, or its name under `--dry`.
 
     Raises:
         Failed: when docker refuses it.
     """
-    name, network = service.rehearsal, service.settings.start.rehearsal_network
+    service, name, network = lock.service, lock.service.rehearsal, lock.service.settings.start.rehearsal_network
     command = order.command.without(*ONLY_SERVING)
-    labels = {label.REHEARSAL: service.name}
+    labels = {label.REHEARSAL: service.name, label.TICKET: lock.ticket.text()}
     failed = "The rehearsal cannot be started."
 
-    def create(*options: str) -> None:
+    def create(*options: str) -> str:
         options = (f"--network={network}", *options, *command.arguments())
         creating = commands.create(name, order.image.reference, options, command.command, labels)
-        service.do(creating, "The rehearsal cannot be created.")
+        lock.do(creating, "The rehearsal cannot be created.")
+        made = service.engine.container(name)
+        return made.id[:12] if made else name
 
-    create(*(LOOPBACK_IPV6 if network == "none" else ()))
+    made = create(*(LOOPBACK_IPV6 if network == "none" else ()))
     try:
-        service.do(commands.start(name), failed)
+        lock.do(commands.start(made), failed)
     except Failed as error:
         if network != "none" or "ipv6" not in error.stderr:
             raise
-        service.do(commands.remove(name, force=True), f"{name} cannot be removed.")  # its kernel has no IPv6
-        create()
-        service.do(commands.start(name), failed)
+        lock.do(commands.remove(made, force=True), f"{name} cannot be removed.")  # its kernel has no IPv6
+        made = create()
+        lock.do(commands.start(made), failed)
+    return made
 
 
 def advice(error: Exit, network: str) -> str:

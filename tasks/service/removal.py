@@ -1,6 +1,6 @@
 """Taking a service away with everything that it was made of."""
 
-from ..engine import commands
+from ..engine import commands, label
 from ..engine.engine import Engine
 from ..engine.names import same_repository
 from ..host.shell import ask
@@ -11,6 +11,8 @@ from .service import Service
 def remove_all(service: Service) -> bool:
     """Remove a service's containers, its volume and all three layers, and nothing else.
 
+    An image that somebody's own container uses cannot be removed: docker says so.
+
     Returns:
         Whether there were containers or images.
 
@@ -18,9 +20,14 @@ def remove_all(service: Service) -> bool:
         Exit: with code 1 for what cannot be removed.
     """
     engine, base = service.engine, service.settings.base
-    containers = service.versions(engine.containers())
+    containers = engine.containers()
+    mine = {container.id for container in service.own(containers)}
+    left = (label.REHEARSAL, label.RECOVERY)  # of a switch that was cut off
+    containers = [
+        one for one in containers if one.id in mine or any(one.labels.get(kind) == service.name for kind in left)
+    ]
     for container in containers:
-        service.do(commands.remove(container.name, force=True), f"{container.name} cannot be removed.")
+        service.do(commands.remove(container.id[:12], force=True), f"{container.name} cannot be removed.")
     images = [*made(engine, service.frame.image), *made(engine, base.image)]
     if engine.image(base.parent):
         images.append(base.parent)

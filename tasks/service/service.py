@@ -5,14 +5,13 @@ from collections.abc import Iterable, Sequence
 from invoke import Context, Result
 from msgspec import Struct
 
-from ..engine import label
 from ..engine.engine import Engine, current_engine
 from ..engine.records import ContainerRow
 from ..host import signals
 from ..host.shell import run
 from ..settings.model import Frame, Settings
 from ..settings.this_run import load_settings, next_command
-from . import versions
+from . import ticket, versions, whose
 
 
 class Service(Struct, frozen=True):
@@ -44,20 +43,20 @@ class Service(Struct, frozen=True):
 
     @property
     def candidate(self) -> str:
-        return f"{self.name}.next"
+        return versions.temporary(self.name)[0]
 
     @property
     def rehearsal(self) -> str:
-        return f"{self.name}.rehearsal"
+        return versions.temporary(self.name)[1]
 
     @property
     def recovery_lock(self) -> str:
-        return f"{self.name}.recovery"
+        return versions.temporary(self.name)[2]
 
     @property
     def temporary(self) -> set[str]:
         """The names of the containers that only a switch has."""
-        return {self.candidate, self.rehearsal, self.recovery_lock}
+        return set(versions.temporary(self.name))
 
     @property
     def dry(self) -> bool:
@@ -82,30 +81,45 @@ class Service(Struct, frozen=True):
         """A command to type next, spelled so that it means the same frame and the same settings file as this run."""
         return next_command(self.c, self.frame, task, *words)
 
-    def versions(self, containers: Iterable[ContainerRow], known: str = "") -> list[ContainerRow]:
-        """Those of the containers that were made from a version of the frame. `known`: the id of an image that is one.
-
-        A container's labels are those of its image, and a child image inherits them; so the image decides. Either it
-        has a tag of the frame's, or it lost its tag (the tag was built anew), and then it must not be a version's
-        nameless child.
-        """
-        labelled = [container for container in containers if label.names(container.labels, self.frame.image)]
-        images = {container.image for container in labelled}
-        verdicts = {image: image == known or versions.is_version(self.engine, self.frame, image) for image in images}
-        return [container for container in labelled if verdicts[container.image]]
+    def own(self, containers: Iterable[ContainerRow], known: str = "") -> list[ContainerRow]:
+        """Those of the containers that are this service's. `known`: the id of an image that is a version."""
+        return whose.own(self.engine, self.frame, containers, known)
 
     def running(self) -> list[ContainerRow]:
-        """The containers that run a version of the frame, whatever their names."""
-        return [container for container in self.versions(self.engine.containers()) if container.running]
+        """The service's containers that run."""
+        return [container for container in self.own(self.engine.containers()) if container.running]
 
     def kept(self) -> list[ContainerRow]:
         """The stopped containers of earlier versions, `<name>.…`, the last that ran first."""
-        found = {
-            container.id: container
-            for container in self.versions(self.engine.containers())
+        mine = self.own(self.engine.containers())
+        found = [
+            container
+            for container in mine
             if container.name.startswith(f"{self.name}.")
             and container.name not in self.temporary
             and not container.running
-        }
-        finished = {key: details.finished for key in found if (details := self.engine.container(key))}
-        return sorted(found.values(), key=lambda container: finished.get(container.id, 0.0), reverse=True)
+        ]
+        places = order_of_running(mine)
+        # Those of before switches were counted have no place; there the engine's clock has to do.
+        clocked = [one.id for one in found if not places.get(one.id)]
+        finished = {key: details.finished for key in clocked if (details := self.engine.container(key))}
+        return sorted(found, key=lambda one: (places.get(one.id, 0.0), finished.get(one.id, 0.0)), reverse=True)
+
+    def last_number(self) -> int:
+        """The number of the last switch whose containers are here; 0 without one."""
+        tickets = map(ticket.read, self.own(self.engine.containers()))
+        return max((found.number for found in tickets if found), default=0)
+
+
+def order_of_running(containers: Sequence[ContainerRow]) -> dict[str, float]:
+    """The place of each container in the order in which they ran, by the numbers of the switches; 0 where unknown.
+
+    One made by switch 3 has place 3, and what switch 4 replaced has 3.5: it may have been started by hand.
+    """
+    places: dict[str, float] = {}
+    for one in containers:
+        if found := ticket.read(one):
+            replaced = {held.id: found.number - 0.5 for held in found.old if found.number}
+            for key, place in {one.id[:12]: float(found.number), **replaced}.items():
+                places[key] = max(place, places.get(key, 0.0))
+    return {one.id: places.get(one.id[:12], 0.0) for one in containers}

@@ -40,11 +40,12 @@ def situation_of(service: Service, containers: Sequence[ContainerRow], known: st
     Raises:
         Exit: with code 1 when a container that is no version of the frame holds the service's name.
     """
-    ours = [found for found in service.versions(containers, known) if found.name not in service.temporary]
+    ours = [found for found in service.own(containers, known) if found.name not in service.temporary]
     holder = next((found for found in containers if found.name == service.name), None)
     if holder and holder not in ours:
         raise Exit(
-            f"The container {holder.name} is not a version of {service.frame.image}, and holds the service's name. "
+            f"The container {holder.name} is not a version of {service.frame.image}, or another service's, and holds "
+            "the service's name. "
             f"Rename it (docker rename {holder.name} NAME), or change the setting service.",
             code=1,
         )
@@ -56,9 +57,14 @@ def replaceable(service: Service) -> Situation:
     """The situation now, once it is sure that what runs can be stopped and come back.
 
     Raises:
-        Exit: with code 1 when it cannot, or as `situation_of` does.
+        Exit: with code 1 when it cannot, when a container that no switch made holds a name that this one needs, or as
+            `situation_of` does.
     """
-    found = situation_of(service, service.engine.containers())
+    containers = service.engine.containers()
+    for name, kind in ((service.rehearsal, label.REHEARSAL), (service.recovery_lock, label.RECOVERY)):
+        if any(one.name == name and one.labels.get(kind) != service.name for one in containers):
+            raise foreign(name)
+    found = situation_of(service, containers)
     for container in found.running:
         details = service.engine.container(container.id)
         if details and details.auto_remove:
@@ -99,6 +105,13 @@ def tell_if_current(service: Service, situation: Situation, image: ImageRow) -> 
     return True
 
 
+def foreign(name: str) -> Exit:
+    """The sentence about a container that no switch made, under a name that a switch needs."""
+    return Exit(
+        f"The container {name} was not made by a switch, and holds its name. Type: docker rename {name} …", code=1
+    )
+
+
 def unfinished(service: Service) -> Unfinished | None:
     """The switch that is under way or was cut off; None without one.
 
@@ -110,10 +123,7 @@ def unfinished(service: Service) -> Unfinished | None:
         return None
     found = ticket.read(candidate)
     if found is None:
-        name = service.candidate
-        raise Exit(
-            f"The container {name} was not made by a switch, and holds its name. Type: docker rename {name} …", code=1
-        )
+        raise foreign(service.candidate)
     return Unfinished(candidate, found, gone(service, candidate, found))
 
 
@@ -135,4 +145,4 @@ def notice(service: Service) -> str:
     if found.gone:
         way = service.next_command("start")
         return f"A switch of {service.name} to {printable(found.ticket.tag)} was cut off. To recover, type: {way}"
-    return f"{found.ticket.who()}."
+    return f"{found.ticket.who()}. If that run is gone for good, type --take-over with start, stop or rollback."

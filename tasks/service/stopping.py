@@ -3,13 +3,13 @@
 from invoke import Exit
 
 from ..engine import commands
-from . import versions
+from . import acts, versions
 from .service import Service
 from .situation import notice, unfinished
 
 
 def stop(service: Service) -> None:
-    """Stop every version that runs, and say how to start it again.
+    """Stop the service, and say how to start it again.
 
     Raises:
         Exit: with code 1 while a switch is under way.
@@ -17,14 +17,15 @@ def stop(service: Service) -> None:
     if under_way := notice(service):
         raise Exit(f"{under_way} Nothing was changed.", code=1)
     running = service.running()
+    for container in running:
+        service.do(commands.stop(acts.short(container)), f"{container.name} cannot be stopped.")
+    # Also one that a run had stopped which was killed before it came to this.
+    stopped = [one for one in service.own(service.engine.containers()) if one.name == service.name]
+    for container in {one.id: one for one in (*running, *stopped)}.values():
+        acts.stay_down(service, container)
     if not running:
         print(f"No version of {service.frame.image} is running.")
         return
-    for container in running:
-        details = service.engine.container(container.id)
-        if details and details.restarts_by_itself:
-            service.do(commands.no_restart(container.name), f"{container.name} cannot be updated.")
-        service.do(commands.stop(container.name), f"{container.name} cannot be stopped.")
     if service.dry:
         return
     first = running[0]

@@ -9,14 +9,15 @@ from typing import NoReturn
 
 from invoke import Exit
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ..engine import commands, label
 from ..engine.client import Unreachable
 from ..host import shell
-from . import acts, health, locks, reach, recovery, ticket
+from . import acts, health, locks, reach, record, recovery, rehearsal, ticket
+from .holding import Lock, Lost
 from .order import Order
 from .pruning import prune
-from .rehearsal import rehearse
 from .report import report
 from .service import Service
 from .situation import Situation, replaceable, tell_if_current
@@ -31,7 +32,7 @@ class Switch(Struct, frozen=True):
     service: Service
     order: Order
     before: Situation
-    ticket: Ticket
+    lock: Lock
 
 
 def perform(service: Service, order: Order) -> None:
@@ -67,34 +68,69 @@ def take(service: Service, order: Order, before: Situation) -> Switch | None:
     Raises:
         Exit: with code 1 when the candidate cannot be created.
     """
-    name, start, command = service.candidate, service.settings.start, order.command
-    stopping = sum(acts.stop_within(service.engine.container(container.id)) for container in before.old)
-    mine = ticket.write(order.tag, before.old, 3 * (start.timeout + start.settle) + stopping + SLACK)
-    labels = {label.SERVICE: service.name, label.TICKET: mine.text()}
+    name, command = service.candidate, order.command
+    mine = own_ticket(service, order, before)
+    labels = {
+        label.SERVICE: service.name,
+        label.RAN: record.text(service.name, command, order.image.reference),
+        label.TICKET: mine.text(),
+    }
     options = [*reach.aliases(service, command), *command.arguments()]
     creating = commands.create(name, order.image.reference, options, command.command, labels)
-    removing = commands.remove(name, force=True), f"{name} cannot be removed."
     try:
         service.do(creating, f"{order.tag} cannot be created.")
         if service.dry:
-            return Switch(service, order, before, mine)
+            return Switch(service, order, before, Lock(service, mine, ""))
         created = service.engine.container(name)
-        same = ticket.held(replaceable(service).old) == mine.old
+        same = same_containers(replaceable(service), before)
     except BaseException as error:
         shell.survive()
         if isinstance(error, shell.Failed) and locks.was_faster(service, name, error):
             return None
-        if ticket.read(service.engine.container(name)) == mine:
-            service.do(*removing)
+        remove_candidate(service, mine)
         raise Exit(f"{shell.reason(error)} Nothing was changed.", code=shell.exit_code(error)) from None
-    if created and created.image == order.image.id and same:
-        return Switch(service, order, before, mine)
-    service.do(*removing)
-    if not same:
+    if created and ticket.read(created) == mine and created.image == order.image.id and same:
+        return Switch(service, order, before, Lock(service, mine, created.id))
+    remove_candidate(service, mine)
+    if not same or not created or ticket.read(created) != mine:
         return None
     raise Exit(
         f"{order.image.reference} was built anew in this moment. Nothing was changed; type the same again.", code=1
     )
+
+
+def own_ticket(service: Service, order: Order, before: Situation) -> Ticket:
+    """The ticket of a switch, with all that is needed to bring back what it replaces."""
+    engine, start = service.engine, service.settings.start
+    details = [found for container in before.old if (found := engine.container(container.id))]
+    old = tuple(
+        ticket.Held(
+            id=found.id[:12],
+            name=found.name,
+            running=found.running,
+            image=found.image,
+            ran=record.of(found, engine.image(found.image)),
+            restart=found.restart_option,
+        )
+        for found in details
+    )
+    stopping = sum(map(acts.stop_within, details))
+    limit = 3 * (start.timeout + start.settle) + stopping + SLACK
+    return ticket.write(order.tag, old, limit, service.last_number() + 1)
+
+
+def same_containers(now: Situation, before: Situation) -> bool:
+    """Whether the same containers have to make room, in the same states, under the same names."""
+    return [(one.id, one.name, one.running) for one in now.old] == [
+        (one.id, one.name, one.running) for one in before.old
+    ]
+
+
+def remove_candidate(service: Service, mine: Ticket) -> None:
+    """Remove the candidate, if it is the one with this ticket."""
+    found = service.engine.container(service.candidate)
+    if found and ticket.read(found) == mine:
+        service.do(commands.remove(acts.short(found), force=True), f"{found.name} cannot be removed.")
 
 
 def carry_out(switch: Switch) -> float | None:
@@ -106,16 +142,16 @@ def carry_out(switch: Switch) -> float | None:
     Raises:
         Exit: when one of them failed; then everything is as before, or the message says what is not.
     """
-    service, order = switch.service, switch.order
+    service, order, lock = switch.service, switch.order, switch.lock
     last_seen = "the candidate was created; the old version runs"
     try:
         if switch.before.running and order.rehearse:
-            rehearse(service, order)
+            rehearsal.rehearse(lock, order)
         for container in switch.before.running:
             last_seen = f"{container.name} was being stopped"
-            service.do(commands.stop(container.name), f"{container.name} cannot be stopped.")
+            lock.do(commands.stop(acts.short(container)), f"{container.name} cannot be stopped.")
         last_seen = "the old version was stopped, the candidate was being started"
-        service.do(commands.start(service.candidate), f"{order.tag} cannot be started.")
+        lock.do(commands.start(lock.target), f"{order.tag} cannot be started.")
         return health.require(service, service.candidate, order.tag)
     except BaseException as error:
         shell.survive()
@@ -127,12 +163,13 @@ def commit(switch: Switch) -> None:
 
     The new version is healthy now, so an interrupt comes too late: the names are finished all the same.
     """
-    service, tag = switch.service, switch.order.tag
+    service, lock, tag = switch.service, switch.lock, switch.order.tag
     try:
-        acts.settle_names(service, switch.ticket)
+        acts.settle_names(lock)
     except KeyboardInterrupt:
-        if service.engine.container(service.candidate):
-            acts.settle_names(service, switch.ticket)
+        found = service.engine.container(service.candidate)
+        if found and found.id == lock.id:
+            acts.settle_names(lock)
         raise Exit(f"Stopped too late: {tag} is healthy and runs as {service.name}.", code=130) from None
     except Exit as error:
         undo(switch, error, f"{tag} is healthy, the names were being changed", healthy=True)
@@ -148,13 +185,14 @@ def undo(switch: Switch, error: BaseException, last_seen: str, healthy: bool) ->
     Raises:
         Exit: always; with code 130 if the person said stop, else 1.
     """
-    service, said = switch.service, shell.reason(error)
+    lock, said = switch.lock, shell.reason(error)
     try:
-        candidate = service.engine.container(service.candidate)
-        if candidate and ticket.read(candidate) != switch.ticket:
-            raise Exit("Another run has taken over.", code=1)
+        lock = still_held(lock)
         print("Going back.", flush=True)  # why is said at the end
-        now = recovery.conclude(service, switch.ticket) if healthy else recovery.go_back(service, switch.ticket)
+        now = recovery.conclude(lock) if healthy else recovery.go_back(lock)
+    except Lost as lost:
+        rehearsal.take_away(switch.service, lock.ticket)
+        raise Exit(f"{lost.message} Nothing more was touched.", code=1) from None
     except Exit as second:
         why = said if isinstance(error, Unreachable) else f"{said} {second.message}"
         raise Exit(f"{why.rstrip('.')}. Last seen: {last_seen}. The next inv start recovers.", code=1) from None
@@ -163,3 +201,18 @@ def undo(switch: Switch, error: BaseException, last_seen: str, healthy: bool) ->
             f"Stopped while going back. Last seen: {last_seen}. The next inv start recovers.", code=130
         ) from None
     raise Exit(f"{said} {now}", code=shell.exit_code(error))
+
+
+def still_held(lock: Lock) -> Lock:
+    """The lock to go back with: without a candidate, if that was removed and nobody else has come since.
+
+    Raises:
+        Lost: when somebody else has it, or has switched.
+    """
+    try:
+        lock.check()
+    except Lost as lost:
+        if lost.taken:
+            raise
+        return replace(lock, open=True)
+    return lock

@@ -6,9 +6,9 @@ needs to go on with, or undo, a switch whose own process is gone.
 
 import getpass
 import os
+import re
 import socket
 import time
-from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Annotated
@@ -23,18 +23,26 @@ Moment = Annotated[float, msgspec.Meta(ge=0, le=1e11)]  # a label can hold any n
 
 
 class Held(msgspec.Struct, frozen=True):
-    """A container that a switch replaces, as it was before: the first 12 characters of its id, its name, its state."""
+    """A container that a switch replaces, as it was before.
+
+    `id` are the first 12 characters. `image` (an id) and `ran` (the checked command, "" where no record of it is kept)
+    are what it can be made anew from; `restart` is its restart policy, "" where none is to be restored.
+    """
 
     id: str
     name: str
     running: bool
+    image: str = ""
+    ran: str = ""
+    restart: str = ""
 
 
 class Ticket(msgspec.Struct, frozen=True):
     """One run that changes a service.
 
     `by` is user@host. `space` (boot and process namespace), `pid` and `born` (clock ticks since boot) name the process;
-    `since` is in seconds since 1970; `limit` are the seconds after which such a run is over in any case.
+    `since` is in seconds since 1970; `limit` are the seconds after which such a run is over in any case. `machine` is
+    the same after a reboot. `number` counts the service's switches: clocks may go wrong, this does not.
     """
 
     by: str
@@ -45,6 +53,8 @@ class Ticket(msgspec.Struct, frozen=True):
     pid: int
     born: str
     old: tuple[Held, ...]
+    machine: str = ""
+    number: int = 0
 
     def text(self) -> str:
         """As a label's value."""
@@ -56,18 +66,21 @@ class Ticket(msgspec.Struct, frozen=True):
         return f"{printable(self.by)} is switching to {printable(self.tag)} since {since} (process {self.pid})"
 
     def gone(self, age: float) -> bool:
-        """Whether the run is over: its process is gone on this host, or on another it is older than any run can be.
+        """Whether the run is over: its process is gone on this host, or its host was booted since; where nobody can
+        look, it is older than any run can be.
 
         Args:
             age: seconds since the ticket's container was created, by the engine's clock.
         """
-        if self.space == process_space() and not hidden(self.pid):
+        here = process_space()
+        if self.born and self.space == here and not hidden(self.pid):
             return birth(self.pid) != self.born
-        return age > self.limit
+        booted = "" != boot_of(self.space) != boot_of(here)
+        return age > self.limit or (booted and self.machine != "" and self.machine == machine())
 
 
-def write(tag: str, old: Sequence[ContainerRow], limit: float) -> Ticket:
-    """A ticket for this process. `old`: the containers that hold the service's name or run a version of the frame."""
+def write(tag: str, old: tuple[Held, ...], limit: float, number: int = 0) -> Ticket:
+    """A ticket for this process. `old`: the containers that the switch replaces."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a user id without a name, as in some containers
@@ -80,13 +93,10 @@ def write(tag: str, old: Sequence[ContainerRow], limit: float) -> Ticket:
         space=process_space(),
         pid=os.getpid(),
         born=birth(os.getpid()),
-        old=held(old),
+        old=old,
+        machine=machine(),
+        number=number,
     )
-
-
-def held(containers: Sequence[ContainerRow]) -> tuple[Held, ...]:
-    """Containers as a ticket holds them."""
-    return tuple(Held(container.id[:12], container.name, container.running) for container in containers)
 
 
 def read(container: ContainerRow | None) -> Ticket | None:
@@ -104,6 +114,26 @@ def process_space() -> str:
         return f"{boot[:8]}-{Path('/proc/self/ns/pid').stat().st_ino}"
     except OSError:  # not Linux: this host's name has to do
         return socket.gethostname()
+
+
+def boot_of(space: str) -> str:
+    """The boot in what `process_space` says; "" where that is only a host's name."""
+    boot, dash, inode = space.partition("-")
+    return boot if dash and inode.isdigit() and re.fullmatch("[0-9a-f]{8}", boot) else ""
+
+
+def machine() -> str:
+    """What tells this machine from others and is the same after a reboot; "" where a boot cannot be told either.
+
+    Copies of one virtual machine have one machine-id, so its name counts too.
+    """
+    if not boot_of(process_space()):
+        return ""
+    try:
+        known = Path("/etc/machine-id").read_text().strip()
+    except OSError:
+        known = ""
+    return f"{known}@{socket.gethostname()}"
 
 
 def hidden(pid: int) -> bool:

@@ -70,10 +70,23 @@ def each_once(images: Sequence[ImageRow]) -> list[ImageRow]:
 
 
 def kept_name(service: str, container: ContainerRow, taken: Collection[str]) -> str:
-    """A free name for a container of an earlier version: `<service>.<tag>`, or with a number behind it."""
-    name = f"{service}.{re.sub('[^a-zA-Z0-9_.-]', '-', label.version_of(container.labels, container.image))}"
-    numbers = (f"{name}.{number}" for number in range(2, len(taken) + 3))
-    return next(free for free in (name, *numbers) if free not in taken)
+    """A free name for a container of an earlier version: `<service>.<tag>`, or with a number behind it.
+
+    Names that a switch needs for itself are never free: a tag may be `next`.
+    """
+    name = plain_kept_name(service, container)
+    names = (name, *(f"{name}.{number}" for number in range(2, len(taken) + 3)))
+    return next(free for free in names if free not in taken and free not in temporary(service))
+
+
+def plain_kept_name(service: str, container: ContainerRow) -> str:
+    """`<service>.<tag>`, for a container of this tag."""
+    return f"{service}.{re.sub('[^a-zA-Z0-9_.-]', '-', label.version_of(container.labels, container.image))}"
+
+
+def temporary(service: str) -> tuple[str, str, str]:
+    """The names of the candidate, the rehearsal and the recovery lock of a service: only a switch has them."""
+    return f"{service}.next", f"{service}.rehearsal", f"{service}.recovery"
 
 
 def lines(images: Iterable[ImageRow], ids_running: set[str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from msgspec import Struct, ValidationError, convert
 
 from ..engine.names import CONTAINER, REFERENCE, REPOSITORY
 from ..host.text import brief
-from .model import FOLDER, NETWORK, OWN_SERIES, ROOT, SERIES, Base, Frame, Settings, Start
+from .model import FILE, FOLDER, NETWORK, OWN_SERIES, ROOT, SERIES, Base, Frame, Settings, Start
 from .sources import ENVIRONMENT, sources
 
 # What msgspec calls by regular expressions and bounds, in words.
@@ -22,6 +22,7 @@ EXPECTED = {
     f"`str` matching regex {OWN_SERIES!r}": 'letters, digits, dots, dashes and underscores, such as "0.2"',
     f"`str` matching regex {NETWORK!r}": "none, or the name of a docker network other than host",
     f"`str` matching regex {FOLDER!r}": "a folder's whole path, such as /data, without a colon",
+    f"`str` matching regex {FILE!r}": "a file's whole path, such as /etc/cauchycv.env",
     "`str` of length <= 40": "40 characters at most",
     "`int` >= 1": "a port, from 1 to 65535",
     "`int` <= 65535": "a port, from 1 to 65535",

@@ -2,14 +2,13 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from invoke import Context, Exit
 from msgspec import ValidationError, convert
 
-from ..host.text import brief
+from .checks import sentences
 from .complaints import complaint, did_you_mean
 from .model import ROOT, Settings
 from .sources import Sources, remember_sources
@@ -28,7 +27,7 @@ def load(c: Context) -> Settings:
         found = convert(raw, Settings)
     except ValidationError as error:
         raise Exit(complaint(c, raw, str(error)), code=2) from None
-    for sentence in (*unprintable(found), *duplicates(found)):
+    for sentence in sentences(c, found):
         raise Exit(sentence, code=2)
     known = set(variables("INVOKE_STACK", raw))
     for name in os.environ:
@@ -50,27 +49,6 @@ def load_file(c: Context, file: Path) -> Settings:
     other = Context(config)
     remember_sources(other, Sources(file=str(file)))
     return load(other)
-
-
-def unprintable(settings: Settings) -> Iterator[str]:
-    """A sentence for each word of a command that no recommended command may hold."""
-    for name, frame in settings.frames.items():
-        for key, words in (("command", frame.command), ("run_options", frame.run_options)):
-            for word in words:
-                if not word.isprintable():
-                    what = f"expected text of one line without control characters, found {brief(word)}"
-                    yield f"Setting stack.frames.{name}.{key}: {what}."
-
-
-def duplicates(settings: Settings) -> Iterator[str]:
-    """A sentence for each image or service that two settings name: one would take the other's place."""
-    images = {"stack.base.image": settings.base.image}
-    images |= {f"stack.frames.{name}.image": frame.image for name, frame in settings.frames.items()}
-    services = {f"stack.frames.{name}.service": frame.service for name, frame in settings.frames.items()}
-    for named in (images, services):
-        for (one, value), (other, theirs) in combinations(named.items(), 2):
-            if value == theirs:
-                yield f"Settings {one} and {other} are both {value}. Give each a name of its own."
 
 
 def variables(prefix: str, raw: Any) -> Iterator[str]:

@@ -14,10 +14,13 @@ ROOT = Path(__file__).resolve().parents[2]
 SERIES = r"^[a-zA-Z0-9_][a-zA-Z0-9_.-]*$"
 OWN_SERIES = r"^([a-zA-Z0-9_][a-zA-Z0-9_.-]*)?$"
 FOLDER = r"^/[^:]+$"
+FILE = r"^/.+$"
 NETWORK = r"^(?!host$)[a-zA-Z0-9][a-zA-Z0-9_.-]*$"
 
 Repository = Annotated[str, Meta(pattern=REPOSITORY)]
 Reference = Annotated[str, Meta(pattern=REFERENCE)]
+Folder = Annotated[str, Meta(pattern=FOLDER)]
+File = Annotated[str, Meta(pattern=FILE)]
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
 
 
@@ -70,6 +73,8 @@ class Start(Struct, frozen=True, forbid_unknown_fields=True):
     settle: Seconds = 3
     keep: Annotated[int, Meta(ge=0)] = 5
     rehearse: bool = True
+    volumes: tuple[Folder, ...] = ()
+    env_files: tuple[File, ...] = ()
     rehearsal_network: Annotated[str, Meta(pattern=NETWORK)] = "none"
 
 
@@ -82,7 +87,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     description: str
     series: Annotated[str, Meta(pattern=SERIES, max_length=40)]
     source: str
-    data: Annotated[str, Meta(pattern=FOLDER)]
+    data: Folder
     base: Base
     frames: Annotated[dict[str, Frame], Meta(min_length=1)]
     start: Start

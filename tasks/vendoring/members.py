@@ -117,7 +117,7 @@ def in_tar(package: tarfile.TarFile) -> Iterator[Member]:
 def bytes_of(package: tarfile.TarFile, entry: tarfile.TarInfo) -> IO[bytes]:
     """A file in a tar archive, open."""
     found = package.extractfile(entry)
-    assert found, "it is a file"
+    assert found
     return found
 
 

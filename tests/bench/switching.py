@@ -17,8 +17,9 @@ from tasks.settings.model import ROOT
 from .measuring import Row, interleaved, side
 from .starting import IMAGE, SCRIPT
 
-NAMES = ("silence against docker stop and start", "silence against start_docker.sh")
-UPGRADES, SCRIPTED = 20, 5
+NAMES = ("silence against docker stop and start", "silence against start_docker.sh", "rollback against docker alone")
+UPGRADES, SCRIPTED, ROLLBACKS = 20, 5, 10
+ALLOWED, FIXED = 1.5, 0.5  # a rollback may take so many times a bare stop and start, and so many seconds more
 EVERY = 0.005  # seconds between two requests of the client
 
 
@@ -43,6 +44,28 @@ def rows(names: set[str]) -> Iterator[Row]:
             old = Scripted(site, Path(folder))
             what = "start_docker.sh, its name conflict mended; process 1 ignores SIGTERM, as python does"
             yield Row(NAMES[1], what, "inv start, likewise", *interleaved(old, new, SCRIPTED), goal=1 / 50)
+        if NAMES[2] in names:
+            what = f"{ALLOWED:g} times docker stop and start, and {FIXED:g} s, to the healthy answer"
+            pairs = interleaved(Swaps(site, allowed), Rollbacks(site), ROLLBACKS)
+            yield Row(NAMES[2], what, "inv rollback, likewise", *pairs, goal=1.0)
+
+
+def allowed(site: Site, act: Callable[[], object]) -> float:
+    """The seconds that a rollback may take where this bare swap stands for it."""
+    return ALLOWED * until_answer(site, act) + FIXED
+
+
+def until_answer(site: Site, act: Callable[[], object]) -> float:
+    """The seconds from the beginning of `act` to the first answer of another version than before it."""
+    before, begun = site.answer(), time.monotonic()
+    worker = threading.Thread(target=act)
+    worker.start()
+    while site.answer() in (before, ""):
+        assert time.monotonic() < begun + 30, "nothing else answers"
+        time.sleep(EVERY)
+    found = time.monotonic() - begun
+    worker.join()
+    return found
 
 
 def silence(site: Site, act: Callable[[], object]) -> float:
@@ -89,17 +112,34 @@ class Upgrades:
         return silence(self.site, act)
 
 
-class Swaps:
-    """A bare `docker stop` of the container that runs and `docker start` of the one that ran before; and back."""
+class Rollbacks:
+    """`inv rollback`, from the command to the healthy answer."""
 
     def __init__(self, site: Site) -> None:
         self.site = site
 
     def __call__(self) -> float:
+        while not self.site.answer():
+            time.sleep(EVERY)
+        inv = [str(ROOT / "inv"), "-f", str(self.site.file), "rollback"]
+        return until_answer(self.site, side(inv, "runs as", self.site.folder, self.site.environment))
+
+
+class Swaps:
+    """A bare `docker stop` of the container that runs and `docker start` of the one that ran before; and back.
+
+    `measure` is given the site and the swap.
+    """
+
+    def __init__(self, site: Site, measure: Callable[[Site, Callable[[], object]], float] | None = None) -> None:
+        self.site = site
+        self.measure = measure or silence
+
+    def __call__(self) -> float:
         names = self.site.docker("ps", "--all", "--format", "{{.Names}}").split()
         runs = "cauchy_service"
-        other = next(name for name in names if name != runs)
-        found = silence(self.site, lambda: self.swap(runs, other))
+        other = next(name for name in names if name != runs)  # the first is the newest, which ran last
+        found = self.measure(self.site, lambda: self.swap(runs, other))
         self.swap(other, runs)
         return found
 

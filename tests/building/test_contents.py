@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 from building.checkouts import Asked, Repository, exported, refusal
-from invoke import Context
+from invoke import Context, Exit
+
+from tasks.building.export import odd_names, refuse_pointers
 
 
 def test_a_sub_folder_of_a_bigger_repository_is_a_source(
@@ -45,6 +47,30 @@ def test_attributes_above_a_sub_folder_count_in_it_as_in_a_checkout(
         found = exported(c, source.top / "a/b c", tmp_path / f"out{revision}", revision)
         assert {name: text for name, (_, text) in found.items()} == {"x.bin": content, "x.bat": b"one\r\n"}
     assert not [*tmp_path.glob("*.whole")]
+
+
+MACHINES = {  # what git may be told on one machine and not on another
+    "line ends": "git config core.autocrlf true",
+    "line ends of this system": "git config core.eol crlf",
+    "no links": "git config core.symlinks false",
+    "attributes of this clone": "mkdir -p .git/info; printf '*.sh eol=crlf\\n*.txt ident\\n' > .git/info/attributes",
+    "attributes of this user": "echo '* text eol=crlf' > .git/mine; git config core.attributesFile \"$PWD/.git/mine\"",
+    "a part of the files": "git sparse-checkout set --no-cone run.sh",
+}
+
+
+@pytest.mark.parametrize("setting", MACHINES)
+def test_files_are_byte_for_byte_the_same_whatever_git_is_set_to(
+    setting: str, source: Repository, c: Context, asked: Asked, tmp_path: Path
+) -> None:
+    source.write({"run.sh": "#!/bin/sh\n", "id.txt": "$Id$\n", "a.bat": "one\n"})
+    (source.top / "link").symlink_to("run.sh")
+    head = source.commit({".gitattributes": "*.bat text eol=crlf\n*.sh text\n"})
+    expected = exported(c, source.top, tmp_path / "expected", head)
+    assert (expected["a.bat"][1], expected["run.sh"][1], expected["link"][1]) == (b"one\r\n", b"#!/bin/sh\n", b"run.sh")
+    subprocess.run(["sh", "-ec", MACHINES[setting]], cwd=source.top, check=True)
+    assert exported(c, source.top, tmp_path / "out", head) == expected
+    assert asked(source.top).tree == source.git("rev-parse", "HEAD^{tree}")
 
 
 def test_a_worktree_is_a_source(source: Repository, c: Context, asked: Asked, tmp_path: Path) -> None:
@@ -157,6 +183,58 @@ def test_a_submodule_that_is_not_there_is_refused_with_the_command_to_type(
     assert asked(tmp_path / "clone").tree == asked(source.top).tree
 
 
+def test_a_submodule_of_another_user_is_refused_by_name_and_what_is_typed_helps(
+    c: Context, asked: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = with_submodules(tmp_path)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
+    whole = asked(source.top)
+    subprocess.run(["chown", "-R", "1000:1000", str(source.top)], check=True)
+    for folder in (source.top, source.top / "libs/library", source.top / "libs/library/inner deep"):
+        sentence = refusal(asked, source.top)
+        assert f"git refuses {folder}, which belongs to another user." in sentence
+        subprocess.run(["sh", "-ec", sentence.partition("Type: ")[2]], check=True)
+    assert asked(source.top).tree == whole.tree
+
+
+def test_what_git_itself_does_not_check_out_is_left_out_and_said(c: Context, asked: Asked, tmp_path: Path) -> None:
+    source = with_submodules(tmp_path)
+    source.git("submodule", "--quiet", "add", str(tmp_path / "deep"), "libs/none")
+    source.git("config", "--file", ".gitmodules", "submodule.libs/none.update", "none")
+    embedded = Repository(source.top / "embedded")
+    embedded.commit({"x.txt": "x\n"})
+    head = source.commit({})
+    found = asked(source.top)
+    assert (found.left_out, found.dirty) == (("embedded", "libs/none"), False)
+    files = exported(c, source.top, tmp_path / "out", head)
+    assert "libs/library/library.txt" in files and not [name for name in files if "none" in name or "embedded" in name]
+    embedded.commit({"x.txt": "another\n"})
+    (source.top / "libs/none/deep.txt").write_text("changed\n")
+    again = asked(source.top)
+    assert (again.left_out, again.dirty, again.tree) == (found.left_out, False, found.tree)
+
+    source.git("clone", "--quiet", str(source.top), str(tmp_path / "clone"))
+    clone = tmp_path / "clone"
+    source.git("config", "submodule.libs/library.update", "none", where=clone)
+    source.git("config", "submodule.active", "nothing", where=clone)
+    sentence = refusal(asked, clone)
+    assert sentence.endswith("submodule update --init --recursive --checkout -- libs/library")
+    source.git(*sentence.partition(f"git -C {clone} ")[2].split(), where=clone)
+    assert (asked(clone).tree, asked(clone).left_out) == (found.tree, found.left_out)
+    (clone / "libs/library/.git").write_text("gitdir: nowhere\n")
+    assert "nowhere. See: git -C " in refusal(asked, clone)
+
+
+def test_a_submodule_outside_the_folder_is_nobodys_business(c: Context, asked: Asked, tmp_path: Path) -> None:
+    source = with_submodules(tmp_path)
+    source.commit({"app/a.txt": "one\n"})
+    source.git("clone", "--quiet", str(source.top), str(tmp_path / "clone"))
+    found = asked(tmp_path / "clone/app")
+    assert (found.dirty, found.tree) == (False, source.git("rev-parse", "HEAD:app"))
+    subprocess.run(["chown", "-R", "1000:1000", str(source.top / "libs")], check=True)
+    assert asked(source.top / "app").tree == found.tree
+
+
 def test_every_tracked_file_arrives_as_it_is(
     source: Repository, c: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,3 +282,27 @@ def test_every_tracked_file_arrives_as_it_is(
     }
     assert (tmp_path / "out/deep").stat().st_mode & 0o777 == 0o755
     assert not [*tmp_path.rglob("pwned")]
+
+
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 300000\n".format("0" * 64)
+
+
+def test_a_pointer_of_lfs_is_refused_by_name_with_what_brings_the_file(tmp_path: Path) -> None:
+    written = tmp_path / "written"
+    (written / "deep").mkdir(parents=True)
+    (written / "weights.txt").write_text(f"{POINTER}{'more than a pointer ' * 60}")
+    (written / "docs.txt").write_text("version https://git-lfs.github.com/spec/v1 is what a pointer begins with\n")
+    refuse_pointers(written, tmp_path)
+    (written / "deep/weights.bin").write_text(POINTER)
+    with pytest.raises(Exit, match=rf"^deep/weights.bin is an LFS pointer .* git -C {tmp_path} lfs pull ") as caught:
+        refuse_pointers(written, tmp_path)
+    assert caught.value.code == 1
+    (written / "other.bin").write_text(POINTER)
+    with pytest.raises(Exit, match=r"^deep/weights.bin and 1 more are LFS pointers"):
+        refuse_pointers(written, tmp_path)
+
+
+def test_names_that_are_no_utf_8_are_spelled_out(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"caf\xe9")).mkdir()
+    (tmp_path / os.fsdecode(b"caf\xe9") / "größe").touch()
+    assert odd_names(tmp_path) == ["caf\\xe9", "caf\\xe9/größe"]

@@ -8,7 +8,7 @@ import pytest
 from building.checkouts import Asked, Repository, exported, refusal
 from invoke import Context
 
-from tasks.building.release import Release
+from tasks.building.release import Release, replaced
 
 
 def test_every_field_is_what_git_says(source: Repository, asked: Asked) -> None:
@@ -130,3 +130,55 @@ def test_asking_writes_nothing_into_the_source_and_leaves_nothing_behind(
     assert state() == before
     assert source.git("fsck", "--strict") == ""
     assert not [*(tmp_path / "temporary").iterdir()]
+
+
+def test_a_file_named_like_a_revision_changes_no_answer(
+    source: Repository, c: Context, asked: Asked, tmp_path: Path
+) -> None:
+    head = source.commit()
+    source.git("tag", "v1")
+    before = asked(source.top)
+    for name in ("HEAD", "HEAD^{commit}", "main", "v1", head, head[:7], "--", "--all", "refs"):
+        (source.top / name).write_text("untracked\n")
+    found = asked(source.top)
+    assert (found.tag, found.version, found.branch, found.tree) == ("0.2.1", "v1", "main", before.tree)
+    assert (found.untracked, found.dirty) == (9, False)
+    assert exported(c, source.top, tmp_path / "out", head).keys() == {"a.txt"}
+    empty = Repository(tmp_path / "empty")
+    empty.write({"HEAD": "", "HEAD^{commit}": ""})
+    assert "no commit yet" in refusal(asked, empty.top)
+
+
+def test_a_branch_is_called_by_its_own_name_though_a_tag_has_it_too(source: Repository, asked: Asked) -> None:
+    source.commit()
+    source.git("checkout", "--quiet", "-b", "team/v1")
+    source.git("tag", "team/v1")
+    source.git("tag", "HEAD", check=False)
+    assert asked(source.top).branch == "team/v1"
+
+
+def test_an_answer_that_git_does_not_give_is_a_failure(source: Repository, asked: Asked) -> None:
+    first = source.commit()
+    source.commit({"a.txt": "two\n"})
+    objects = source.top / ".git/objects"
+    (objects / first[:2] / first[2:]).unlink()
+    assert "git " in (sentence := refusal(asked, source.top)) and first[:9] in sentence and "None" not in sentence
+
+
+def test_git_replace_and_grafts_are_not_followed(source: Repository, c: Context, asked: Asked, tmp_path: Path) -> None:
+    first = source.commit({"a.txt": "one\n"})
+    source.commit({"a.txt": "two\n"})
+    head = source.commit({"a.txt": "three\n"})
+    source.git("replace", head, first)
+    (source.top / ".git/info").mkdir(exist_ok=True)
+    (source.top / ".git/info/grafts").write_text(f"{head}\n")
+    found = asked(source.top)
+    assert (found.tag, found.dirty, found.tree) == (
+        "0.2.3",
+        False,
+        source.git("--no-replace-objects", "rev-parse", "HEAD^{tree}"),
+    )
+    assert exported(c, source.top, tmp_path / "out", head)["a.txt"][1] == b"three\n"
+    source.git("reset", "--quiet", "--hard")
+    assert asked(source.top).dirty, "the files are those of another commit"
+    assert replaced(c, source.top) == [head]

@@ -40,7 +40,7 @@ VALUES: dict[str, list[str]] = {
     "tmpfs": ["/tmp", "/tmp:size=1m,noexec"],
     "ulimit": ["nofile=64:128", "memlock=-1", "core=0"],
     "user": ["1000", "0:0"],
-    "volume": ["/data:/data", "/data//x/../y:/x:ro", "vol2:/y", "/anonymous"],
+    "volume": ["/data:/data", "/data//x/../y:/x:ro", "/data:/data:ro,z", "vol2:/y:nocopy", "vol2:/y", "/anonymous"],
     "workdir": ["/", "/x"],
 }
 
@@ -95,7 +95,8 @@ def harmless(draw: st.DrawFn) -> tuple[str, Words]:
     """A harmless label, and the same options for docker create."""
     run, create = among(draw, [])
     start = draw(st.sampled_from(["docker run", "docker  container run"]))
-    command = draw(st.lists(st.sampled_from(["--init", "-v", "/:/x", "--", "", "a b", "$(id)", "'"]), max_size=3))
+    words = ["--init", "-v", "/:/x", "--", "", "a b", "$(id)", "'", "`id`", "$"]
+    command = draw(st.lists(st.sampled_from(words), max_size=3))
     return f"{start} {shlex.join([*run, IMAGE, *command])}", create
 
 

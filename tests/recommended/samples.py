@@ -7,6 +7,7 @@ from ruamel.yaml import YAML
 from sites import ROOT
 
 from tasks.recommended.command import Recommended, Refused, check
+from tasks.recommended.limits import Allowed
 
 IMAGE = "colorai/cauchycv_visdom:0.2.7"
 REPLACED = (
@@ -23,14 +24,19 @@ def made(*words: str, image: str = IMAGE, start: str = "docker run -d --name ser
     return " ".join([start, *map(shlex.quote, words), image, "sleep", "9"])
 
 
+def allowed(data: str = "/data", local: bool = False) -> Allowed:
+    """What the project's own settings allow."""
+    return Allowed(ALLOW, (data, "/srv/models/"), ("/etc/service.env", "/etc/../opt/b:c.env"), local)
+
+
 def accepted(*words: str, local: bool = False) -> Recommended:
-    return check(made(*words), IMAGE, ALLOW, "/data", local)
+    return check(made(*words), IMAGE, allowed(local=local))
 
 
 def refusal(text: str, data: str = "/data", local: bool = False) -> str:
     """The sentence that a label is refused with."""
     with pytest.raises(Refused) as refused:
-        check(text, IMAGE, ALLOW, data, local)
+        check(text, IMAGE, allowed(data, local))
     assert refused.value.code == 1
     assert refused.value.message and "\n" not in refused.value.message
     return str(refused.value.message)
@@ -77,13 +83,13 @@ DANGERS = {
 --device-read-bps=/dev/sda:1
 --env-file /etc/shadow
 --env-file=/etc/shadow
+--env-file service.env
+--env-file /etc/service.env.d/../shadow
 --cidfile /etc/cron.d/x
 --cidfile=x
 --label-file=/etc/shadow
 --volumes-from other
 --volume-driver=evil
---entrypoint sh
---entrypoint=
 --add-host=a:1.2.3.4
 --dns 1.2.3.4
 --dns-opt=x
@@ -129,8 +135,10 @@ DANGERS = {
 --volume /data:/data:shared
 --volume /data:/data:rw,rshared
 --volume /data:/data:rslave
---volume /data:/data:Z
---volume /data:/data:z
+--volume /data:/data:private,slave
+--volume /data:/data:z,Z
+--volume /data:/data:z,,ro
+--volume /data:/data:rprivate,private
 --volume /data:/data:rw,ro
 --volume /data:/data:RO
 --volume /data:/data:
@@ -178,7 +186,8 @@ DANGERS = {
 --mount type=image,source=evil,target=/x
 --mount type=,source=x,target=/x
 --mount source=/etc,target=/x
---mount type=bind,source=/data,target=/x,consistency=cached
+--mount type=bind,source=/data,target=/x,consistency=shared
+--mount type=tmpfs,target=/x,consistency=cached
 --mount type=bind,source=/data,target=/x,
 --mount=
 --network container:other
@@ -259,6 +268,18 @@ HARMLESS = {
 --volume /anonymous
 --volume named_volume:/x
 --volume named.volume-1:/x:ro
+--volume named_volume:/x:nocopy
+--volume named_volume:/x:nocopy,z,ro
+--volume /data:/data:z
+--volume /data:/data:Z,rw
+--volume /data:/data:ro,Z,rprivate,delegated
+--volume /data:/data:private
+--volume /srv/models/a:/models:ro
+--env-file /etc/service.env
+--env-file=/etc//x/../service.env --env-file /opt/b:c.env
+--entrypoint sh
+--entrypoint=
+--mount type=bind,source=/data,target=/x,consistency=cached
 --mount type=bind,source=/data,target=/data
 --mount type=bind,src=/data/a,dst=/x,readonly
 --mount type=bind,src=/data/a,destination=/x,ro=true,bind-propagation=rprivate

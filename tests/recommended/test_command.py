@@ -1,13 +1,16 @@
 """The recommended command is hostile until checked: how it is read, and what is never started."""
 
+import subprocess
+
 import pytest
-from recommended.samples import ALLOW, IMAGE, REPLACED, accepted, made, refusal
+from recommended.samples import IMAGE, REPLACED, accepted, allowed, made, refusal
 
 from tasks.recommended.command import Refused, check, parse
+from tasks.recommended.splitting import split
 
 
 def test_the_command_of_the_old_scripts_is_safe_to_run() -> None:
-    read = check(REPLACED, IMAGE, ALLOW, "/data", local=False)
+    read = check(REPLACED, IMAGE, allowed())
     assert read.name == "cauchy_service"
     assert read.image == IMAGE
     assert read.command == ("python", "cauchy_services.py", "--port", "8339")
@@ -76,8 +79,8 @@ def test_docker_container_run_is_the_same_command() -> None:
 
 
 def test_what_follows_the_image_belongs_to_the_command() -> None:
-    text = f"docker run -d --name service {IMAGE} --privileged -v /:/host -- $(id) '*' ';'"
-    command = check(text, IMAGE, ALLOW, "/data", local=False).command
+    text = f"docker run -d --name service {IMAGE} --privileged -v /:/host -- '$(id)' '*' ';'"
+    command = check(text, IMAGE, allowed()).command
     assert command == ("--privileged", "-v", "/:/host", "--", "$(id)", "*", ";")
 
 
@@ -106,6 +109,7 @@ BROKEN = {
     "global option, joined": "docker -Htcp://evil run -d --name service " + IMAGE,
     "another command": "docker create --name service " + IMAGE,
     "exec": "docker container exec -d service sh",
+    "a variable": made() + " --password $DB_PASSWORD",
     "nothing after run": "docker run",
     "no image": "docker run -d --name service",
     "no image after --": "docker run -d --name service --",
@@ -150,6 +154,35 @@ def test_what_is_no_docker_run_of_the_image_is_never_started(text: str) -> None:
     message = str(refused.value.message)
     assert refused.value.code == 1
     assert message.isprintable() and "--from-settings" in message and f"inv labels --image {IMAGE}" in message
+
+
+REPLACED_PIECES = ["$DB_PASSWORD", "${DB_PASSWORD}", "${A:?}", "$(hostname)", "$(cat a b)", "`id -u`", "$1", "$$", "$?"]
+
+
+@pytest.mark.parametrize("piece", REPLACED_PIECES)
+def test_what_a_shell_would_replace_is_refused_and_named(piece: str) -> None:
+    for written in (f"A={piece}", f'"A={piece}"', f'A="x y"{piece}', f"'a'\"{piece}\"'b'", f"\\\\{piece}"):
+        for text in (f"docker run -d --name service --env {written} {IMAGE}", f"{REPLACED} {written}"):
+            assert f"holds {piece}, which a shell would replace" in refusal(text)
+    kept = accepted("--env", f"A={piece}").values("env")  # in single quotes
+    assert kept == (f"A={piece}",)
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ("a 'b c' \"d e\"f", ["a", "b c", "d ef"]),
+        (r"a\ b \$HOME \`id\` \' \\", ["a b", "$HOME", "`id`", "'", "\\"]),
+        (r'"\$HOME \`id\` \" \\ \n"', ['$HOME `id` " \\ \\n']),
+        ("'\\' '$HOME' '' \"\" a''", ["\\", "$HOME", "", "", "a"]),
+        ("5$ $ a=$/b $.", ["5$", "$", "a=$/b", "$."]),
+        ("--opt=*.x ~ # a;b", ["--opt=*.x", "~", "#", "a;b"]),
+    ],
+)
+def test_a_text_is_split_as_a_shell_splits_it(written: str, words: list[str]) -> None:
+    assert split(written) == words
+    shell = subprocess.run(["sh", "-c", f"set -f; printf '%s\\n' {written}"], capture_output=True, text=True)
+    assert shell.stdout.splitlines() == words or set("~;#") & set(written), shell
 
 
 @pytest.mark.parametrize(

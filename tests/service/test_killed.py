@@ -28,13 +28,15 @@ kill -9 0
 """
 
 # The docker commands of each kind of switch, in their order; a test compares them with those of a real run.
-REPLACING = ["create", "create", "start", "rm", "stop", "start", "rename", "rename"]
+REHEARSING = ["create", "start", "rm"]
+SWITCHING = ["stop", "start", "rename", "rename"]
+REPLACING = ["create", *REHEARSING, *SWITCHING]
 GOING_BACK = ["create", "start", "rm", "rm"]
 FINISHING = ["create", "rename", "rm"]
 COMMANDS = {
     "first deployment": ["create", "start", "rename"],
     "upgrade": [*REPLACING, "rm"],  # the last removes the oldest kept container
-    "rollback": REPLACING,
+    "rollback": ["create", *SWITCHING],  # the version was healthy here before
     "upgrade after going back": [*GOING_BACK, *REPLACING, "rm"],
     "finishing": FINISHING,
 }
@@ -47,7 +49,7 @@ POINTS = [
     for point in range(len(GOING_BACK if kind == "upgrade after going back" else commands) + 1)
     for when in (["after"] if point else ["before"])
 ]
-DURING = [("first deployment", 2), ("upgrade", 5), ("upgrade", 6), ("rollback", 5), ("upgrade after going back", 2)]
+DURING = [("first deployment", 2), ("upgrade", 5), ("upgrade", 6), ("rollback", 2), ("upgrade after going back", 2)]
 SLOW = "echo $VERSION > /tmp/index.html; trap 'sleep 1; exit' TERM; httpd -f -p {port} -h /tmp & wait"
 
 
@@ -136,7 +138,7 @@ def test_killed_while_the_engine_is_at_work_the_next_run_recovers(
 
 def test_a_build_and_a_look_only_tell_of_a_switch_that_was_cut_off(versions: Site, client: dict[str, Any]) -> None:
     words = prepare(versions, "rollback", client)
-    kill(versions, words, client, "5", "after")
+    kill(versions, words, client, "2", "after")
     sentence = "A switch of tests_service to 2.0 was cut off. To recover, type: "
     assert sentence in versions.inv("labels", "--tag", "1.0").stderr
     assert sentence in versions.inv("base").stdout

@@ -132,6 +132,8 @@ def test_stop_survives_a_reboot(site: Site) -> None:
     site.inv("start")
     done = site.inv("stop")
     assert f"To start it again: inv -f {site.file} start --tag 1.0\n" in done.stdout
+    # An update of a running container may take its GPU away.
+    assert done.stdout.index("docker stop") < done.stdout.index("docker update --restart=no")
     site.engine.kill()
     site.engine.start()
     assert site.running() == {}
@@ -171,6 +173,9 @@ def test_no_anonymous_volume_of_a_rehearsal_or_a_failed_version_is_left(old: Sit
     old.inv("start", "--tag", "bad", code=1)
     old.inv("start", "--tag", "bad", "--no-rehearsal", code=1)
     assert len(old.docker("volume", "ls", "--quiet").split()) == 1  # of the version that runs
+    old.set(keep=0)
+    old.inv("start", "--tag", "1.0", "--no-rehearsal")
+    assert old.docker("volume", "ls", "--quiet") == ""  # it went with its container
     old.engine.clean()
 
 
@@ -191,7 +196,7 @@ def test_force_replaces_the_container_by_a_new_one(old: Site) -> None:
 
 
 def test_versions_under_other_names_make_room_and_others_do_not(old: Site) -> None:
-    old.docker("rename", "tests_service", "by_hand")
+    old.docker("rename", "tests_service", "by_hand")  # a switch made it, whatever it is called today
     make(old, "2.0")
     old.engine.docker("build", "--quiet", "--tag", "other/child:1", "-", input="FROM tests/visdom:1.0\nENV CHILD=1\n")
     old.docker("run", "--detach", "--name", "child", "--network", "none", "other/child:1", "sleep", "1000")
@@ -240,9 +245,8 @@ def test_dry_prints_the_very_commands(old: Site) -> None:
 
     def commands(text: str) -> list[str]:
         lines = [line for line in text.splitlines() if line.startswith("docker ")]
-        return [
-            " ".join(word for word in line.split() if "com.colorai.stack.switch" not in word)[:60] for line in lines
-        ]
+        own = r"\b[0-9a-f]{12}\b|tests_service\.(next|rehearsal)\b"  # a container that is not made yet has no id
+        return [re.sub(own, "<container>", line[:60]) for line in lines]
 
     dry = old.inv("--dry", "start", "--tag", "2.0")
     only(old, "1.0")
@@ -278,5 +282,5 @@ def test_rollback_to_a_version_that_runs_by_todays_settings_alone(old: Site) -> 
     make(old, "bare", label="")
     old.inv("start", "--tag", "bare", "--from-settings")
     old.inv("start", "--tag", "1.0")
-    assert "Type --from-settings" in old.inv("rollback", code=1).stderr
-    assert "bare runs as tests_service" in old.inv("rollback", "--from-settings").stdout
+    assert "bare runs as tests_service" in old.inv("rollback").stdout
+    only(old, "bare")

@@ -1,11 +1,12 @@
 """The settings: what is wrong in them is said in a sentence that names the setting, its file, and what was expected."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from invoke import Context, Exit
-from projects import copy, inv, run
+from projects import PROGRAM_FILE, copy, inv, run
 from ruamel.yaml import YAML
 from sites import ROOT
 
@@ -65,6 +66,7 @@ WRONG = {
     "series": (0.2, 'expected text, found 0.2. Write it in quotes: "0.2"'),
     "vendor": (True, 'expected text, found true. Write it in quotes: "true"'),
     "url": (None, "expected text, found nothing."),
+    "start.env_files": (["a.env"], 'expected a file\'s whole path, such as /etc/cauchycv.env, found "a.env".'),
     "data": ("data", 'expected a folder\'s whole path, such as /data, without a colon, found "data".'),
     "frames": ({}, "expected at least one frame, found nothing."),
     "base.parent": ("--option", 'expected an image\'s name, such as ufoym/deepo:pytorch-py36-cu90, found "--option".'),
@@ -89,7 +91,7 @@ WRONG = {
         'expected none, or the name of a docker network other than host, found "host".',
     ),
 }
-INSIDE = {f"{V}.command": "[1]", f"{V}.build_args": ".A"}  # which part of the value is wrong
+INSIDE = {"start.env_files": "[0]", f"{V}.command": "[1]", f"{V}.build_args": ".A"}  # which part of the value is wrong
 
 
 @pytest.mark.parametrize("key", WRONG)
@@ -134,7 +136,7 @@ def test_a_name_that_docker_would_not_take_is_refused(image: str, tmp_path: Path
         ("serie", "Did you mean series?"),
         ("base.dockerfil", "Did you mean dockerfile?"),
         (f"{V}.run_option", "Did you mean run_options?"),
-        ("start.zzz", "There are: allow, timeout, settle, keep, rehearse, rehearsal_network."),
+        ("start.zzz", "There are: allow, timeout, settle, keep, rehearse, volumes, env_files, rehearsal_network."),
     ],
 )
 def test_an_unknown_key_is_named_with_the_nearest_one(key: str, hint: str, tmp_path: Path) -> None:
@@ -224,9 +226,70 @@ def test_a_command_is_one_line_without_control_characters(key: str, tmp_path: Pa
         assert said.startswith(f"Setting stack.{V}.{key}: expected text of one line")
 
 
+def frame(service: str, **settings: Any) -> dict[str, Any]:
+    return {"image": f"tests/{service.lower()}", "dockerfile": "docker/Dockerfile", "service": service, **settings}
+
+
+def test_a_sites_frame_inherits_nothing_and_can_stand_alone(tmp_path: Path) -> None:
+    file = write(tmp_path / "site.yaml", nested("stack.frames", {"visdom": None, "mine": frame("mine")}))
+    found = load(file)
+    assert list(found.frames) == ["mine"]
+    mine = found.frame()
+    assert (mine.port, mine.run_options, mine.command, mine.service) == (None, (), (), "mine")
+    for typed in ([sys.executable, "-m", "invoke"], [sys.executable, "-I", PROGRAM_FILE]):  # pip's own inv, and ours
+        words = [*typed, "-f", file, "labels", "--name", "visdom"]
+        done = run(words, code=2, cwd=ROOT, env={"DOCKER_HOST": "tcp://127.0.0.1:1"})
+        assert done.stderr == "There is no frame visdom. Type --name with one of: mine.\n"
+    write(file, nested("stack.frames", {"visdom": None}))
+    assert refused(file).endswith("expected at least one frame, found nothing.")
+    write(file, nested("stack.frames", {"visdon": None}))
+    assert refused(file) == f"Setting stack.frames.visdon in {file}: expected `key: value` lines, found nothing."
+    write(file, nested("stack.frames", {"mine": frame("mine")}))
+    assert list(load(file).frames) == ["visdom", "mine"]
+
+
+@pytest.mark.parametrize("end", ["next", "rehearsal", "recovery", "1.0", "next.2"])
+def test_services_whose_containers_could_meet_are_refused(end: str, tmp_path: Path) -> None:
+    file = write(tmp_path / "site.yaml", nested("stack.frames", {"a": frame("svc"), "b": frame(f"svc.{end}")}))
+    said = refused(file)
+    assert "stack.frames.b.service" in said and "stack.frames.a.service" in said and f"svc.{end}, is a name" in said
+    write(file, nested("stack.frames", {"a": frame("svc"), "b": frame(f"svc-{end}"), "c": frame(f"svcs.{end}")}))
+    load(file)
+
+
+@pytest.mark.parametrize("folder", ["/.", "//", "/data/..", "/../", "/a/./../b/.."])
+@pytest.mark.parametrize("key", ["data", "start.volumes"])
+def test_a_folder_that_is_the_whole_host_is_refused(key: str, folder: str, tmp_path: Path) -> None:
+    file = write(tmp_path / "site.yaml", nested(f"stack.{key}", folder if key == "data" else ["/srv", folder]))
+    said = refused(file)
+    assert said.startswith(f"Setting stack.{key} in {file}: expected a folder") and said.endswith(f"found {folder}.")
+
+
+def test_what_only_a_shell_would_replace_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "site.yaml"
+    for key, words, named in (
+        (f"{V}.run_options", ["--env", "DB_PASSWORD=${DB_PASSWORD}"], "${DB_PASSWORD}"),
+        (f"{V}.run_options", ["--hostname", "$(hostname)"], "$(hostname)"),
+        (f"{V}.run_options", ["--env=A=$HOME/x"], "$HOME"),
+        (f"{V}.command", ["python", "x.py", "--port", "$PORT"], "$PORT"),
+        (f"{V}.command", ["echo", "`id`"], "`id`"),
+        ("base.build_options", ["--build-arg", "A=$B"], "$B"),
+    ):
+        said = refused(write(file, nested(f"stack.{key}", words)))
+        assert said.startswith(f"Setting stack.{key} in {file}: {named} is passed as it is") and "--env-file" in said
+    for key, words in (
+        (f"{V}.command", ["sh", "-c", "exec serve --port $PORT"]),
+        (f"{V}.command", ["bash", "-lc", "echo `id`"]),
+        (f"{V}.run_options", ["--health-cmd", "curl -f localhost:$PORT", "--env", "PRICE=5$"]),
+        (f"{V}.run_options", ["--health-cmd=curl -f localhost:$PORT"]),
+    ):
+        load(write(file, nested(f"stack.{key}", words)))
+
+
 def test_two_settings_must_not_name_one_image_or_service(tmp_path: Path) -> None:
     visdom = own()["frames"]["visdom"]
     for other, said in (
+        ({**visdom, "image": f"docker.io/{visdom['image']}", "service": "xx"}, "stack.frames.visdom.image and stack"),
         ({**visdom, "service": "second"}, "stack.frames.visdom.image and stack.frames.second.image are both"),
         ({**visdom, "image": "tests/second"}, "stack.frames.visdom.service and stack.frames.second.service are both"),
         ({**visdom, "image": own()["base"]["image"], "service": "second"}, "stack.base.image and stack.frames.second"),

@@ -1,8 +1,6 @@
 """Where packages come from: what pip is configured with, and indexes that say less than PyPI does."""
 
 import os
-import ssl
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -110,23 +108,31 @@ def test_a_login_page_is_quoted(server: Server, vendor: Path) -> None:
 def test_certificates_are_those_that_pip_trusts(
     server: Server, vendor: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", str(tmp_path / "key")]
-    who = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-out", str(tmp_path / "cert")]
-    subprocess.run(["openssl", "req", "-x509", *key, *who], check=True, capture_output=True)
     secure = Server()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "cert", tmp_path / "key")
-    secure.http.socket = context.wrap_socket(secure.http.socket, server_side=True)
-    monkeypatch.setenv("PIP_INDEX_URL", secure.url.replace("http:", "https:") + "/simple")
+    certificate = secure.secure(tmp_path)
+    monkeypatch.setenv("PIP_INDEX_URL", secure.url + "/simple")
     monkeypatch.delenv("PIP_CERT", raising=False)
     pins(vendor, f"thing: {index(secure)}")
     assert "its certificate is not trusted" in fails(1, vendor)
     monkeypatch.setenv("PIP_CERT", str(tmp_path / "none"))
     assert f"no certificates can be read from {tmp_path}/none" in fails(1, vendor)
-    monkeypatch.setenv("PIP_CERT", str(tmp_path / "cert"))
+    monkeypatch.setenv("PIP_CERT", str(certificate))
     bring(vendor)
     assert tree(vendor / "thing") == {WHEEL: "a wheel"}
     monkeypatch.delenv("PIP_CERT")
     monkeypatch.setenv("PIP_TRUSTED_HOST", "127.0.0.1")
     bring(vendor, force=True)
     secure.stop()
+
+
+def test_the_indexs_login_is_the_files_too_on_its_host_alone(
+    server: Server, vendor: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.login = "me:s cret"
+    monkeypatch.setenv("PIP_INDEX_URL", f"{server.url.replace('//', '//me:s%20cret@')}/simple")
+    pin = index(server)
+    server.pages["/simple/thing/"] = f'<a href="{server.url}/files/{WHEEL}#sha256={sha(b"a wheel")}">x</a>'.encode()
+    pins(vendor, f"thing: {pin}")
+    bring(vendor)
+    server.pages.clear()
+    assert "cret" not in fails(1, vendor, force=True)

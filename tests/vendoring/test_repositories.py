@@ -1,9 +1,14 @@
 """Commits out of git repositories: with submodules, verified, and with nothing of the repository run here."""
 
+import os
+import shutil
+import time
 from pathlib import Path
 
 import pytest
-from vendoring.upstreams import Repository, bring, fails, pins, tree, visible
+from vendoring.upstreams import Repository, Server, bring, fails, pins, tree, visible
+
+from tasks.vendoring import git_commands, limits
 
 
 def test_a_commit_with_submodules_and_without_git(tmp_path: Path, repository: Repository, vendor: Path) -> None:
@@ -147,3 +152,94 @@ def test_a_repository_from_elsewhere_cannot_take_files_of_this_machine(
     pins(vendor, f"lib: {{git: 'ssh://git@example.com{origin.folder}', rev: {rev}}}")
     assert "git submodule failed" in fails(1, vendor)
     assert visible(vendor) == ["vendor.yaml"]
+
+
+def test_files_are_what_was_committed_whatever_git_is_set_to(
+    tmp_path: Path, repository: Repository, vendor: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Line endings, links, filters and attributes of the person's own; what the repository itself says still counts."""
+    for name in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"):  # git-lfs may be set up on this machine
+        monkeypatch.setenv(name, os.devnull)
+    inner = Repository(tmp_path / "inner")
+    for made in (inner, repository):
+        (made.folder / "lf").write_bytes(b"a\nb\n")
+        (made.folder / "crlf").write_bytes(b"a\r\nb\r\n")
+        (made.folder / "link").symlink_to("lf")
+        (made.folder / "own.bat").write_bytes(b"a\n")
+        own = "own.bat text eol=crlf\nlf filter=evil\nlfs.bin filter=lfs\n"
+        made.commit({".gitattributes": own, "lfs.bin": "real"})
+    repository.git("submodule", "--quiet", "add", inner.url, "sub")
+    rev = repository.commit({})
+    config, attributes = tmp_path / "gitconfig", tmp_path / "attributes"
+    attributes.write_text("* text eol=crlf ident\n")
+    config.write_text(
+        f"[core]\nautocrlf = true\neol = crlf\nsymlinks = false\nattributesFile = {attributes}\n"
+        '[filter "evil"]\nsmudge = echo evil\nrequired = true\n[filter "lfs"]\nsmudge = echo evil\nrequired = true\n'
+    )
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/git").symlink_to(shutil.which("git") or "")
+    for name in ("sh", "sed", "basename", "uname"):  # which `git submodule` needs
+        (tmp_path / "bin" / name).symlink_to(shutil.which(name) or "")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))  # a machine without git-lfs
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
+    pins(vendor, f"lib: {{git: '{repository.url}', rev: {rev}}}")
+    bring(vendor)
+    for folder in (vendor / "lib", vendor / "lib/sub"):
+        assert (folder / "lf").read_bytes() == b"a\nb\n"
+        assert (folder / "crlf").read_bytes() == b"a\r\nb\r\n"
+        assert (folder / "link").is_symlink()
+        assert (folder / "own.bat").read_bytes() == b"a\r\n"
+        assert (folder / "lfs.bin").read_text() == "real"
+
+
+def test_a_pointer_of_git_lfs_is_refused_by_name(repository: Repository, vendor: Path) -> None:
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 300000\n"
+    rev = repository.commit({"m/weights.bin": pointer, "m/other": "x", "n/a": "1"})
+    pins(vendor, f"lib: {{git: '{repository.url}', rev: {rev}}}\nn: {{git: '{repository.url}', rev: {rev}, path: n}}")
+    assert "lib was not fetched: m/weights.bin is a pointer of git-lfs and not the file itself" in fails(1, vendor)
+    assert visible(vendor) == ["n", "vendor.yaml"]
+
+
+@pytest.mark.parametrize("login", ["me:s%40cret", "s%40cret"])
+def test_a_token_is_no_argument_of_any_program(
+    tmp_path: Path, server: Server, vendor: Path, monkeypatch: pytest.MonkeyPatch, login: str
+) -> None:
+    """A git server that wants a user and a password; git itself writes down all that it starts."""
+    origin = Repository(tmp_path / "o")
+    rev = origin.commit({"a": "1"})
+    origin.git("update-server-info")
+    certificate = server.secure(tmp_path)
+    for path in (origin.folder / ".git").rglob("*"):
+        if path.is_file():
+            server.pages[f"/o.git/{path.relative_to(origin.folder / '.git')}"] = path.read_bytes()
+    server.login = "me:s@cret" if ":" in login else "s@cret:"
+    (tmp_path / "gitconfig").write_text(f"[credential]\nhelper = !cat >> {tmp_path}/stored; false\n")
+    for name, value in {"GIT_CONFIG_GLOBAL": tmp_path / "gitconfig", "GIT_SSL_CAINFO": certificate}.items():
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.setenv("GIT_TRACE2_EVENT", str(tmp_path / "trace"))
+    url = server.url.replace("//", f"//{login}@")
+    pins(vendor, f"lib: {{git: '{url}/o.git', rev: {rev}}}")
+    bring(vendor)
+    assert tree(vendor / "lib") == {"a": "1"}
+    trace = (tmp_path / "trace").read_text()
+    assert "git-remote-https" in trace and "cret" not in trace
+    assert (tmp_path / "stored").exists() == (":" not in login), "a person's helper may know a user's password"
+    server.login = "nobody:else"
+    said = fails(1, vendor, force=True)
+    assert "lib was not fetched" in said and "cret" not in said
+
+
+def test_git_that_is_silent_or_fills_the_disk_is_given_up(
+    tmp_path: Path, vendor: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ssh = tmp_path / "ssh"
+    ssh.write_text("#!/bin/sh\nexec sleep 60\n")
+    ssh.chmod(0o755)
+    monkeypatch.setenv("GIT_SSH_COMMAND", str(ssh))
+    monkeypatch.setattr(git_commands, "SILENCE", 1)
+    pins(vendor, f"lib: {{git: 'git@example.com:a', rev: {'1' * 40}}}")
+    begun = time.monotonic()
+    assert "git fetch was given up: nothing has come for 1 s" in fails(1, vendor)
+    assert time.monotonic() - begun < 20
+    monkeypatch.setattr(limits, "room", lambda _: 0)
+    assert "the disk has no room for it" in fails(1, vendor)

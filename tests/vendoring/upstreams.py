@@ -5,6 +5,7 @@ import hashlib
 import io
 import os
 import re
+import ssl
 import subprocess
 import sys
 import tarfile
@@ -12,6 +13,7 @@ import textwrap
 import time
 import traceback
 import zipfile
+from base64 import b64encode
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -39,6 +41,7 @@ class Server:
         self.asked: list[str] = []
         self.slow = ""  # this page is sent but for its last byte, until `go`
         self.go, self.started = Event(), Event()
+        self.login = ""  # user:password, without which the answer is 401
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -58,7 +61,12 @@ class Server:
         path = request.path.partition("?")[0]
         self.asked.append(path)
         body = self.pages.get(path)
-        request.send_response(200 if body is not None else 404)
+        if self.login and request.headers["Authorization"] != f"Basic {b64encode(self.login.encode()).decode()}":
+            request.send_response(401)
+            request.send_header("WWW-Authenticate", 'Basic realm="x"')
+            body = None
+        else:
+            request.send_response(200 if body is not None else 404)
         request.send_header("Content-Length", str(len(body or b"")))
         request.send_header("Content-Type", "text/html")
         request.end_headers()
@@ -70,6 +78,18 @@ class Server:
             self.go.wait(20)
             body = body[-1:]
         request.wfile.write(body)
+
+    def secure(self, folder: Path) -> Path:
+        """Speak TLS, with a certificate of its own; returns that."""
+        key, made = folder / "key", folder / "certificate"
+        request = ["req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+        who = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+        subprocess.run(["openssl", *request, *who, "-keyout", key, "-out", made], check=True, capture_output=True)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(made, key)
+        self.http.socket = context.wrap_socket(self.http.socket, server_side=True)
+        self.url = self.url.replace("http:", "https:")
+        return made
 
     def stop(self) -> None:
         self.go.set()

@@ -1,0 +1,107 @@
+"""Bringing back what ran before a switch: its name, its state and its restart policy; and the container itself, made
+anew from its image and its record where somebody removed it meanwhile.
+"""
+
+from invoke import Exit
+from msgspec import Struct
+
+from ..engine import commands, label
+from ..engine.client import Unreachable
+from ..engine.records import Container
+from ..host import progress
+from . import acts, health, reach, record, ticket, versions
+from .holding import Lock, Lost
+from .order import Wishes, checked_command
+from .ticket import Held
+
+
+class Comeback(Struct, frozen=True):
+    """Going back from a switch. `since` and `rehearsed`: as `acts.await_stop` takes them."""
+
+    lock: Lock
+    since: float
+    rehearsed: bool
+
+
+def bring_back(back: Comeback, held: Held) -> str:
+    """Give one old container its name and its state back, and wait until it is healthy. Returns what is wrong, or "".
+
+    Raises:
+        Lost: when this run does not hold its lock any more.
+    """
+    name, engine = held.name, back.lock.service.engine
+    try:
+        container = there(back.lock, held)
+        if not container and not held.running:
+            return ""
+        container = container or engine.container(made_anew(back.lock, held))
+        if not container:
+            return f"{name}, which ran before, has vanished."
+        name = as_before(back.lock, container, held)
+        if not held.running:
+            return ""
+        if container.running:
+            acts.await_stop(back.lock, container, back.since, back.rehearsed)
+            container = engine.container(container.id) or container
+        if not acts.revive(back.lock, container, f"{name} cannot be started again."):
+            return ""
+        with progress.waiting(f"{name} comes back") as tell:
+            trouble = health.wait(back.lock.service, container.id, 0, tell).trouble
+    except (Lost, Unreachable):
+        raise
+    except Exit as error:
+        return f"{error.message} See: docker logs {name}"
+    return f"{name}, which ran before, {trouble}. See: docker logs {name}" if trouble else ""
+
+
+def again(back: Comeback, held: Held, trouble: str) -> str:
+    """Bring an old container back once more, unless it runs and is ill. Returns what is wrong, or ""."""
+    found = there(back.lock, held)
+    return trouble if found and found.running else bring_back(back, held)
+
+
+def there(lock: Lock, held: Held) -> Container | None:
+    """An old container, or the one that was made anew in its place."""
+    engine = lock.service.engine
+    found = engine.container(held.id)
+    if not found and (found := engine.container(held.name)) and not lock.service.own([found]):
+        return None
+    return found
+
+
+def as_before(lock: Lock, container: Container, held: Held) -> str:
+    """Restore a container's name and restart policy. Returns the name that it has now."""
+    name, short = container.name, acts.short(container)
+    if name != held.name and not lock.service.engine.container(held.name):
+        lock.do(commands.rename(short, held.name), f"{name} cannot get its name {held.name} back.")
+        name = held.name
+    if held.restart and held.restart != container.restart_option:
+        lock.do(commands.restart_policy(short, held.restart), f"{name} cannot get its restart policy back.")
+    return name
+
+
+def made_anew(lock: Lock, held: Held) -> str:
+    """Create a container in place of one that was removed, by its record, else by its image's recommended command.
+
+    Returns:
+        Its name.
+
+    Raises:
+        Exit: with code 1 when that is not possible.
+    """
+    service = lock.service
+    found = service.engine.image(held.image) if held.image else None
+    if not found:
+        raise Exit(f"{held.name}, which ran before, is gone, and so is its image.", code=1)
+    image = versions.by_own_name(service.engine, service.frame, found)
+    command = record.read(held.ran) or checked_command(service, image, Wishes(0, False, False, False))
+    again = ticket.write(versions.tag_of(service.frame, image), (), 0, lock.ticket.number)
+    labels = {
+        label.SERVICE: service.name,
+        label.RAN: record.text(service.name, command, image.reference),
+        label.TICKET: again.text(),
+    }
+    options = [*reach.aliases(service, command), *command.arguments()]
+    creating = commands.create(held.name, image.reference, options, command.command, labels)
+    lock.do(creating, f"{held.name}, which ran before, is gone, and cannot be created again.")
+    return held.name

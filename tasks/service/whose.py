@@ -1,0 +1,58 @@
+"""Whose a container is: a service's, or somebody's training, notebook or shell that was made from the same image.
+
+A service's container carries the service's own label, which a switch sets; or it was started by hand from a version of
+the frame, and bears the service's name or the one that its image recommends. Whatever else was made from a frame is its
+owner's: it is never stopped, renamed, removed or counted.
+"""
+
+import re
+from collections.abc import Iterable
+
+from ..engine import label
+from ..engine.engine import Engine
+from ..engine.records import ContainerRow
+from ..settings.model import Frame
+from . import record, versions
+
+
+def own(engine: Engine, frame: Frame, containers: Iterable[ContainerRow], known: str = "") -> list[ContainerRow]:
+    """Those of the containers that are the service's of this frame. `known`: the id of an image that is a version."""
+    verdicts: dict[str, bool] = {known: True} if known else {}  # of images: whether they are versions
+
+    def is_version(image: str) -> bool:
+        if image not in verdicts:
+            verdicts[image] = versions.is_version(engine, frame, image)
+        return verdicts[image]
+
+    found = []
+    for container in containers:
+        whose = container.labels.get(label.SERVICE)
+        if whose and by_switch(engine, container):
+            mine = whose == frame.service
+        else:
+            mine = bears_name(frame, container) and is_version(container.image)
+        if mine:
+            found.append(container)
+    return found
+
+
+def by_switch(engine: Engine, container: ContainerRow) -> bool:
+    """Whether a switch made a container. One whose ticket is its image's was made from a `docker commit` of one."""
+    image = engine.image(container.image)
+    said = container.labels.get(label.TICKET)
+    return said is not None and not (image and image.labels.get(label.TICKET) == said)
+
+
+def bears_name(frame: Frame, container: ContainerRow) -> bool:
+    """Whether a container that no switch made bears the service's name, or one that is kept for it.
+
+    Its labels are those of its image, so the name that its image recommends is among them.
+    """
+    labels = container.labels
+    if not label.names(labels, frame.image) or labels.keys() & {label.REHEARSAL, label.RECOVERY}:
+        return False
+    kept = re.escape(versions.plain_kept_name(frame.service, container)) + r"(\.\d+)?"
+    if container.name == frame.service or re.fullmatch(kept, container.name):
+        return True
+    recommended = record.read(labels.get(label.COMMAND, ""))
+    return recommended is not None and container.name == recommended.name

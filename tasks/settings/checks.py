@@ -1,0 +1,88 @@
+"""What no type can say of the settings: words that nothing replaces, names that meet, a folder that is the host."""
+
+import os.path
+import re
+from collections.abc import Iterator, Sequence
+from itertools import combinations, permutations
+
+from invoke import Context
+
+from ..host.text import REPLACED_BY_A_SHELL, brief
+from .complaints import origin
+from .model import Settings
+
+TEMPORARY = ("next", "rehearsal", "recovery")  # ends of the names that a switch gives to its own containers
+
+
+def sentences(c: Context, settings: Settings) -> Iterator[str]:
+    """A sentence for each thing that is wrong."""
+    yield from whole_host(c, settings)
+    yield from wrong_words(c, settings)
+    yield from duplicates(settings)
+    yield from meeting(settings)
+
+
+def whole_host(c: Context, settings: Settings) -> Iterator[str]:
+    """A sentence for each folder that volumes may come from and that holds all others, such as `/data/..`."""
+    folders = {("data",): (settings.data,), ("start", "volumes"): settings.start.volumes}
+    for steps, paths in folders.items():
+        for path in paths:
+            if os.path.normpath("/" + path.lstrip("/")) == "/":
+                what = "expected a folder, such as /data, and not the whole file system"
+                yield f"Setting {'.'.join(['stack', *steps])} in {origin(c, steps)}: {what}, found {brief(path)}."
+
+
+def wrong_words(c: Context, settings: Settings) -> Iterator[str]:
+    """A sentence for each word of a command that no recommended command may hold, or that a shell would replace."""
+    options: list[tuple[tuple[str, ...], Sequence[str]]] = [(("base", "build_options"), settings.base.build_options)]
+    for name, frame in settings.frames.items():
+        for word in (*frame.run_options, *frame.command):
+            if not word.isprintable():
+                key = "run_options" if word in frame.run_options else "command"
+                what = f"expected text of one line without control characters, found {brief(word)}"
+                yield f"Setting stack.frames.{name}.{key}: {what}."
+        options.append((("frames", name, "run_options"), without_scripts(frame.run_options, "--health-cmd")))
+        options.append((("frames", name, "command"), without_scripts(frame.command, "-[a-z]*c")))
+        options.append((("frames", name, "build_options"), frame.build_options))
+    for steps, words in options:
+        for word in words:
+            if found := REPLACED_BY_A_SHELL.search(word):
+                what = f"{brief(found[0], 80)} is passed as it is, because no shell reads it"
+                way = "Write what it stands for; for a password, use --env-file and start.env_files."
+                yield f"Setting {'.'.join(['stack', *steps])} in {origin(c, steps)}: {what}. {way}"
+
+
+def without_scripts(words: Sequence[str], option: str) -> list[str]:
+    """The words less those that a shell in the container reads: what follows an option, as a word or after `=`."""
+    return [
+        word
+        for before, word in zip(("", *words), words, strict=False)
+        if not (re.fullmatch(option, before) or re.match(f"{option}=", word))
+    ]
+
+
+def duplicates(settings: Settings) -> Iterator[str]:
+    """A sentence for each image or service that two settings name: one would take the other's place."""
+    images = {"stack.base.image": settings.base.image}
+    images |= {f"stack.frames.{name}.image": frame.image for name, frame in settings.frames.items()}
+    services = {f"stack.frames.{name}.service": frame.service for name, frame in settings.frames.items()}
+    for named in (images, services):
+        for (one, value), (other, theirs) in combinations(named.items(), 2):
+            if value == theirs:
+                yield f"Settings {one} and {other} are both {value}. Give each a name of its own."
+
+
+def meeting(settings: Settings) -> Iterator[str]:
+    """A sentence for each two services of which one may give a container the other's name: it would destroy it.
+
+    A switch of `svc` has `svc.next`, `svc.rehearsal` and `svc.recovery`, and keeps earlier versions as `svc.<tag>`; a
+    tag may hold dots.
+    """
+    for (one, frame), (other, theirs) in permutations(settings.frames.items(), 2):
+        end = theirs.service.removeprefix(f"{frame.service}.")
+        if end != theirs.service:
+            kind = "a switch of" if end.partition(".")[0] in TEMPORARY else "an earlier version of"
+            yield (
+                f"Setting stack.frames.{other}.service, {theirs.service}, is a name that {kind} {frame.service} "
+                f"(stack.frames.{one}.service) may take. Give it one that does not begin with {frame.service}."
+            )

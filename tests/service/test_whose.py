@@ -1,0 +1,162 @@
+"""Whose container: trainings, notebooks and shells run from the same image, and a switch leaves them alone."""
+
+import copy
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from engines import PrivateEngine
+from sites import Site, free_port
+from switches import Run, eventually, leftovers, old, only
+from versions import SERVE, make
+
+from tasks.engine import records
+from tasks.service import versions
+
+SLEEP = ["sleep", "1000"]
+ALWAYS = {"RestartPolicy": {"Name": "always"}}
+
+
+@pytest.fixture(scope="module")
+def made(private_engine: PrivateEngine, tiny: str, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """A site with versions made once; `mute` never serves."""
+    private_engine.clean()
+    site = Site(private_engine, tiny, tmp_path_factory.mktemp("whose"))
+    for tag in ("1.0", "2.0", "3.0", "recovery", "next"):
+        make(site, tag)
+    make(site, "mute", script="exec sleep 1000")
+    return site
+
+
+@pytest.fixture
+def site(made: Site) -> Iterator[Site]:
+    """The site without containers, before and after."""
+    made.engine.remove_containers()
+    before = copy.deepcopy(made.settings)
+    made.set(settle=0.1, timeout=10)
+    yield made
+    made.settings.clear()
+    made.settings.update(before)
+    made.save()
+    made.engine.remove_containers()
+
+
+def customers(site: Site) -> dict[str, Any]:
+    """Start what customers run from the image of 1.0. Returns their containers, name to id and state."""
+    container, image = site.engine.container, "tests/visdom:1.0"
+    container("train", image, SLEEP)
+    container("train_rm", image, SLEEP, {"AutoRemove": True})
+    container("notebook", image, SLEEP, ALWAYS)
+    container("looping", image, ["sh", "-c", "exit 1"], ALWAYS)
+    container("shell", image, ["true"])
+    site.docker("commit", "tests_service", "debug:1")  # the copy carries the labels of the service's container
+    container("debug", "debug:1", SLEEP)
+    return seen(site)
+
+
+def seen(site: Site) -> dict[str, Any]:
+    """Every container that is not the site's service, by name: its id and its state."""
+    found = {}
+    for row in site.engine.request("GET", "/containers/json?all=1"):
+        name = row["Names"][0][1:]
+        if not name.startswith("tests_service"):
+            found[name] = (row["Id"], "" if name == "looping" else row["State"])
+    return found
+
+
+def test_no_switch_touches_what_customers_run_from_the_same_image(site: Site) -> None:
+    site.inv("start", "--tag", "1.0")
+    before = customers(site)
+    assert "1.0 is already running" in site.inv("start", "--tag", "1.0").stdout
+    assert "before: 1.0;" in site.inv("start", "--tag", "2.0", "--no-rehearsal").stdout
+    site.set(timeout=1)
+    assert "2.0 runs as before." in site.inv("start", "--tag", "mute", "--no-rehearsal", code=1).stderr
+    site.set(timeout=60)
+    assert "before: 2.0;" in site.inv("rollback").stdout
+    run = Run(site, "start", "--tag", "mute", "--no-rehearsal").until("starting")
+    run.signal(signal.SIGKILL).end(-signal.SIGKILL)
+    site.set(keep=0)
+    done = site.inv("start", "--tag", "3.0", "--no-rehearsal")
+    assert "1.0 runs as before." in done.stdout and "before: 1.0;" in done.stdout
+    assert site.docker("ps", "--all", "--filter", "name=tests_service", "--format", "{{.Names}}") == "tests_service"
+    site.inv("stop")
+    assert seen(site) == before and set(site.running()) - {"looping"} == set(before) - {"looping", "shell"}
+    site.docker("image", "rm", "--force", "debug:1")
+
+
+def test_two_services_of_one_image_know_nothing_of_each_other(site: Site) -> None:
+    site.inv("start", "--tag", "1.0")
+    port = free_port()
+    site.frame.update(service="second", port=port, command=["sh", "-c", SERVE.format(port=port)])
+    site.save()
+    site.inv("start", "--tag", "1.0", "--from-settings")
+    before = seen(site)
+    site.inv("stop")
+    assert set(site.running()) == {"tests_service"}
+    site.docker("start", "second")
+    site.frame.update(service="tests_service", port=site.port)
+    site.save()
+    assert "before: 1.0;" in site.inv("start", "--tag", "2.0", "--no-rehearsal").stdout
+    assert "is stopped" in site.inv("stop").stdout
+    assert seen(site) == before and set(site.running()) == {"second"}
+
+
+def test_a_service_started_by_hand_as_its_image_recommends_counts_whatever_the_settings_call_it(site: Site) -> None:
+    old(site)
+    site.frame["service"] = "another"
+    site.save()
+    assert "another; before: 1.0;" in site.inv("start", "--tag", "2.0", "--no-rehearsal").stdout
+    assert site.running() == {"another": "tests/visdom:2.0"}
+    assert "1.0 runs as another" in site.inv("rollback").stdout  # its kept container counts too
+
+
+def test_a_training_on_the_services_port_is_named_and_nothing_is_touched(site: Site) -> None:
+    old(site, "1.0", "train")
+    told = site.inv("start", "--tag", "2.0", code=1).stderr
+    assert f"Port {site.port} is held by the container train" in told
+    assert site.docker("ps", "--all", "--format", "{{.Names}}") == "train"
+
+
+# Names that only a switch has
+
+
+def test_what_no_switch_made_is_not_removed_for_its_name(site: Site) -> None:
+    old(site)
+    for kind in ("rehearsal", "recovery"):
+        found = site.engine.container(f"tests_service.{kind}", "tests/visdom:1.0", SLEEP)
+        told = site.inv("start", "--tag", "2.0", code=1).stderr
+        assert f"docker rename tests_service.{kind}" in told and told.count("\n") == 1
+        assert site.docker("inspect", "--format", "{{.Id}} {{.State.Running}}", found) == f"{found} true"
+        site.docker("rm", "--force", found)
+    only(site, "1.0")
+
+
+@pytest.mark.parametrize("tag", ["recovery", "next"])
+def test_a_kept_container_does_not_get_a_name_that_a_switch_needs(site: Site, tag: str) -> None:
+    site.inv("start", "--tag", tag)
+    site.inv("start", "--tag", "2.0", "--no-rehearsal")
+    assert not leftovers(site)
+    assert "No version" not in site.inv("stop").stdout
+    assert f"{tag} runs as tests_service" in site.inv("rollback").stdout
+    only(site, tag)
+
+
+# Reading names
+
+
+def test_a_container_that_others_link_to_goes_by_its_own_name() -> None:
+    row = {"Id": "a", "Names": ["/other/db", "/mine"], "ImageID": "b", "State": "running", "Labels": {}}
+    assert records.container_row(row).name == "mine"
+
+
+def test_a_kept_name_says_which_version(site: Site) -> None:
+    site.engine.container("tests_service.1.0", "tests/visdom:1.0", SLEEP, start=False)
+    site.engine.container("tests_service.notebook", "tests/visdom:1.0", SLEEP, start=False)
+    old(site, "2.0")
+    site.set(keep=1)
+    site.inv("start", "--tag", "3.0", "--no-rehearsal")  # keeps 2.0, and removes 1.0 but not what is no version
+    names = site.docker("ps", "--all", "--format", "{{.Names}}").split()
+    assert sorted(names) == ["tests_service", "tests_service.2.0", "tests_service.notebook"]
+    assert versions.temporary("a") == ("a.next", "a.rehearsal", "a.recovery")
+    eventually(lambda: site.answer() == "3.0")
