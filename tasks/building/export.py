@@ -1,6 +1,7 @@
 """A checkout's files, written elsewhere: byte for byte the same on every machine, whatever its git is set to."""
 
 import os
+import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,11 +107,14 @@ def refuse_pointers(written: Path, source: Path) -> None:
     Raises:
         Exit: with code 1, naming the first one.
     """
-    found = sorted(spelled(path.relative_to(written)) for path in files(written) if is_pointer(path))
+    found = sorted(path.relative_to(written) for path in files(written) if is_pointer(path))
     if found:
         others = f" and {len(found) - 1} more are LFS pointers" if found[1:] else " is an LFS pointer"
-        way = f"Type: git -C {source} lfs pull (git-lfs is in Debian's package of that name), then the same again."
-        raise Exit(f"{found[0]}{others} in {source}: the files' own content is not here. {way}", code=1)
+        repository = next((source / above for above in found[0].parents if (source / above / ".git").exists()), source)
+        way = (
+            f"Type: {shlex.join(['git', '-C', str(repository), 'lfs', 'pull'])} (package git-lfs), then the same again."
+        )
+        raise Exit(f"{spelled(found[0])}{others} in {source}: the content itself is not here. {way}", code=1)
 
 
 def is_pointer(file: Path) -> bool:

@@ -43,9 +43,11 @@ def discard(build: "Build", reference: str) -> None:
 
 
 def passing(reference: str) -> str:
-    """The tag under which this checkout builds an image: no other checkout's, on no other machine."""
+    """The tag under which this checkout builds an image: no other checkout's, on no other machine, in no container."""
     repository, _, tag = reference.rpartition(":")
-    return f"{repository}:{tag[:100]}.building-{short_hash(f'{os.uname().nodename}:{ROOT}')}"
+    files = Path("/proc/self/ns/mnt")  # another container may have this one's name, and the checkout's path
+    seen = files.stat().st_ino if files.exists() else 0
+    return f"{repository}:{tag[:100]}.building-{short_hash(f'{os.uname().nodename}:{seen}:{ROOT}')}"
 
 
 def short_hash(text: str) -> str:

@@ -12,6 +12,8 @@ from typing import Any
 
 from invoke import Config, Context, Exit
 
+from ..host.text import brief
+from ..settings.complaints import did_you_mean
 from ..settings.model import ROOT
 from ..settings.sources import Sources, remember_sources
 from .merging import levels, merge
@@ -57,10 +59,20 @@ def prepare(c: Context) -> None:
     """
     config = c.config
     check_file(config._runtime_path)
+    correct_truths(config)
+    if "stack_sources" not in config:
+        refuse_stray_sections(config)
+        remember_sources(c, Sources(levels(config), str(config._runtime_path or "")))
+
+
+def correct_truths(config: Config) -> None:
+    """Set what the environment says of true or false settings right: Invoke takes every word for true, "false" too.
+
+    Raises:
+        Exit: with code 2 for a variable that is neither.
+    """
     if read_truths(config._env, "INVOKE"):
         config.merge()
-    if "stack_sources" not in config:
-        remember_sources(c, Sources(levels(config), str(config._runtime_path or "")))
 
 
 def check_file(path: PathLike[Any] | str | None) -> None:
@@ -72,9 +84,25 @@ def check_file(path: PathLike[Any] | str | None) -> None:
     if path is None:
         return
     if not Path(path).expanduser().is_file():
-        raise Exit(f"There is no settings file {path}. Check the path after -f.", code=2)
+        said = f"There is no settings file {path}. Check the path after -f."
+        raise Exit(said if str(path) else "The variable INVOKE_RUNTIME_CONFIG is empty. Unset it.", code=2)
     if Path(path).suffix not in SUFFIXES:
         raise Exit(f"{path} cannot be a settings file: its name ends in none of {', '.join(SUFFIXES)}.", code=2)
+
+
+def refuse_stray_sections(config: Config) -> None:
+    """Refuse a section beside `stack` that Invoke does not know either, in a file of this project or this run.
+
+    Its settings would have no effect, and the run would be about the default ones.
+
+    Raises:
+        Exit: with code 2.
+    """
+    known = {"stack", *Config.global_defaults()}
+    for values, path in ((config._runtime, config._runtime_path), (config._project, config._project_path)):
+        for key in (values or {}).keys() - known:
+            hint = did_you_mean(key, known) or "This project's settings stand under stack."
+            raise Exit(f"There is no section {brief(key)}, which stands in {path}. {hint}", code=2)
 
 
 def read_yaml(path: Path) -> Any:
@@ -142,7 +170,7 @@ def read_truths(values: dict[str, Any], name: str) -> bool:
         elif isinstance(value, bool):
             said = os.environ[variable]
             if said.lower() not in TRUTHS:
-                raise Exit(f"The variable {variable} needs true or false, and {said!r} is neither. {HELP}", code=2)
+                raise Exit(f"The variable {variable} needs true or false, and {said!r} is neither.", code=2)
             values[key] = TRUTHS[said.lower()]
             changed |= values[key] is not value
     return changed

@@ -34,4 +34,5 @@ def typed_flags(signature: inspect.Signature, values: Mapping[str, Any]) -> list
     return found
 
 
-task = functools.partial(invoke.task, klass=StackTask)
+# Without short flags: Invoke makes them of first letters, so that -t would be --tag here and --trust there.
+task = functools.partial(invoke.task, klass=StackTask, auto_shortflags=False)

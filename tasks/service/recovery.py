@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from ..engine import commands, label
 from ..engine.client import Unreachable
 from ..host import progress
+from ..host.shell import Failed
 from ..host.text import printable
 from . import acts, health, locks
 from .comeback import Comeback, again, bring_back
@@ -85,7 +86,12 @@ def finish(lock: Lock) -> str:
     if found.trouble:
         print(f"{tag} {printable(found.trouble)}.", flush=True)
         return found.trouble
-    acts.settle_names(lock)
+    try:
+        acts.settle_names(lock)
+    except Failed as error:
+        if not lock.recovery:
+            raise  # the next run tries it again
+        return error.message or f"{name} cannot be renamed."
     return ""
 
 
@@ -112,7 +118,7 @@ def go_back(lock: Lock) -> str:
         troubles = {held: said and again(back, held, said) for held, said in troubles.items()}
     if any(troubles.values()):
         return " ".join(trouble for trouble in troubles.values() if trouble)
-    names = {held.name for held in lock.ticket.old if held.running}
-    running = [one for one in service.own(engine.containers()) if one.running and one.name in names]
+    were = {word for held in lock.ticket.old if held.running for word in (held.id, held.name)}
+    running = [one for one in service.own(engine.containers()) if one.running and were & {one.id[:12], one.name}]
     versions = ", ".join(label.version_of(container.labels, container.image) for container in running)
     return f"{versions} runs as before." if versions else "No version runs, as before."

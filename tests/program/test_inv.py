@@ -423,6 +423,18 @@ def test_every_task_is_made_with_the_projects_own_decorator(tasks: "dict[str, Ta
     assert [name for name, task in tasks.items() if not isinstance(task, StackTask)] == []
 
 
+def test_no_flag_has_a_letter_that_means_another_one_elsewhere(tasks: "dict[str, Task[Any]]") -> None:
+    """Invoke would make -t of --tag in one task and of --trust in another."""
+    short = {
+        (task.name, name)
+        for task in tasks.values()
+        for one in task.get_arguments()
+        for name in one.names
+        if len(name) == 1
+    }
+    assert short == {("test", "k")}
+
+
 def test_no_task_swallows_the_name_of_the_next(tasks: "dict[str, Task[Any]]") -> None:
     for name, task in tasks.items():
         for argument in task.get_arguments():

@@ -107,3 +107,23 @@ def test_a_signal_ends_a_task_with_130(number: signal.Signals) -> None:
             command.send_signal(number)
             said = command.communicate(timeout=20)[0]
     assert (command.returncode, said) == (130, "Stopped.\n")
+
+
+@pytest.mark.parametrize("program", [PLAIN, [sys.executable, "-I", PROGRAM_FILE]], ids=["plain", "ours"])
+def test_a_section_that_has_no_effect_is_refused(tmp_path: Path, program: Sequence[object]) -> None:
+    file = tmp_path / "site.yaml"
+    for text, said in (
+        ("stak: {series: x}\n", f"There is no section stak, which stands in {file}. Did you mean stack?\n"),
+        ("start: {timeout: 3}\nrun: {warn: true}\n", f"start, which stands in {file}. Did you mean stack?"),
+        ("stack_settings: 3\n", f"There is no section stack_settings, which stands in {file}."),
+    ):
+        file.write_text(text)
+        assert said in typed_here(program, "-f", file, "fetch-vendor", "--check", code=2).stderr
+
+
+def test_a_variable_of_invokes_own_says_no_before_the_first_task(tmp_path: Path) -> None:
+    words = [sys.executable, "-I", PROGRAM_FILE, "--dry", "test", "-k", "x", "test", "-k", "x"]
+    for said, times in (("false", 2), ("true", 1)):
+        assert typed_here(words, INVOKE_TASKS_DEDUPE=said).stdout.count(" -m pytest ") == times
+    empty = typed_here([sys.executable, "-I", PROGRAM_FILE], "labels", code=2, INVOKE_RUNTIME_CONFIG="")
+    assert empty.stderr == "The variable INVOKE_RUNTIME_CONFIG is empty. Unset it.\n"

@@ -121,6 +121,7 @@ def test_a_stop_whose_run_was_killed_is_waited_for(site: Site) -> None:
     run.process.wait()
     done = site.inv("start", "--tag", "stubborn")
     assert "stubborn runs as before" in done.stdout and "is already running" in done.stdout
+    assert "docker stop" not in done.stdout  # the engine remembers that it was told to
     time.sleep(3)
     only(site, "stubborn")
 

@@ -182,6 +182,19 @@ def test_a_candidate_that_cannot_be_started_any_more_means_going_back(site: Site
     assert site.docker("inspect", "--format", policy, "tests_service") == "on-failure:3"
 
 
+def test_a_switch_that_cannot_get_its_name_any_more_goes_back_and_ends(site: Site) -> None:
+    """Killed between the renames; then somebody gave the service's name to a container of another image."""
+    old(site)
+    was = held(site)
+    leave(site, "2.0", [was], limit=0)
+    site.docker("stop", "tests_service")
+    site.docker("rename", "tests_service", "tests_service.1.0")
+    site.docker("create", "--name", "tests_service", "tiny:1", "true")
+    done = site.inv("start", "--tag", "2.0", code=1)
+    assert "1.0 runs as before." in done.stdout and "docker rename tests_service NAME" in done.stderr
+    assert site.running() == {"tests_service.1.0": "tests/visdom:1.0"} and not leftovers(site)
+
+
 def test_on_a_full_disk_the_candidate_goes_first(site: Site, tmp_path: Path) -> None:
     old(site)
     docker = shutil.which("docker")

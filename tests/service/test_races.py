@@ -201,7 +201,8 @@ def test_a_candidate_whose_image_was_removed_is_recovered(service: Site) -> None
     make(service, "doomed", script="exec true")
     leave(service, "doomed", [held(service)], limit=0)
     service.docker("image", "rm", "--force", "tests/visdom:doomed")
-    assert "1.0 is already running" in service.inv("start", "--tag", "1.0").stdout
+    said = service.inv("start", "--tag", "1.0").stdout
+    assert "1.0 is already running" in said and "docker stop" not in said  # nothing was told to stop
     only(service, "1.0")
 
 
