@@ -13,7 +13,7 @@ from .settings.this_run import remember_built
 @task(
     help={
         "name": "Which frame, a key under stack.frames; needed only when there are several.",
-        "all": "Every frame.",
+        "all": "Build every frame of the settings.",
         "force": "Build even if this content is built already, or the tag names another commit.",
         "dirty": "Build uncommitted changes too, under a tag that says so (0.2.7-dirty-…).",
         "suffix": "Add -SUFFIX to the tag, for a branch whose number of commits another branch has too.",
@@ -32,6 +32,8 @@ def frame(
     plans = [plan(build, version) for version in wanted(build, flags)]  # what must not be built is refused first
     if any(one.needs_base for one in plans):
         base.base(c)
+    else:
+        base.tell_unfinished_switches(build)
     for one in plans:
         with one_at_a_time(build, one.version.frame.image):
             bring_version(build, one, force)

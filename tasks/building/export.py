@@ -1,6 +1,7 @@
 """A checkout's files, written elsewhere: byte for byte the same on every machine, whatever its git is set to."""
 
 import os
+import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +25,7 @@ SETTINGS = {
     "core.hooksPath": "/dev/null",
     "core.fsmonitor": "false",
 }
-# git-lfs, wherever it is installed; where it cannot bring a file, a pointer is written, and refused.
+# git-lfs, however it was installed; where it cannot bring a file, a pointer is written, and refused.
 LFS = {
     "filter.lfs.smudge": "git-lfs smudge -- %f",
     "filter.lfs.process": "git-lfs filter-process",
@@ -51,7 +52,8 @@ def write_files(checkout: Checkout, revision: str, tree: str, target: Path) -> N
     index = checkout.environment["GIT_INDEX_FILE"] + ".out"
     inside = {**PLAIN, **checkout.environment, **ENVIRONMENT, "GIT_WORK_TREE": str(whole), "GIT_INDEX_FILE": index}
     inside["GIT_DIR"] = str(without_own_attributes(checkout, Path(f"{index}.git")))
-    settings = {**SETTINGS, **(LFS if shutil.which("git-lfs") else {})}
+    missing = {} if shutil.which("git-lfs") else {"filter.lfs.process": ""}  # it would end git, and not fail
+    settings = {**SETTINGS, **LFS, **missing}
     options = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
     steps = [["read-tree", *([f"--prefix={prefix}"] if prefix else []), tree]]
     steps += [["update-index", "--add", "--cacheinfo", entry] for entry in attributes_above(checkout, revision)]
@@ -106,11 +108,14 @@ def refuse_pointers(written: Path, source: Path) -> None:
     Raises:
         Exit: with code 1, naming the first one.
     """
-    found = sorted(spelled(path.relative_to(written)) for path in files(written) if is_pointer(path))
+    found = sorted(path.relative_to(written) for path in files(written) if is_pointer(path))
     if found:
         others = f" and {len(found) - 1} more are LFS pointers" if found[1:] else " is an LFS pointer"
-        way = f"Type: git -C {source} lfs pull (git-lfs is in Debian's package of that name), then the same again."
-        raise Exit(f"{found[0]}{others} in {source}: the files' own content is not here. {way}", code=1)
+        repository = next((source / above for above in found[0].parents if (source / above / ".git").exists()), source)
+        way = (
+            f"Type: {shlex.join(['git', '-C', str(repository), 'lfs', 'pull'])} (package git-lfs), then the same again."
+        )
+        raise Exit(f"{spelled(found[0])}{others} in {source}: the content itself is not here. {way}", code=1)
 
 
 def is_pointer(file: Path) -> bool:

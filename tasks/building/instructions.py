@@ -4,6 +4,7 @@ Source: https://docs.docker.com/reference/dockerfile/
 """
 
 import json
+import os
 import re
 import shlex
 from collections import deque
@@ -156,7 +157,7 @@ def overlap(one: str, other: str) -> bool:
 
 def standing(file: Path, args: Mapping[str, str], options: Sequence[str]) -> Standing:
     """What a Dockerfile's image stands on, with these build arguments and options of `docker build`."""
-    given, target, elsewhere = told(options)
+    given, contexts, target, elsewhere = told(options)
     known: dict[str, str] = {}
     roots: dict[str, str] = {}  # by the stage's name and number
     images: list[str] = []
@@ -179,25 +180,30 @@ def standing(file: Path, args: Mapping[str, str], options: Sequence[str]) -> Sta
             mounts = re.findall(r"--mount=\S*\bfrom=([^\s,]+)", one.rest)
             images += [image for image in mounts if image.lower() not in roots]
     root = roots.get(target.lower(), "") if target else last
-    unsure = elsewhere or "$" in root
-    outside = dict.fromkeys(image for image in images if image and image.lower() != "scratch" and "$" not in image)
+    unsure = elsewhere or "$" in root or root.lower() in contexts
+    no_images = ("", "scratch", *contexts)
+    outside = dict.fromkeys(image for image in images if image.lower() not in no_images and "$" not in image)
     return Standing("" if unsure else root, tuple(outside))
 
 
-def told(options: Sequence[str]) -> tuple[dict[str, str], str, bool]:
-    """What options of `docker build` say: build arguments, the stage that is meant, whether another file is."""
+def told(options: Sequence[str]) -> tuple[dict[str, str], list[str], str, bool]:
+    """What options of `docker build` say: build arguments, names of contexts, which stage, whether another file."""
     given: dict[str, str] = {}
+    contexts: list[str] = []
     target, elsewhere = "", False
     for option, following in pairwise([*options, ""]):
         name, equals, value = option.partition("=")
         value = value if equals else following
         if name == "--build-arg":
-            key, _, given[key] = value.partition("=")
+            key, _, said = value.partition("=")
+            given[key] = said if "=" in value else os.environ.get(key, "")
+        elif name == "--build-context":
+            contexts.append(value.partition("=")[0].lower())
         elif name == "--target":
             target = value
         elif re.match("--file$|-[A-Za-z]*f", name):
             elsewhere = True
-    return given, target, elsewhere
+    return given, contexts, target, elsewhere
 
 
 def filled(text: str, known: Mapping[str, str]) -> str:
@@ -205,6 +211,8 @@ def filled(text: str, known: Mapping[str, str]) -> str:
 
     def value(match: re.Match[str]) -> str:
         name, kind, other = match[1] or match[2], match[3], match[4] or ""
+        if name not in known and not kind:
+            return match[0]  # such as $TARGETARCH, which the builder knows
         found = known.get(name, "")
         if kind == ":-":
             return found or other

@@ -12,6 +12,8 @@ SCHEMA = "org.label-schema."
 OCI = "org.opencontainers.image."
 OWN = "com.colorai.stack."
 
+LONGEST = 250  # characters of a commit, a branch or a tag
+
 NAME = SCHEMA + "name"
 COMMAND = SCHEMA + "docker.cmd"
 SHORT_COMMIT = SCHEMA + "vcs-ref"
@@ -42,14 +44,20 @@ def names(labels: Mapping[str, str], repository: str) -> bool:
 
 def commit_of(labels: Mapping[str, str]) -> str:
     """The commit that an image says it was made from, in full or short; "" if it does not say."""
-    return labels.get(REVISION) or labels.get(SHORT_COMMIT) or ""
+    return first(labels, REVISION, SHORT_COMMIT)
 
 
 def branch_of(labels: Mapping[str, str]) -> str:
     """The branch that an image says it was made from; "" if it does not say."""
-    return labels.get(BRANCH) or labels.get(SCHEMA_BRANCH) or ""
+    return first(labels, BRANCH, SCHEMA_BRANCH)
 
 
 def version_of(labels: Mapping[str, str], image: str) -> str:
     """The tag that an image was built under, by its labels; the beginning of its id if they do not say."""
-    return labels.get(VERSION) or image.removeprefix("sha256:")[:12]
+    return first(labels, VERSION) or image.removeprefix("sha256:")[:12]
+
+
+def first(labels: Mapping[str, str], *names: str) -> str:
+    """The first of these labels that says something, without anything that could steer a terminal, and not endless."""
+    text = next((labels[name] for name in names if labels.get(name)), "")[:LONGEST]
+    return "".join(char if char.isprintable() else "?" for char in text)

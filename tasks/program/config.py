@@ -12,8 +12,11 @@ from typing import Any
 
 from invoke import Config, Context, Exit
 
+from ..host.text import brief
+from ..settings.complaints import did_you_mean
 from ..settings.model import ROOT
 from ..settings.sources import Sources, remember_sources
+from ..settings.written import odd_keys
 from .merging import levels, merge
 
 SUFFIXES = (".yaml", ".yml", ".json", ".py")  # of the settings files that Invoke reads
@@ -57,10 +60,20 @@ def prepare(c: Context) -> None:
     """
     config = c.config
     check_file(config._runtime_path)
+    correct_truths(config)
+    if "stack_sources" not in config:
+        refuse_stray_sections(config)
+        remember_sources(c, Sources(levels(config), str(config._runtime_path or "")))
+
+
+def correct_truths(config: Config) -> None:
+    """Set what the environment says of true or false settings right: Invoke takes every word for true, "false" too.
+
+    Raises:
+        Exit: with code 2 for a variable that is neither.
+    """
     if read_truths(config._env, "INVOKE"):
         config.merge()
-    if "stack_sources" not in config:
-        remember_sources(c, Sources(levels(config), str(config._runtime_path or "")))
 
 
 def check_file(path: PathLike[Any] | str | None) -> None:
@@ -72,9 +85,25 @@ def check_file(path: PathLike[Any] | str | None) -> None:
     if path is None:
         return
     if not Path(path).expanduser().is_file():
-        raise Exit(f"There is no settings file {path}. Check the path after -f.", code=2)
+        said = f"There is no settings file {path}. Check the path after -f."
+        raise Exit(said if str(path) else "The variable INVOKE_RUNTIME_CONFIG is empty. Unset it.", code=2)
     if Path(path).suffix not in SUFFIXES:
         raise Exit(f"{path} cannot be a settings file: its name ends in none of {', '.join(SUFFIXES)}.", code=2)
+
+
+def refuse_stray_sections(config: Config) -> None:
+    """Refuse a section beside `stack` that Invoke does not know either, in a file of this project or this run.
+
+    Its settings would have no effect, and the run would be about the default ones.
+
+    Raises:
+        Exit: with code 2.
+    """
+    known = {"stack", *Config.global_defaults()}
+    for values, path in ((config._runtime, config._runtime_path), (config._project, config._project_path)):
+        for key in (values or {}).keys() - known:
+            hint = did_you_mean(key, known) or "This project's settings stand under stack."
+            raise Exit(f"There is no section {brief(key)}, which stands in {path}. {hint}", code=2)
 
 
 def read_yaml(path: Path) -> Any:
@@ -93,7 +122,8 @@ def checked(path: PathLike[Any], read: Callable[[Path], Any]) -> Any:
     """
     try:
         loaded = read(Path(path))
-        odd = list(odd_keys(loaded)) if isinstance(loaded, dict) else []
+        odd = list(not_text(loaded)) if isinstance(loaded, dict) else []
+        odd = (list(odd_keys(str(path))) or odd) if odd else []  # rather as they are written
     except FileNotFoundError:
         raise
     except UnicodeDecodeError:
@@ -113,13 +143,13 @@ def checked(path: PathLike[Any], read: Callable[[Path], Any]) -> Any:
     return loaded
 
 
-def odd_keys(settings: dict[Any, Any], section: str = "") -> Iterator[tuple[str, object]]:
+def not_text(settings: dict[Any, Any], section: str = "") -> Iterator[tuple[str, str]]:
     """The keys that are no text, which Invoke cannot do with, each with the section that it stands in."""
     for key, value in settings.items():
         if not isinstance(key, str):
-            yield section, key
+            yield section, str(key)
         elif isinstance(value, dict):
-            yield from odd_keys(value, f"{section}.{key}".lstrip("."))
+            yield from not_text(value, f"{section}.{key}".lstrip("."))
 
 
 def read_truths(values: dict[str, Any], name: str) -> bool:
@@ -142,7 +172,7 @@ def read_truths(values: dict[str, Any], name: str) -> bool:
         elif isinstance(value, bool):
             said = os.environ[variable]
             if said.lower() not in TRUTHS:
-                raise Exit(f"The variable {variable} needs true or false, and {said!r} is neither. {HELP}", code=2)
+                raise Exit(f"The variable {variable} needs true or false, and {said!r} is neither.", code=2)
             values[key] = TRUTHS[said.lower()]
             changed |= values[key] is not value
     return changed

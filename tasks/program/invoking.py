@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from invoke import Exit, Program
 from invoke.exceptions import AmbiguousEnvVar, ParseError, UncastableEnvVar
 
-from .config import HELP, check_file
+from .config import HELP, check_file, correct_truths
 from .endings import as_exit
 
 
@@ -54,6 +54,7 @@ class StackProgram(Program):
             check_file(os.environ.get("INVOKE_RUNTIME_CONFIG") if named is None else named)
             self.update_config()
             self.config.load_shell_env()  # again before each task, but here its complaint has a sentence
+            correct_truths(self.config)  # and so that Invoke's own settings are right before the first task
 
     def display_with_columns(self, pairs: Sequence[tuple[str, str | None]], extra: str = "") -> None:
         """Show the tasks. `pairs`: each one's name, perhaps with what Invoke adds to it, and its line."""
@@ -89,7 +90,8 @@ def wrong_value(error: Exception) -> str:
         names = [name for name in os.environ if name.startswith("INVOKE_") and repr(os.environ[name]) == value[1]]
         place = f"The variable {names[0]}" if names else "A flag"
         kind = "whole number" if "int()" in str(error) else "number"
-        return f"{place} needs a {kind}, and {value[1]} is none. {HELP}"
+        hint = "" if names else f" {HELP}"
+        return f"{place} needs a {kind}, and {value[1]} is none.{hint}"
     if isinstance(error, ValueError):
         return f"A setting cannot be used: {error}"
     names = [name for name in os.environ if name.startswith("INVOKE_")]

@@ -1,6 +1,8 @@
 """The decorator of this project's tasks: the same settings and the same ends whoever runs them, our `inv` or pip's."""
 
 import functools
+import sys
+from io import TextIOWrapper
 from typing import Any
 
 import invoke
@@ -14,9 +16,13 @@ class StackTask(invoke.Task[Any]):
     """Invoke's task, which gets a checked context; an interrupt ends it with 130, and whatever else with a sentence."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        for stream in (sys.stdout, sys.stderr):  # what the locale cannot spell is shown as escapes, and ends nothing
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
         with as_exit(), signals.as_interrupts():
             prepare(args[0])
             return super().__call__(*args, **kwargs)
 
 
-task = functools.partial(invoke.task, klass=StackTask)
+# Without short flags: Invoke makes them of first letters, so that -t would be --tag here and --trust there.
+task = functools.partial(invoke.task, klass=StackTask, auto_shortflags=False)

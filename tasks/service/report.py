@@ -40,12 +40,11 @@ def silence(service: Service, before: Situation, answered: float) -> int | None:
     before its process ends, and answers up to 50 ms, and the time of one check, before the check finds out.
     """
     engine = service.engine
-    ends = [found.finished for container in before.running if (found := engine.container(container.id))]
-    if not any(ends):  # somebody removed it meanwhile
-        return None
-    asked = time.monotonic()
-    with suppress(Unreachable):
-        now = engine.now()
-        since = (asked + time.monotonic()) / 2 - answered
-        return round(max(now - since - max(ends), 0.0) * 1000)
+    with suppress(Unreachable):  # the switch is over, whether this can be said or not
+        ends = [found.finished for container in before.running if (found := engine.container(container.id))]
+        if any(ends):  # else somebody removed it meanwhile
+            asked = time.monotonic()
+            now = engine.now()
+            since = (asked + time.monotonic()) / 2 - answered
+            return round(max(now - since - max(ends), 0.0) * 1000)
     return None

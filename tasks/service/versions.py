@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 
 from ..engine import label
 from ..engine.engine import Engine
-from ..engine.names import same_repository
+from ..engine.names import same_repository, valid_tag
 from ..engine.records import ContainerRow, Image, ImageRow
 from ..host.text import age, printable
 from ..settings.model import Frame
@@ -47,8 +47,9 @@ def tag_of(frame: Frame, image: ImageRow) -> str:
 
 def by_own_name(engine: Engine, frame: Frame, image: ImageRow) -> ImageRow:
     """An image under the tag that it was built under, if that still means this very image: it may have others too."""
-    own = f"{frame.image}:{label.version_of(image.labels, image.id)}"
-    if image.reference == own:
+    tag = label.version_of(image.labels, image.id)
+    own = f"{frame.image}:{tag}"
+    if image.reference == own or not valid_tag(tag):
         return image
     named = engine.image(own)
     return named if named and named.id == image.id else image

@@ -32,9 +32,9 @@ def remember_built(c: Context, name: str, tag: str) -> None:
 
 
 def built(c: Context, name: str = "") -> Built | None:
-    """What `frame` brought in this run: of this frame, or the last of any; None if it did not run."""
+    """What `frame` brought in this run, of this frame or of the only one; None if it brought none, or several."""
     found = [made for made in c.config.get("stack_built", ()) if not name or made.name == name]
-    return found[-1] if found else None
+    return found[-1] if len({made.name for made in found}) == 1 else None
 
 
 def load_settings(c: Context) -> Settings:

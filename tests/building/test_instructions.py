@@ -27,6 +27,14 @@ STANDING = {  # a Dockerfile, options of docker build; whether it stands on the 
     "an argument among the options": ("ARG X\nFROM $X", ["--build-arg", f"X={BASE}"], True, True, ()),
     "an argument that hides ours": ("ARG BASE\nFROM $BASE", ["--build-arg=BASE=tiny"], False, False, ("tiny",)),
     "another file": ("FROM tiny", ["-f", "other"], True, True, ("tiny",)),
+    "what the builder knows": ("FROM tiny-$TARGETARCH", [], True, True, ()),
+    "another context": (
+        "FROM tiny\nCOPY --from=docs a b",
+        ["--build-context", "docs=../docs"],
+        False,
+        False,
+        ("tiny",),
+    ),
     "what cannot be told": ("ARG X\nFROM $X", [], True, True, ()),
     "a text in it": (
         f"FROM tiny\nRUN python <<'END'\nfrom x import y\nFROM {BASE}\nEND\nUSER 1",

@@ -77,6 +77,20 @@ def test_dry_prints_and_runs_nothing() -> None:
     assert done.stdout == ours.stdout
 
 
+OURS = "runpy.run_path(program, None, '__main__')"
+
+
+@pytest.mark.parametrize("typed", ["runpy.run_module('invoke', run_name='__main__')", OURS], ids=["pip's", "ours"])
+def test_what_the_locale_cannot_spell_is_shown_as_an_escape(typed: str) -> None:
+    words = ["inv", "--dry", "test", "-k", "\U0001f680 \u00e9 \u4e2d"]
+    body = (
+        f"import runpy, sys; program = {str(PROGRAM_FILE)!r}; sys.path.insert(0, {str(ROOT)!r}); sys.argv = {words!r}\n"
+    )
+    body += f"for stream in (sys.stdout, sys.stderr): stream.reconfigure(encoding='gbk', errors='strict')\n{typed}"
+    done = subprocess.run([sys.executable, "-I", "-c", body], cwd=ROOT, capture_output=True)
+    assert done.returncode == 0 and "'\\U0001f680 \u00e9 \u4e2d'" in done.stdout.decode("gbk"), done
+
+
 @pytest.mark.parametrize(("value", "rehearsed"), [("true", True), ("false", False)])
 def test_a_variable_that_says_false_means_it(site: Site, value: str, rehearsed: bool) -> None:
     versions.make(site, "1.0")
@@ -107,3 +121,23 @@ def test_a_signal_ends_a_task_with_130(number: signal.Signals) -> None:
             command.send_signal(number)
             said = command.communicate(timeout=20)[0]
     assert (command.returncode, said) == (130, "Stopped.\n")
+
+
+@pytest.mark.parametrize("program", [PLAIN, [sys.executable, "-I", PROGRAM_FILE]], ids=["plain", "ours"])
+def test_a_section_that_has_no_effect_is_refused(tmp_path: Path, program: Sequence[object]) -> None:
+    file = tmp_path / "site.yaml"
+    for text, said in (
+        ("stak: {series: x}\n", f"There is no section stak, which stands in {file}. Did you mean stack?\n"),
+        ("start: {timeout: 3}\nrun: {warn: true}\n", f"start, which stands in {file}. Did you mean stack?"),
+        ("stack_settings: 3\n", f"There is no section stack_settings, which stands in {file}."),
+    ):
+        file.write_text(text)
+        assert said in typed_here(program, "-f", file, "fetch-vendor", "--check", code=2).stderr
+
+
+def test_a_variable_of_invokes_own_says_no_before_the_first_task(tmp_path: Path) -> None:
+    words = [sys.executable, "-I", PROGRAM_FILE, "--dry", "test", "-k", "x", "test", "-k", "x"]
+    for said, times in (("false", 2), ("true", 1)):
+        assert typed_here(words, INVOKE_TASKS_DEDUPE=said).stdout.count(" -m pytest ") == times
+    empty = typed_here([sys.executable, "-I", PROGRAM_FILE], "labels", code=2, INVOKE_RUNTIME_CONFIG="")
+    assert empty.stderr == "The variable INVOKE_RUNTIME_CONFIG is empty. Unset it.\n"
