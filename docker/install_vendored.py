@@ -23,6 +23,22 @@ PIP = [sys.executable, "-m", "pip"]
 # --no-deps: in this order and from these files, or not at all. --force-reinstall: the parent's own of that version is
 # not what was pinned.
 INSTALL = ["install", "--no-index", "--no-cache-dir", "--no-build-isolation", "--no-deps", "--force-reinstall"]
+# Asked in a new process, whose path has the folders that pip has made.
+LOOK = """
+import json
+try:
+    from importlib.metadata import distributions
+    found = []
+    for d in distributions():
+        try:
+            found.append((d.metadata["Name"], d.version))
+        except Exception:  # what somebody has left half removed
+            pass
+except ImportError:
+    from pkg_resources import working_set
+    found = [(d.project_name, d.version) for d in working_set]
+print(json.dumps(found))
+"""
 # PIP_NO_INDEX: setuptools fetches what setup_requires names with a pip of its own.
 ENVIRONMENT = dict(os.environ, PIP_NO_INDEX="1", PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_ROOT_USER_ACTION="ignore")
 
@@ -144,9 +160,9 @@ def install(what, owner):
 
 def compare(libraries):
     """Compare what is installed now with the pins: a build that lacks its tools may end well with another version."""
-    listing = subprocess.check_output([*PIP, "list", "--format=json"], env=ENVIRONMENT).decode("utf-8")
-    rows = json.loads(next(line for line in listing.splitlines() if line.startswith("[")))
-    found = {plain(row["name"]): row["version"] for row in rows}
+    found = {}
+    for name, version in json.loads(subprocess.check_output([sys.executable, "-c", LOOK]).decode("utf-8")):
+        found.setdefault(plain(name or ""), version)  # the first on the path is the one that is imported
     wrong = []
     for library in libraries:
         version = found.get(plain(library.project))

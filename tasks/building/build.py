@@ -18,7 +18,7 @@ from ..settings.model import ROOT, Frame, Settings
 from ..settings.this_run import load_settings, next_command
 from .dockerfile import stamped, written
 from .export import odd_names
-from .publishing import discard, passing, publish
+from .publishing import discard_left_over, passing, publish
 
 BUILDS = ROOT / ".build"  # build contexts, Dockerfiles and locks; never committed
 
@@ -90,9 +90,7 @@ def built(build: Build, recipe: Recipe, reference: str) -> Image | None:
         Exit: with code 1 when it fails, or brings no image.
     """
     failed = f"The build of {reference} failed; the lines above say why. An earlier image of that name stays."
-    before = None if build.dry else build.engine.image(recipe.reference)
-    if before:  # left by a build that was killed: it must not be taken for what is built now
-        discard(build, reference)
+    discard_left_over(build, recipe.reference)
     try:
         build.do(commands.build(recipe), failed)
     except Failed as error:

@@ -25,7 +25,7 @@ SETTINGS = {
     "core.hooksPath": "/dev/null",
     "core.fsmonitor": "false",
 }
-# git-lfs, wherever it is installed; where it cannot bring a file, a pointer is written, and refused.
+# git-lfs, however it was installed; where it cannot bring a file, a pointer is written, and refused.
 LFS = {
     "filter.lfs.smudge": "git-lfs smudge -- %f",
     "filter.lfs.process": "git-lfs filter-process",
@@ -52,7 +52,8 @@ def write_files(checkout: Checkout, revision: str, tree: str, target: Path) -> N
     index = checkout.environment["GIT_INDEX_FILE"] + ".out"
     inside = {**PLAIN, **checkout.environment, **ENVIRONMENT, "GIT_WORK_TREE": str(whole), "GIT_INDEX_FILE": index}
     inside["GIT_DIR"] = str(without_own_attributes(checkout, Path(f"{index}.git")))
-    settings = {**SETTINGS, **(LFS if shutil.which("git-lfs") else {})}
+    missing = {} if shutil.which("git-lfs") else {"filter.lfs.process": ""}  # it would end git, and not fail
+    settings = {**SETTINGS, **LFS, **missing}
     options = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
     steps = [["read-tree", *([f"--prefix={prefix}"] if prefix else []), tree]]
     steps += [["update-index", "--add", "--cacheinfo", entry] for entry in attributes_above(checkout, revision)]

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from ..engine import commands, label
 from ..engine.commands import Recipe
 from ..engine.records import Image
+from ..host.text import printable
 from .below import Below, bring_others, find_base, refuse_moved
 from .build import Build, make
 from .context import build_context, tell_left_out
@@ -76,7 +77,7 @@ def bring_version(build: Build, plan: Plan, force: bool) -> None:
         print(f"{version.reference} is already built from commit {version.release.commit}.")
         move_latest(build, version, former)
         return
-    print(f"Building {version.reference}: {reason}.", flush=True)
+    print(f"Building {version.reference}: {printable(reason)}.", flush=True)
     tell_left_out(version)
     warn_of_secrets(plan)
     labels = frame_labels(build.settings, version, base if plan.stands_on_base else None, inputs)

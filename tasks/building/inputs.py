@@ -8,6 +8,7 @@ from invoke import Exit
 
 from ..engine import label
 from ..engine.records import Image
+from ..host.text import brief
 from ..settings.model import Settings
 from .ingredients import RELEASE, Ingredients
 from .version import Version
@@ -70,11 +71,11 @@ def changed(labels: Mapping[str, str], inputs: Mapping[str, str]) -> list[str]:
     """Which inputs differ from those that an image's label names; all of them when the label says nothing readable."""
     try:
         former = json.loads(labels.get(label.INPUTS, ""))
-    except ValueError:
+    except (ValueError, RecursionError):
         former = None
     if not isinstance(former, dict):
         return list(inputs)
-    return [name for name in {**inputs, **former} if former.get(name) != inputs.get(name)]
+    return [brief(name, 40) for name in {**inputs, **former} if former.get(name) != inputs.get(name)]
 
 
 def reason_for_base(former: Image | None, inputs: Mapping[str, str], force: bool) -> str:

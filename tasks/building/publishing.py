@@ -42,6 +42,23 @@ def discard(build: "Build", reference: str) -> None:
     build.do(commands.remove_image(passing(reference)), f"{passing(reference)} cannot be removed.")
 
 
+def discard_left_over(build: "Build", reference: str) -> None:
+    """Take away what a killed build has left: no list of versions should show it, nor a build take it for its own.
+
+    Args:
+        reference: `repository:tag` of this build, for the time being.
+    """
+    if build.dry:
+        return
+    repository, _, tag = reference.rpartition(":")
+    own = tag.rpartition(".")[2]
+    found = {image.reference for image in build.engine.images(repository) if image.tag.endswith(f".{own}")}
+    if build.engine.image(reference):  # its labels may be missing
+        found.add(reference)
+    for left in sorted(found):
+        build.do(commands.remove_image(left), f"{left} cannot be removed.")
+
+
 def passing(reference: str) -> str:
     """The tag under which this checkout builds an image: no other checkout's, on no other machine, in no container."""
     repository, _, tag = reference.rpartition(":")

@@ -3,13 +3,12 @@
 import json
 import socket
 from collections.abc import Callable
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from invoke import Exit
 
-from .endpoint import Endpoint, context_files
+from .endpoint import Endpoint
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -99,6 +98,8 @@ class Client:
         from requests import RequestException
         from urllib3.exceptions import HTTPError
 
+        from .sdk import sdk_client
+
         try:
             return question(sdk_client(self.endpoint))
         except NotFound:
@@ -134,29 +135,6 @@ def over_socket(path: str, target: str) -> tuple[int, bytes]:
             while answer.readline().strip():  # the headers; then comes an empty line
                 pass
             return int(status), answer.read()
-
-
-@lru_cache
-def sdk_client(endpoint: Endpoint) -> "APIClient":
-    """The SDK's client for an endpoint; made once."""
-    from docker import APIClient
-    from docker.tls import TLSConfig
-    from docker.utils import kwargs_from_env
-
-    if endpoint.context:
-        meta, folder = context_files(endpoint.context)
-        careless = json.loads(meta.read_text())["Endpoints"]["docker"].get("SkipTLSVerify", False)
-        ca, cert, key = (
-            str(path) if (path := folder / name).exists() else None for name in ("ca.pem", "cert.pem", "key.pem")
-        )
-        tls = TLSConfig(client_cert=(cert, key) if cert and key else None, ca_cert=ca, verify=not careless)
-        return APIClient(base_url=endpoint.host.replace("tcp://", "https://"), tls=tls, version="auto")
-    if endpoint.host.startswith("ssh://"):
-        from . import ssh
-
-        return ssh.client(endpoint.host)
-    tls = kwargs_from_env().get("tls", False) if endpoint.host.startswith("tcp://") else False
-    return APIClient(base_url=endpoint.host, tls=tls, version="auto")
 
 
 def short(reason: str) -> str:

@@ -63,22 +63,33 @@ def resolve() -> Endpoint:
 
 
 def address(host: str, source: str) -> str:
-    """An engine's address, once it is sure that it can be taken apart.
+    """An engine's address in full, once it is sure that it can be taken apart.
 
     Raises:
         Exit: with code 2 when it cannot.
     """
+    written, host = host, host.strip() if "://" in host else f"tcp://{host.strip()}"
     try:
-        urlsplit(host).port  # noqa: B018
+        url = urlsplit(host)
+        port = url.port
     except ValueError:
-        said = f"{source} names {host!r}, which is no address."
+        said = f"{source} names {written!r}, which is no address."
         raise Exit(f"{said} One looks like ssh://user@host:22.", code=2) from None
+    if host == "unix://":
+        return DEFAULT
+    if url.scheme == "tcp" and not (port and url.hostname):  # what the CLI fills in
+        secure = os.environ.get("DOCKER_TLS_VERIFY") or os.environ.get("DOCKER_TLS")
+        name = f"[{url.hostname}]" if ":" in (url.hostname or "") else url.hostname or "localhost"
+        return f"tcp://{name}:{port or (2376 if secure else 2375)}{url.path}"
     return host
 
 
 def config_folder() -> Path:
     """Where the docker CLI keeps its settings."""
-    return Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+    try:
+        return Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+    except RuntimeError:  # no HOME, and a user id without a name: as the CLI has it
+        return Path(".docker")
 
 
 def context_files(name: str) -> tuple[Path, Path]:

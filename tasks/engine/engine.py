@@ -1,6 +1,7 @@
 """What the Docker Engine holds: images, containers, events. Only read: nothing is changed here."""
 
 import errno
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,12 @@ from .records import Container, ContainerRow, Image, ImageRow
 
 if TYPE_CHECKING:
     from docker import APIClient
+
+
+def in_order(tag: str) -> list[str | int]:
+    """A key that sorts tags by their numbers: 0.2.10 comes after 0.2.9."""
+    parts = re.split("([0-9]+)", tag)  # text and numbers by turns
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)]
 
 
 class Engine(Client):
@@ -36,7 +43,7 @@ class Engine(Client):
             for tag in row.tags
             if same_repository(tag, name)
         ]
-        return sorted(found, key=lambda image: (image.created, image.reference), reverse=True)
+        return sorted(found, key=lambda image: (image.created, in_order(image.tag)), reverse=True)
 
     def stamped(self, name: str, between: bool = False) -> list[ImageRow]:
         """Every image whose name label is `name`, in any of docker's spellings of it, tagged or not.
@@ -44,9 +51,12 @@ class Engine(Client):
         Args:
             between: those without a tag that others were made from too.
         """
-        filters = {"label": [label.NAME]}
-        rows = map(records.image_row, self.get("images", "json", filters=filters, all=int(between)) or ())
-        return [row for row in rows if label.names(row.labels, name)]
+        return [row for row in self.labelled(label.NAME, between) if label.names(row.labels, name)]
+
+    def labelled(self, key: str, between: bool = False) -> list[ImageRow]:
+        """Every image that has this label. `between`: as in `stamped`."""
+        rows = self.get("images", "json", filters={"label": [key]}, all=int(between))
+        return [records.image_row(row) for row in rows or ()]
 
     def image_ids(self) -> list[str]:
         """The id of every image, tagged or not."""

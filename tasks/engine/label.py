@@ -5,6 +5,7 @@ Three sets: label-schema (http://label-schema.org/rc1/), OCI
 """
 
 from collections.abc import Mapping
+from datetime import datetime, timezone
 
 from .names import same_repository
 
@@ -12,10 +13,13 @@ SCHEMA = "org.label-schema."
 OCI = "org.opencontainers.image."
 OWN = "com.colorai.stack."
 
+LONGEST = 250  # characters of a commit, a branch or a tag
+
 NAME = SCHEMA + "name"
 COMMAND = SCHEMA + "docker.cmd"
 SHORT_COMMIT = SCHEMA + "vcs-ref"
 SCHEMA_BRANCH = SCHEMA + "vcs-branch"
+BUILD_DATE = SCHEMA + "build-date"
 
 CREATED = OCI + "created"
 REVISION = OCI + "revision"
@@ -42,14 +46,32 @@ def names(labels: Mapping[str, str], repository: str) -> bool:
 
 def commit_of(labels: Mapping[str, str]) -> str:
     """The commit that an image says it was made from, in full or short; "" if it does not say."""
-    return labels.get(REVISION) or labels.get(SHORT_COMMIT) or ""
+    return first(labels, REVISION, SHORT_COMMIT)
 
 
 def branch_of(labels: Mapping[str, str]) -> str:
     """The branch that an image says it was made from; "" if it does not say."""
-    return labels.get(BRANCH) or labels.get(SCHEMA_BRANCH) or ""
+    return first(labels, BRANCH, SCHEMA_BRANCH)
+
+
+def created_of(labels: Mapping[str, str]) -> float:
+    """When an image was built, in seconds since 1970, by its own word; 0 if it does not say.
+
+    The engine's word does not count: BuildKit keeps it from its cache.
+    """
+    try:
+        found = datetime.fromisoformat(labels.get(CREATED) or labels.get(BUILD_DATE) or "")
+    except ValueError:
+        return 0.0
+    return max((found if found.tzinfo else found.replace(tzinfo=timezone.utc)).timestamp(), 0.0)
 
 
 def version_of(labels: Mapping[str, str], image: str) -> str:
     """The tag that an image was built under, by its labels; the beginning of its id if they do not say."""
-    return labels.get(VERSION) or image.removeprefix("sha256:")[:12]
+    return first(labels, VERSION) or image.removeprefix("sha256:")[:12]
+
+
+def first(labels: Mapping[str, str], *names: str) -> str:
+    """The first of these labels that says something, without anything that could steer a terminal, and not endless."""
+    text = next((labels[name] for name in names if labels.get(name)), "")[:LONGEST]
+    return "".join(char if char.isprintable() else "?" for char in text)

@@ -7,15 +7,12 @@ ssh holds the other.
 
 import socket
 import subprocess
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
+from docker import APIClient
 from docker.transport.unixconn import UnixHTTPAdapter, UnixHTTPConnection, UnixHTTPConnectionPool
 
-if TYPE_CHECKING:
-    from docker import APIClient
-
-OLDEST = "1.44"  # an API version that the SDK takes; the engine is then asked for its own
 ANY = "unix:///ssh"  # the adapter below does not look at it
 
 
@@ -32,16 +29,16 @@ def dial(host: str) -> list[str]:
     return [*ssh, "docker", *socket_there, "system", "dial-stdio"]
 
 
-def client(host: str) -> "APIClient":
-    """The SDK's client for an engine behind SSH."""
-    from docker import APIClient
+def adapter(host: str) -> "Adapter":
+    """What brings the SDK's questions to an engine behind SSH."""
+    return Adapter(dial(host))
 
-    asking = APIClient(base_url=ANY, version=OLDEST)
-    asking.mount("http+docker://", Adapter(dial(host)))
-    version = asking.version(api_version=False)["ApiVersion"]
-    found = APIClient(base_url=ANY, version=version)
-    found.mount("http+docker://", asking.get_adapter("http+docker://"))
-    return found
+
+def client(through: "Adapter", version: str) -> APIClient:
+    """The SDK's client for an engine behind SSH, in a version of the API."""
+    made = APIClient(base_url=ANY, version=version)
+    made.mount("http+docker://", through)
+    return made
 
 
 class Adapter(UnixHTTPAdapter):  # type: ignore[misc]

@@ -48,7 +48,8 @@ def root_file_system(c: Context) -> Path:
     Raises:
         Exit: with code 1 when it cannot be made.
     """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cauchycv"
+    home = os.environ.get("HOME") or "/root"  # only root gets here
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or f"{home}/.cache") / "cauchycv"
     archive = cache / "bookworm-python.tar"
     if archive.exists() or c.config.run.dry:
         return archive

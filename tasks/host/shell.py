@@ -20,6 +20,7 @@ ALWAYS = {
     "asynchronous": False,
     "disown": False,
 }
+READ_BY_SHELLS = ("BASH_ENV", "ENV")
 BOLD = "\033[1m{command}\033[0m"
 
 
@@ -116,10 +117,13 @@ def through(c: Context, argv: Sequence[str], env: Mapping[str, str | None] | Non
 
 
 def environment(changes: Mapping[str, str | None] | None) -> dict[str, Any]:
-    """Invoke's arguments for an environment with some variables set and others removed."""
-    if changes is None:
+    """Invoke's arguments for an environment with some variables set and others removed.
+
+    A shell first reads the file that BASH_ENV or ENV names, and what that prints would be taken for an answer.
+    """
+    if changes is None and not any(name in os.environ for name in READ_BY_SHELLS):
         return {}
-    merged = {**os.environ, **changes}
+    merged = {**os.environ, **dict.fromkeys(READ_BY_SHELLS), **(changes or {})}
     return {"env": {key: value for key, value in merged.items() if value is not None}, "replace_env": True}
 
 

@@ -16,6 +16,7 @@ from ..host.text import brief
 from ..settings.complaints import did_you_mean
 from ..settings.model import ROOT
 from ..settings.sources import Sources, remember_sources
+from ..settings.written import odd_keys
 from .merging import levels, merge
 
 SUFFIXES = (".yaml", ".yml", ".json", ".py")  # of the settings files that Invoke reads
@@ -121,7 +122,8 @@ def checked(path: PathLike[Any], read: Callable[[Path], Any]) -> Any:
     """
     try:
         loaded = read(Path(path))
-        odd = list(odd_keys(loaded)) if isinstance(loaded, dict) else []
+        odd = list(not_text(loaded)) if isinstance(loaded, dict) else []
+        odd = (list(odd_keys(str(path))) or odd) if odd else []  # rather as they are written
     except FileNotFoundError:
         raise
     except UnicodeDecodeError:
@@ -141,13 +143,13 @@ def checked(path: PathLike[Any], read: Callable[[Path], Any]) -> Any:
     return loaded
 
 
-def odd_keys(settings: dict[Any, Any], section: str = "") -> Iterator[tuple[str, object]]:
+def not_text(settings: dict[Any, Any], section: str = "") -> Iterator[tuple[str, str]]:
     """The keys that are no text, which Invoke cannot do with, each with the section that it stands in."""
     for key, value in settings.items():
         if not isinstance(key, str):
-            yield section, key
+            yield section, str(key)
         elif isinstance(value, dict):
-            yield from odd_keys(value, f"{section}.{key}".lstrip("."))
+            yield from not_text(value, f"{section}.{key}".lstrip("."))
 
 
 def read_truths(values: dict[str, Any], name: str) -> bool:

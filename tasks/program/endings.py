@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from invoke import Exit
 
 from ..host.shell import exit_code, reason
+from ..host.table import readable
 
 
 @contextmanager
@@ -18,6 +19,10 @@ def as_exit() -> Iterator[None]:
     """
     try:
         yield
+    except Exit as end:
+        if end.message:  # it may quote a label, a name or another program, and goes to a terminal
+            end.message = readable(end.message)
+        raise
     except KeyboardInterrupt as stop:
         raise Exit(reason(stop), code=exit_code(stop)) from None
     except BrokenPipeError:  # nobody reads on, as with `inv --list | head -1`

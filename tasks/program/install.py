@@ -1,6 +1,7 @@
 """Make the project's virtual environment. Run by `inv`, with nothing but the standard library."""
 
 import fcntl
+import os
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ def main(root: Path) -> None:
     if sys.version_info < OLDEST:
         sys.exit(f"inv needs Python {OLDEST[0]}.{OLDEST[1]} or newer; python3 is {sys.version.split()[0]}.")
     venv, wanted = root / ".venv", root / "requirements.txt"
+    refuse_unreachable(venv)
     try:
         with open(root / ".venv.lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -27,6 +29,21 @@ def main(root: Path) -> None:
         sys.exit(f"Cannot write {venv}: {error.strerror}. Make {root} writable, then type the same again.")
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def refuse_unreachable(venv: Path) -> None:
+    """End with a sentence when this user may not reach the Python that `venv` was made with, as one below /root."""
+    python = venv / "bin/python"
+    try:
+        python.stat()
+    except PermissionError:
+        found = os.path.realpath(python)
+        new = f"rm -r {venv}, then the same again."
+        if not os.access(venv, os.W_OK):
+            new = f"its owner has to type: rm -r {venv}; PATH=/usr/bin:/bin {venv.parent}/inv --list"
+        sys.exit(f"You may not use the Python that {venv} was made with, {found}. For a new one: {new}")
+    except OSError:
+        pass  # there is none yet
 
 
 def up_to_date(venv: Path, wanted: Path) -> bool:

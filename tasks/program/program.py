@@ -36,7 +36,7 @@ def program() -> Callable[[], None]:
 def main() -> None:
     for stream in (sys.stdout, sys.stderr):  # in a pipe too, a command is shown before what it says
         if stream:  # not with >&-
-            stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+            stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     try:
         program()()
     finally:

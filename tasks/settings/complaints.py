@@ -12,6 +12,7 @@ from ..engine.names import CONTAINER, REFERENCE, REPOSITORY
 from ..host.text import brief
 from .model import FILE, FOLDER, NETWORK, OWN_SERIES, ROOT, SERIES, Base, Frame, Settings, Start
 from .sources import ENVIRONMENT, sources
+from .written import scalar
 
 # What msgspec calls by regular expressions and bounds, in words.
 EXPECTED = {
@@ -64,11 +65,13 @@ def complaint(c: Context, raw: dict[str, Any], said: str) -> str:
         return f"Setting {'.'.join(['stack', *steps, field[1]])} is missing in {origin(c, steps)}."
     name = ".".join(["stack", *steps])
     expected = what.removeprefix("Expected ").partition(", got ")[0]
-    hint = ""
+    hint, place = "", origin(c, steps)
+    is_scalar = isinstance(value, bool | int | float)
+    standing = brief(scalar(place, ["stack", *steps]), 61) if is_scalar else ""
     if expected == "`str`" and not isinstance(value, dict | list | None):
-        hint = f' Write it in quotes: "{as_written(value)}"'
+        hint = f' Write it in quotes: "{standing}"' if standing else " Write it in quotes."
     expected = EXPECTED.get(expected, expected)
-    return f"Setting {name} in {origin(c, steps)}: expected {expected}, found {as_written(value)}.{hint}"
+    return f"Setting {name} in {place}: expected {expected}, found {standing or as_written(value)}.{hint}"
 
 
 def locate(raw: Any, path: str) -> tuple[list[str], Any]:

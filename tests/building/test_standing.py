@@ -130,11 +130,17 @@ def test_one_checkout_has_several_frames(site: Site) -> None:
     site.git("commit", "--quiet", "--all", "--message", "more")
     foretold = site.inv("--dry", "frame", "--all").stdout
     assert "docker image tag tests/visdom:0.2.4 tests/visdom:latest" in foretold
+    assert "Type --name with one of: visdom, other." in site.inv("--dry", "frame", "--all", "start", code=2).stderr
     site.inv("frame", "--all")
     assert {"tests/visdom:0.2.4", "tests/visdom:latest", "tests/other:7.4"} <= tags(site)
     assert "tests/other:latest" not in tags(site)
     assert labels(site, "tests/other:7.4")[OWN + "tree"] == site.git("rev-parse", "HEAD:two")
     assert OWN + "port" in labels(site, "tests/visdom:0.2.4") and OWN + "port" not in labels(site, "tests/other:7.4")
+    site.docker("image", "rm", "tests/visdom:latest")
+    suffix = foretold.partition("tests/visdom:0.2.4.")[2].split()[0]
+    site.docker("tag", "tests/visdom:0.2.4", f"tests/visdom:0.2.3.{suffix}")  # as of a build that was killed
+    site.inv("frame", "--name", "visdom", "--force")
+    assert not [tag for tag in tags(site) if "building" in tag]
     site.docker("image", "rm", "tests/visdom:latest")
     assert "docker image tag tests/visdom:0.2.4 tests/visdom:latest" in site.inv("frame", "--name", "visdom").stdout
     assert "tests/visdom:latest" not in site.inv("frame", "--name", "visdom").stdout

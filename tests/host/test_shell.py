@@ -125,6 +125,19 @@ def test_an_environment_adds_and_removes(monkeypatch: pytest.MonkeyPatch) -> Non
     assert not [line for line in shown if line.startswith("GOES=")]
 
 
+def test_a_file_that_the_shell_reads_first_does_not_talk_into_answers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "talks").write_text("echo Welcome; echo Welcome >&2\n")
+    for name in ("BASH_ENV", "ENV"):
+        monkeypatch.setenv(name, str(tmp_path / "talks"))
+    result = ask(context(), ["echo", "yes"])
+    assert (result.stdout, result.stderr) == ("yes\n", "")
+    assert ask(context(), ["echo", "yes"], env={"A": "b"}).stdout == "yes\n"
+    run(context(), ["echo", "yes"], "")
+    assert capfd.readouterr() == ("echo yes\nyes\n", "")
+
+
 @pytest.mark.parametrize("called", ["ask(c, argv)", "run(c, argv, 'It failed.')"])
 @pytest.mark.parametrize("how", ["Ctrl-C in a terminal", "kill"])
 def test_an_interrupt_ends_the_command_and_is_not_swallowed(called: str, how: str) -> None:
@@ -165,9 +178,9 @@ KNOWN = {
     # dockerd, which goes on when the task is over.
     ("tasks/host/dockerd.py", "subprocess.Popen"),
     # Several libraries are fetched at a time, each by a thread, and Invoke's runner is for one.
-    ("tasks/vendoring/repositories.py", "subprocess.Popen"),
-    ("tasks/vendoring/repositories.py", "subprocess.run"),
-    ("tasks/vendoring/downloads.py", "subprocess.run"),
+    ("tasks/vendoring/git_commands.py", "subprocess.Popen"),
+    ("tasks/vendoring/git_commands.py", "subprocess.run"),
+    ("tasks/vendoring/pip_settings.py", "subprocess.run"),
     # A connection to an engine elsewhere: a pipe, open as long as the run.
     ("tasks/engine/ssh.py", "subprocess.Popen"),
 }

@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import zipfile
 from collections.abc import Iterator
@@ -249,6 +250,27 @@ def test_a_venv_whose_python_is_gone_is_made_anew(installed: Small) -> None:
         link.symlink_to("/nowhere/python3")
     done = small.inv()
     assert (done.stdout, done.stderr) == ("pebble 1.0\n", INSTALLING)
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_a_venv_whose_python_this_user_may_not_reach_gets_a_sentence(writable: bool) -> None:
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are root's alone
+        folder, venv = Path(name), Path(name, ".venv")
+        for path in ("inv", "tasks/program/install.py", "requirements.txt"):
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / path, folder / path)
+        (folder / "private").mkdir(mode=0o700)
+        (venv / "bin").mkdir(parents=True)
+        (venv / "bin/python").symlink_to(folder / "private/python")
+        folder.chmod(0o755)
+        venv.chmod(0o777 if writable else 0o755)
+        nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env", "-i", "PATH=/usr/bin:/bin"]
+        said = run([*nobody, folder / "inv", "--list"], code=1).stderr
+        way = f"rm -r {venv}, then the same again."
+        if not writable:
+            way = f"its owner has to type: rm -r {venv}; PATH=/usr/bin:/bin {folder}/inv --list"
+        found = f"You may not use the Python that {venv} was made with, {folder}/private/python."
+        assert said == f"{found} For a new one: {way}\n"
 
 
 def test_packages_of_another_python_get_a_sentence(tmp_path: Path) -> None:

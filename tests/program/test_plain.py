@@ -77,6 +77,20 @@ def test_dry_prints_and_runs_nothing() -> None:
     assert done.stdout == ours.stdout
 
 
+OURS = "runpy.run_path(program, None, '__main__')"
+
+
+@pytest.mark.parametrize("typed", ["runpy.run_module('invoke', run_name='__main__')", OURS], ids=["pip's", "ours"])
+def test_what_the_locale_cannot_spell_is_shown_as_an_escape(typed: str) -> None:
+    words = ["inv", "--dry", "test", "-k", "\U0001f680 \u00e9 \u4e2d"]
+    body = (
+        f"import runpy, sys; program = {str(PROGRAM_FILE)!r}; sys.path.insert(0, {str(ROOT)!r}); sys.argv = {words!r}\n"
+    )
+    body += f"for stream in (sys.stdout, sys.stderr): stream.reconfigure(encoding='gbk', errors='strict')\n{typed}"
+    done = subprocess.run([sys.executable, "-I", "-c", body], cwd=ROOT, capture_output=True)
+    assert done.returncode == 0 and "'\\U0001f680 \u00e9 \u4e2d'" in done.stdout.decode("gbk"), done
+
+
 @pytest.mark.parametrize(("value", "rehearsed"), [("true", True), ("false", False)])
 def test_a_variable_that_says_false_means_it(site: Site, value: str, rehearsed: bool) -> None:
     versions.make(site, "1.0")

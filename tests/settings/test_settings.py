@@ -83,7 +83,7 @@ WRONG = {
         'expected a name of letters, digits, dots, dashes and underscores, at least two, found "a b".',
     ),
     "start.timeout": (0, "expected more than 0 seconds, found 0."),
-    "start.settle": (float("inf"), "expected at most a day, 86400 seconds, found inf."),
+    "start.settle": (float("inf"), "expected at most a day, 86400 seconds, found .inf."),
     "start.keep": (-1, "expected 0 or a greater whole number, found -1."),
     "start.rehearse": ("maybe", 'expected true or false, found "maybe".'),
     "start.rehearsal_network": (
@@ -165,6 +165,29 @@ def test_what_invoke_itself_cannot_merge_is_named(tmp_path: Path) -> None:
         write(file, nested(f"stack.{key}", value))
         said = inv("-f", file, "labels", code=2).stderr
         assert said.startswith(f"Setting stack.{key} in {file}: expected ") and len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "written"),
+    [("series", "0.10"), ("vendor", "on"), (f"{V}.command", "8022:22"), ("url", "0x1F"), ("source", "1_000")],
+)
+def test_a_hint_quotes_what_stands_in_the_file(key: str, written: str, tmp_path: Path) -> None:
+    file, value = tmp_path / "site.yaml", f"[a, {written}]" if "command" in key else written
+    *sections, last = key.split(".")
+    lines = [f"{'  ' * depth}{name}:" for depth, name in enumerate(["stack", *sections])]
+    file.write_text("\n".join([*lines, f"{'  ' * len(lines)}{last}: {value}", ""]))
+    assert refused(file).endswith(f'expected text, found {written}. Write it in quotes: "{written}"')
+    file.write_text(f"stack: {{frames: {{visdom: {{build_args: {{{written}: x}}}}}}}}\n")
+    said = inv("-f", file, "labels", code=2).stderr
+    assert said.endswith(
+        f'{written} in stack.{V}.build_args stands where a name is expected. Write it in quotes: "{written}"\n'
+    )
+
+
+def test_a_hint_shows_no_value_that_may_be_another(tmp_path: Path) -> None:
+    file = tmp_path / "site.json"
+    file.write_text('{"stack": {"series": 0.10}}')
+    assert refused(file).endswith("expected text, found 0.1. Write it in quotes.")
 
 
 def test_a_file_named_with_f_overrides_deep_in_the_settings(tmp_path: Path) -> None:

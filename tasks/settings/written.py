@@ -1,0 +1,57 @@
+"""What stands in a settings file, letter by letter: YAML reads `0.10`, `8022:22` and `on` as something else."""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+TEXT, MERGED = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
+
+
+def scalar(file: str, keys: Sequence[str]) -> str:
+    """The value that these keys lead to, as it is written in a YAML file; "" where it is not found.
+
+    Args:
+        keys: such as `["stack", "frames", "visdom", "command[1]"]`.
+    """
+    node = tree(file)
+    for step in (part for key in keys for part in re.findall(r"[^\[\]]+", key)):
+        children = getattr(node, "value", None)
+        if not isinstance(children, list):
+            return ""
+        if children and isinstance(children[0], tuple):
+            node = next((value for key, value in children if key.value == step), None)
+        else:
+            node = children[int(step)] if step.isdigit() and int(step) < len(children) else None
+    value = getattr(node, "value", None)
+    return value if isinstance(value, str) else ""
+
+
+def odd_keys(file: str) -> Iterator[tuple[str, str]]:
+    """The keys of a YAML file that it does not read as text, each with the section that it stands in."""
+    node = tree(file)
+    yield from odd_keys_of(node, "") if node else ()
+
+
+def odd_keys_of(node: Any, section: str) -> Iterator[tuple[str, str]]:
+    if node.id != "mapping":
+        return
+    for key, value in node.value:
+        if key.id != "scalar":
+            continue
+        if key.tag not in (TEXT, MERGED):
+            yield section, key.value
+        else:
+            yield from odd_keys_of(value, f"{section}.{key.value}".lstrip("."))
+
+
+def tree(file: str) -> Any:
+    """A YAML file as a tree of nodes; None for any other file, and for one that cannot be read."""
+    from invoke.vendor.yaml import SafeLoader, YAMLError, compose
+
+    if Path(file).suffix not in (".yaml", ".yml"):
+        return None
+    try:
+        return compose(Path(file).read_text(encoding="utf-8"), SafeLoader)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError, YAMLError):
+        return None

@@ -1,0 +1,153 @@
+"""What the docker CLI reaches, `inv` reaches, by the same rules for TLS and proxies."""
+
+import os
+import shutil
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from engines import PrivateEngine
+from projects import inv
+from sites import free_port
+
+from tasks.engine import sdk
+from tasks.engine.endpoint import address, resolve
+
+CERTIFICATE = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=engine"]
+EXTENSIONS = ["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "keyUsage=digitalSignature,keyCertSign"]
+OWN = ("DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_CONTEXT")
+BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as docker wants it, with one certificate for all purposes."""
+    folder = tmp_path_factory.mktemp("certificates")
+    keys = ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
+    subprocess.run(["openssl", "req", *CERTIFICATE, *EXTENSIONS, *keys], check=True, capture_output=True)
+    shutil.copy(folder / "cert.pem", folder / "ca.pem")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def with_tls(certificates: Path) -> Iterator[str]:
+    """The address of an engine that asks for a certificate."""
+    port = free_port()
+    files = [
+        f"--tlscacert={certificates}/ca.pem",
+        f"--tlscert={certificates}/cert.pem",
+        f"--tlskey={certificates}/key.pem",
+    ]
+    with PrivateEngine(f"--host=tcp://127.0.0.1:{port}", "--tlsverify", *files):
+        yield f"tcp://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def plain(private_engine: PrivateEngine) -> Iterator[str]:
+    """The private engine's address on a TCP port."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def carry(source: socket.socket, target: socket.socket) -> None:
+        while part := source.recv(65536):
+            target.sendall(part)
+        target.shutdown(socket.SHUT_WR)
+
+    def serve() -> None:
+        while True:
+            try:
+                here = server.accept()[0]
+            except OSError:
+                return
+            there = socket.socket(socket.AF_UNIX)
+            there.connect(private_engine.host.removeprefix("unix://"))
+            for pair in ((here, there), (there, here)):
+                threading.Thread(target=carry, args=pair, daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    yield f"tcp://127.0.0.1:{server.getsockname()[1]}"
+    server.shutdown(socket.SHUT_RDWR)
+    server.close()
+
+
+def both(host: str, reached: bool, **environment: str) -> None:
+    """Ask an engine with the CLI and with `inv`: both reach it, or neither."""
+    told: dict[str, Any] = {**dict.fromkeys(OWN, ""), "DOCKER_HOST": host, **environment}
+    cli = subprocess.run(
+        ["docker", "info", "-f", "{{.ID}}"], env={**os.environ, **told}, capture_output=True, text=True
+    )
+    assert (cli.returncode == 0 and cli.stdout.strip() != "") == reached, cli
+    said = inv("labels", code=2 if reached else 1, **told).stderr
+    assert ("There is no version of" in said) == reached, said
+
+
+def test_an_engine_on_a_port_is_reached_as_the_cli_reaches_it(plain: str, certificates: Path, tmp_path: Path) -> None:
+    nowhere = "http://127.0.0.1:9"
+    both(plain, True)
+    both(plain.removeprefix("tcp://"), True)
+    both(plain, True, DOCKER_CERT_PATH=str(certificates))
+    both(plain, True, HTTP_PROXY=nowhere, HTTPS_PROXY=nowhere, ALL_PROXY=nowhere, REQUESTS_CA_BUNDLE=BUNDLE)
+    both(plain, False, DOCKER_TLS_VERIFY="1", DOCKER_CERT_PATH=str(certificates))
+
+
+def test_an_engine_with_tls_is_reached_as_the_cli_reaches_it(with_tls: str, certificates: Path, tmp_path: Path) -> None:
+    folder = str(certificates)
+    both(with_tls, True, DOCKER_TLS_VERIFY="1", DOCKER_CERT_PATH=folder)
+    both(with_tls, True, DOCKER_TLS_VERIFY="1", DOCKER_CONFIG=folder, REQUESTS_CA_BUNDLE=BUNDLE, CURL_CA_BUNDLE=BUNDLE)
+    both(with_tls, False, DOCKER_CERT_PATH=folder)
+    both(with_tls, False, DOCKER_TLS_VERIFY="1", DOCKER_CERT_PATH=str(tmp_path))
+
+
+def test_without_a_home_folder_and_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOME", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 424242)
+    assert resolve().host == "unix:///var/run/docker.sock"
+
+
+FAR = "tcp://engine.example.com:2375"
+
+
+@pytest.mark.parametrize(
+    ("host", "no_proxy", "through"),
+    [
+        (FAR, "", "http://proxy:1"),
+        (FAR, "other.com,*.org, .engine.example.com,engine.example.com:1", "http://proxy:1"),
+        *((FAR, rule, "") for rule in ("*", "example.com", ".example.com", "x, EXAMPLE.com", "example.com:2375")),
+        ("tcp://10.1.2.3:2375", "10.1.2.4,10.2.0.0/16,.3", "http://proxy:1"),
+        *(("tcp://10.1.2.3:2375", rule, "") for rule in ("10.1.2.3", "10.1.0.0/16", "10.1.2.3:2375")),
+        ("tcp://[fd00::1]:2375", "fd00::/8", ""),
+        *((f"tcp://{name}:2375", "", "") for name in ("localhost", "127.0.0.1", "127.1.2.3", "[::1]")),
+    ],
+)
+def test_a_proxy_is_used_where_the_cli_uses_it(
+    host: str, no_proxy: str, through: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", "proxy:1")
+    monkeypatch.setenv("no_proxy", no_proxy)
+    assert sdk.proxy(host, secure=False) == through and sdk.proxy(host, secure=True) == ""
+
+
+@pytest.mark.parametrize(
+    ("written", "host"),
+    [
+        ("unix://", "unix:///var/run/docker.sock"),
+        ("tcp://", "tcp://localhost:2375"),
+        ("tcp://engine", "tcp://engine:2375"),
+        ("engine:1", "tcp://engine:1"),
+        (":1", "tcp://localhost:1"),
+        ("tcp://[::1]", "tcp://[::1]:2375"),
+        ("unix:///run/x.sock", "unix:///run/x.sock"),
+        ("ssh://me@engine", "ssh://me@engine"),
+    ],
+)
+def test_what_an_address_leaves_out(written: str, host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DOCKER_TLS_VERIFY", raising=False)
+    assert address(written, "DOCKER_HOST") == host
+    monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+    assert address("tcp://engine", "DOCKER_HOST") == "tcp://engine:2376"
