@@ -51,9 +51,12 @@ class Engine(Client):
         Args:
             between: those without a tag that others were made from too.
         """
-        filters = {"label": [label.NAME]}
-        rows = map(records.image_row, self.get("images", "json", filters=filters, all=int(between)) or ())
-        return [row for row in rows if label.names(row.labels, name)]
+        return [row for row in self.labelled(label.NAME, between) if label.names(row.labels, name)]
+
+    def labelled(self, key: str, between: bool = False) -> list[ImageRow]:
+        """Every image that has this label. `between`: as in `stamped`."""
+        rows = self.get("images", "json", filters={"label": [key]}, all=int(between))
+        return [records.image_row(row) for row in rows or ()]
 
     def image_ids(self) -> list[str]:
         """The id of every image, tagged or not."""

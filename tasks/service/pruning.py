@@ -21,13 +21,14 @@ def prune(service: Service, before: Situation) -> None:
     kept: list[ContainerRow] = service.kept()
     if service.dry:  # nothing was renamed, so those that would have been are not among them yet
         kept = [*before.old, *kept]
+    switched = whose.by_switch(service.engine, kept)
     taken = {container.name for container in service.engine.containers()}
     for container in kept[service.settings.start.keep :]:
         name = container.name
         if container in before.old:
             name = versions.kept_name(service.name, container, taken)
         try:
-            removing = commands.remove(container.id[:12], volumes=whose.by_switch(service.engine, container))
+            removing = commands.remove(container.id[:12], volumes=container.id in switched)
             service.do(removing, f"{name} cannot be removed.")
         except Exit as error:
             print(f"Warning: {error.message}", flush=True)

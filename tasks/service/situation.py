@@ -9,7 +9,7 @@ from ..engine import label
 from ..engine.client import Unreachable
 from ..engine.records import Container, ContainerRow, ImageRow
 from ..host.text import printable
-from . import ticket, versions
+from . import health, ticket, versions
 from .service import Service
 from .ticket import Ticket
 
@@ -98,7 +98,7 @@ def tell_if_current(service: Service, situation: Situation, image: ImageRow) -> 
     if not image.id or found != [(image.id, "running")]:  # one that is paused, or restarts in a loop, serves nobody
         return False
     running, version = situation.running[0], printable(label.version_of(image.labels, image.id))
-    if running.unhealthy:
+    if running.unhealthy and not answers(service, running):
         way = service.next_command("start", "--tag", versions.tag_of(service.frame, image), "--force")
         raise Exit(f"{version} runs as {running.name}, but is unhealthy. To replace the container, type: {way}", code=1)
     print(f"{version} is already running as {running.name}.")
@@ -110,6 +110,13 @@ def foreign(name: str) -> Exit:
     return Exit(
         f"The container {name} was not made by a switch, and holds its name. Type: docker rename {name} …", code=1
     )
+
+
+def answers(service: Service, container: ContainerRow) -> bool:
+    """Whether a container's health check succeeds now: docker says unhealthy after each pause too, as of a commit."""
+    found = service.engine.container(container.id)
+    check = found and found.health_check
+    return bool(found and check and health.check_once(service.engine, found, check, service.settings.start.timeout)[0])
 
 
 def unfinished(service: Service) -> Unfinished | None:

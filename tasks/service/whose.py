@@ -6,7 +6,7 @@ owner's: it is never stopped, renamed, removed or counted.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ..engine import label
 from ..engine.engine import Engine
@@ -24,11 +24,12 @@ def own(engine: Engine, frame: Frame, containers: Iterable[ContainerRow], known:
             verdicts[image] = versions.is_version(engine, frame, image)
         return verdicts[image]
 
+    containers = list(containers)
+    switched = by_switch(engine, containers)
     found = []
     for container in containers:
-        whose = container.labels.get(label.SERVICE)
-        if whose and by_switch(engine, container):
-            mine = whose == frame.service
+        if container.id in switched and label.SERVICE in container.labels:
+            mine = container.labels[label.SERVICE] == frame.service
         else:
             mine = bears_name(frame, container) and is_version(container.image)
         if mine:
@@ -36,11 +37,14 @@ def own(engine: Engine, frame: Frame, containers: Iterable[ContainerRow], known:
     return found
 
 
-def by_switch(engine: Engine, container: ContainerRow) -> bool:
-    """Whether a switch made a container. One whose ticket is its image's was made from a `docker commit` of one."""
-    image = engine.image(container.image)
-    said = container.labels.get(label.TICKET)
-    return said is not None and not (image and image.labels.get(label.TICKET) == said)
+def by_switch(engine: Engine, containers: Sequence[ContainerRow]) -> set[str]:
+    """The ids of those that a switch made: each has a ticket of its own.
+
+    One whose ticket is on an image too was made from a `docker commit` of such a container.
+    """
+    tickets = {one.id: one.labels[label.TICKET] for one in containers if label.TICKET in one.labels}
+    copied = {row.labels[label.TICKET] for row in engine.labelled(label.TICKET)} if tickets else set()
+    return {key for key, said in tickets.items() if said not in copied}
 
 
 def bears_name(frame: Frame, container: ContainerRow) -> bool:
