@@ -211,7 +211,8 @@ def test_the_standard_folders_are_made_and_what_exists_is_left_alone(site: Site)
     (data / "datasets/mine").write_text("a")
     site.frame["run_options"] = ["--network", "host", "--init", "--volume", f"{data}:/data"]
     site.save()
-    site.inv("start", "--tag", "1.0", "--from-settings")
+    said = site.inv("start", "--tag", "1.0", "--from-settings").stdout
+    assert said.startswith(f"Made in {data}: checkpoints, pretrained_models, projects.\n")
     assert {path.name for path in data.iterdir()} == {"checkpoints", "datasets", "pretrained_models", "projects"}
     assert (data / "datasets").stat().st_mode & 0o777 == 0o700 and (data / "datasets/mine").read_text() == "a"
 
@@ -219,6 +220,15 @@ def test_the_standard_folders_are_made_and_what_exists_is_left_alone(site: Site)
 def test_folders_are_not_made_for_a_service_that_mounts_none(site: Site) -> None:
     site.inv("start", "--tag", "1.0")
     assert not Path(site.settings["data"]).exists()
+
+
+def test_a_missing_data_directory_is_said_and_not_made(service: Site) -> None:
+    data = Path(service.settings["data"])
+    service.frame["run_options"] = ["--network", "host", "--init", "--volume", f"{data}:/data"]
+    service.save()
+    told = service.inv("start", "--tag", "2.0", "--from-settings", code=1).stderr
+    assert told == f"The data directory {data} does not exist. Make it: mkdir -p {data}\n" and not data.exists()
+    untouched(service)
 
 
 def test_a_folder_that_cannot_be_made_is_a_warning(site: Site) -> None:
@@ -233,6 +243,7 @@ def test_a_folder_that_cannot_be_made_is_a_warning(site: Site) -> None:
 
 def test_a_missing_source_of_a_volume_is_named_before_anything_is_touched(service: Site) -> None:
     data = Path(service.settings["data"])
+    data.mkdir()
     service.frame["run_options"] = ["--network", "host", "--volume", f"{data}/nowhere:/data"]
     service.save()
     told = service.inv("start", "--tag", "2.0", "--from-settings", code=1).stderr

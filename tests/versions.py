@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
+from datetime import datetime, timezone
 
 from images import like, load
 from sites import Site
@@ -42,6 +43,7 @@ def make(
         "org.label-schema.name": name,
         "org.label-schema.docker.cmd": command if label is None else label,
         "org.opencontainers.image.version": tag,
+        "org.opencontainers.image.created": datetime.now(timezone.utc).isoformat(),
         "org.opencontainers.image.revision": tag.encode().hex().ljust(40, "0")[:40],
     }
     config: dict[str, object] = {"Env": [f"VERSION={tag}"], "Labels": labels}

@@ -1,6 +1,7 @@
 """What the Docker Engine holds: images, containers, events. Only read: nothing is changed here."""
 
 import errno
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,12 @@ from .records import Container, ContainerRow, Image, ImageRow
 
 if TYPE_CHECKING:
     from docker import APIClient
+
+
+def in_order(tag: str) -> list[str | int]:
+    """A key that sorts tags by their numbers: 0.2.10 comes after 0.2.9."""
+    parts = re.split("([0-9]+)", tag)  # text and numbers by turns
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)]
 
 
 class Engine(Client):
@@ -36,7 +43,7 @@ class Engine(Client):
             for tag in row.tags
             if same_repository(tag, name)
         ]
-        return sorted(found, key=lambda image: (image.created, image.reference), reverse=True)
+        return sorted(found, key=lambda image: (image.created, in_order(image.tag)), reverse=True)
 
     def stamped(self, name: str, between: bool = False) -> list[ImageRow]:
         """Every image whose name label is `name`, in any of docker's spellings of it, tagged or not.

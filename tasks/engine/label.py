@@ -5,6 +5,7 @@ Three sets: label-schema (http://label-schema.org/rc1/), OCI
 """
 
 from collections.abc import Mapping
+from datetime import datetime, timezone
 
 from .names import same_repository
 
@@ -18,6 +19,7 @@ NAME = SCHEMA + "name"
 COMMAND = SCHEMA + "docker.cmd"
 SHORT_COMMIT = SCHEMA + "vcs-ref"
 SCHEMA_BRANCH = SCHEMA + "vcs-branch"
+BUILD_DATE = SCHEMA + "build-date"
 
 CREATED = OCI + "created"
 REVISION = OCI + "revision"
@@ -50,6 +52,18 @@ def commit_of(labels: Mapping[str, str]) -> str:
 def branch_of(labels: Mapping[str, str]) -> str:
     """The branch that an image says it was made from; "" if it does not say."""
     return first(labels, BRANCH, SCHEMA_BRANCH)
+
+
+def created_of(labels: Mapping[str, str]) -> float:
+    """When an image was built, in seconds since 1970, by its own word; 0 if it does not say.
+
+    The engine's word does not count: BuildKit keeps it from its cache.
+    """
+    try:
+        found = datetime.fromisoformat(labels.get(CREATED) or labels.get(BUILD_DATE) or "")
+    except ValueError:
+        return 0.0
+    return max((found if found.tzinfo else found.replace(tzinfo=timezone.utc)).timestamp(), 0.0)
 
 
 def version_of(labels: Mapping[str, str], image: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from . import label
 from .names import full_reference
 
 
@@ -17,8 +18,8 @@ class ImageRow(Struct, frozen=True):
     """An image.
 
     `reference` is the `repository:tag` under which it was found, else one of its tags, else its id. `tags` are all of
-    them, `digests` the `repository@sha256:…` under which a registry knows it; both may be empty. `created` is in
-    seconds since 1970, `size` in bytes.
+    them, `digests` the `repository@sha256:…` under which a registry knows it; both may be empty. `created` is what its
+    own label says, in seconds since 1970, 0 where it says nothing; `size` is in bytes.
     """
 
     id: str
@@ -115,7 +116,7 @@ def image_row(row: dict[str, Any]) -> ImageRow:
         id=row["Id"],
         reference=tags[0] if tags else row["Id"],
         labels=row.get("Labels") or {},
-        created=row["Created"],
+        created=label.created_of(row.get("Labels") or {}),
         size=row["Size"],
         tags=tags,
         digests=named(row.get("RepoDigests")),
@@ -130,7 +131,7 @@ def image(details: dict[str, Any], reference: str) -> Image:
         id=details["Id"],
         reference=next((tag for tag in tags if full_reference(tag) == asked), tags[0] if tags else reference),
         labels=details["Config"].get("Labels") or {},
-        created=moment(details["Created"]) if details.get("Created") else 0.0,
+        created=label.created_of(details["Config"].get("Labels") or {}),
         size=details["Size"],
         tags=tags,
         digests=named(details.get("RepoDigests")),

@@ -1,13 +1,16 @@
 """The decorator of this project's tasks: the same settings and the same ends whoever runs them, our `inv` or pip's."""
 
 import functools
+import inspect
 import sys
+from collections.abc import Mapping
 from io import TextIOWrapper
 from typing import Any
 
 import invoke
 
 from ..host import signals
+from ..settings.this_run import remember_typed
 from .config import prepare
 from .endings import as_exit
 
@@ -21,7 +24,19 @@ class StackTask(invoke.Task[Any]):
                 stream.reconfigure(errors="backslashreplace")
         with as_exit(), signals.as_interrupts():
             prepare(args[0])
+            remember_typed(args[0], self.name, typed_flags(self.argspec(self.body), kwargs))
             return super().__call__(*args, **kwargs)
+
+
+def typed_flags(signature: inspect.Signature, values: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """The flags that a task was given, each as the words that one types."""
+    found: list[tuple[str, ...]] = []
+    for name, value in values.items():
+        flag = name.replace("_", "-")
+        if name in signature.parameters and value != signature.parameters[name].default:
+            switch = f"--{flag}" if value else f"--no-{flag}"
+            found.append((switch,) if isinstance(value, bool) else (f"--{flag}", str(value)))
+    return found
 
 
 # Without short flags: Invoke makes them of first letters, so that -t would be --tag here and --trust there.

@@ -1,5 +1,6 @@
 """The shared directory that survives restarts: its standard folders, and the volumes' sources."""
 
+import errno
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,20 +21,46 @@ def prepare(service: Service, command: "Recommended") -> None:
     What exists is not touched. On another host nothing can be looked at, and under `--dry` nothing is made.
 
     Raises:
-        Exit: with code 1 when a volume's source is missing: docker would make an empty folder of it, or fail late.
+        Exit: with code 1 when the data directory or a volume's source is missing: it may be a disk that is not mounted,
+            and docker would make an empty folder of it, or fail late.
     """
     if not service.engine.shares_files or service.dry:
         return
     binds, data = command.binds(), Path(service.settings.data)
     if any(Path(bind) == data or data in Path(bind).parents for bind in binds):
-        for folder in FOLDERS:
-            try:
-                (data / folder).mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                print(f"Warning: {data / folder} cannot be made: {error.strerror}.", flush=True)
-    for bind in binds:
-        if not Path(bind).exists():
-            way = f"Make it: {shlex.join(['mkdir', '-p', bind])}"
-            if Path(bind).suffix:  # it may be meant to be a file
-                way = "Bring it, then type the same again."
+        if missing(data):
+            raise Exit(f"The data directory {data} does not exist. Make it: {mkdir(data)}", code=1)
+        make_folders(data)
+    for bind in map(Path, binds):
+        if missing(bind):
+            # With a suffix it may be meant to be a file.
+            way = "Bring it, then type the same again." if bind.suffix else f"Make it: {mkdir(bind)}"
             raise Exit(f"The volume's source {bind} does not exist. {way}", code=1)
+
+
+def make_folders(data: Path) -> None:
+    """Make the standard folders that are missing, and say so; one that cannot be made is a warning."""
+    made = []
+    for folder in FOLDERS:
+        try:
+            (data / folder).mkdir()
+            made.append(folder)
+        except OSError as error:
+            if not (data / folder).is_dir():
+                print(f"Warning: {data / folder} cannot be made: {error.strerror}.", flush=True)
+    if made:
+        print(f"Made in {data}: {', '.join(made)}.", flush=True)
+
+
+def missing(path: Path) -> bool:
+    """Whether nothing is there. What this user may not look at is believed to be."""
+    try:
+        path.stat()
+    except OSError as error:
+        return error.errno != errno.EACCES
+    return False
+
+
+def mkdir(path: Path) -> str:
+    """What to type to make a folder."""
+    return shlex.join(["mkdir", "-p", str(path)])

@@ -47,7 +47,7 @@ def tagged(service: Service, tag: str) -> ImageRow:
     if found and label.names(found.labels, service.frame.image):
         return found
     what = f"There is no version {printable(tag)} of {service.frame.image}"
-    raise missing(service, what, service.engine.images(service.frame.image))
+    raise missing(service, what, versions.each_once(service.engine.images(service.frame.image)))
 
 
 def newest(service: Service) -> ImageRow:
@@ -72,7 +72,7 @@ def chosen(service: Service) -> ImageRow:
     answer = prompt.choose(
         f"Which version of {service.frame.image}?",
         versions.lines(images, running),
-        f"Several versions are here and nobody can be asked. Type: {service.next_command('start')} --tag TAG",
+        f"Several versions are here and nobody can be asked. Type: {service.next_command('start', '--tag', 'TAG')}",
     )
     return next(image for image in images if image.tag == answer)
 
@@ -83,7 +83,7 @@ def all_versions(service: Service) -> list[ImageRow]:
     Raises:
         Exit: with code 2 when there is none.
     """
-    images = service.engine.images(service.frame.image)
+    images = versions.each_once(service.engine.images(service.frame.image))
     if not images:
         raise missing(service, "", images)
     return images
@@ -110,7 +110,7 @@ def running(service: Service) -> ImageRow:
     Raises:
         Exit: with code 2 when none runs, or several, with the versions that there are.
     """
-    images = service.engine.images(service.frame.image)
+    images = versions.each_once(service.engine.images(service.frame.image))
     containers = service.running()
     serving = [one for one in containers if one.name == service.name]  # beside it, a rehearsal may run
     ids = {container.image for container in serving or containers}

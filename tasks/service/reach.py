@@ -53,8 +53,8 @@ def refuse_stranger(service: Service, ports: Ports, ours: Sequence[ContainerRow]
 def stranger(service: Service, ports: Ports, ours: Sequence[ContainerRow]) -> str:
     """The beginning of a sentence about who holds one of the ports and is none of these containers; "" if nobody."""
     containers, own = service.engine.containers(), {container.id for container in ours}
-    local = service.engine.endpoint.local  # the processes of another host cannot be seen
-    listening = port.listeners() if local else []
+    # Another host's processes cannot be seen, nor this one's from a container that has the engine's socket.
+    listening = port.listeners() if service.engine.shares_files else []
     for address, number in ports:
         for container in containers:
             published = any(taken == number and port.meet(address, at) for at, taken in container.published)

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from ..engine import label
 from ..engine.engine import Engine
@@ -10,6 +10,8 @@ from ..engine.names import same_repository, valid_tag
 from ..engine.records import ContainerRow, Image, ImageRow
 from ..host.text import age, printable
 from ..settings.model import Frame
+
+STAMP = (label.VERSION, label.REVISION, label.CREATED, label.SHORT_COMMIT, label.BUILD_DATE, label.COMMAND)
 
 
 def is_version(engine: Engine, frame: Frame, image: str) -> bool:
@@ -20,8 +22,10 @@ def is_version(engine: Engine, frame: Frame, image: str) -> bool:
     found = engine.image(image)
     if found is None or found.tags:
         return found is None or any(belongs(tag, frame) for tag in found.tags)
-    version = found.labels.get(label.VERSION)  # a child inherits it, so only those with the same one may be its parent
-    parents = [row.id for row in engine.stamped(frame.image) if row.labels.get(label.VERSION) == version]
+    # A child inherits what its parent says of itself, so few can be its parent, however many versions there are.
+    stamp = {key: found.labels.get(key) for key in STAMP}
+    rows = engine.stamped(frame.image)
+    parents = [row.id for row in rows if {key: row.labels.get(key) for key in STAMP} == stamp]
     return not is_child(engine, found, parents)
 
 
@@ -55,6 +59,17 @@ def by_own_name(engine: Engine, frame: Frame, image: ImageRow) -> ImageRow:
     return named if named and named.id == image.id else image
 
 
+def each_once(images: Sequence[ImageRow]) -> list[ImageRow]:
+    """One row for each image, under the tag that it was built under if it has that, and rather not under `latest`."""
+    found: dict[str, ImageRow] = {}
+    for image in images:
+        known = found.setdefault(image.id, image)
+        own = label.version_of(image.labels, image.id)
+        if known.tag != own and (image.tag == own or known.tag == "latest"):
+            found[image.id] = image
+    return [image for image in images if found[image.id] is image]
+
+
 def kept_name(service: str, container: ContainerRow, taken: Collection[str]) -> str:
     """A free name for a container of an earlier version: `<service>.<tag>`, or with a number behind it.
 
@@ -83,7 +98,7 @@ def lines(images: Iterable[ImageRow], ids_running: set[str]) -> dict[str, str]:
             image.tag,
             label.commit_of(image.labels)[:7] or "?",
             label.branch_of(image.labels) or "?",
-            f"{age(now - image.created)} old",
+            f"{age(now - image.created)} old" if image.created else "?",
             f"{image.size / 1e6:.0f} MB",
             "running" if image.id in ids_running else "",
         )

@@ -4,6 +4,7 @@ Invoke copies what is kept in its config at every merge, so it is frozen.
 """
 
 import shlex
+from collections.abc import Sequence
 from typing import Any, cast
 
 from invoke import Context
@@ -12,6 +13,8 @@ from msgspec import Struct
 from .load import load
 from .model import Frame, Settings
 from .sources import sources
+
+ONE_VERSION = {"--tag", "--latest"}  # only one of these says which version is meant
 
 
 class Built(Struct, frozen=True):
@@ -44,10 +47,27 @@ def load_settings(c: Context) -> Settings:
     return cast(Settings, kept(c)["stack_settings"])
 
 
+def remember_typed(c: Context, task: str, flags: Sequence[tuple[str, ...]]) -> None:
+    """Tell `next_command` which task runs now, and with which flags, each as the words that one types."""
+    kept(c)["stack_typed"] = (task, tuple(flags))
+
+
+def typed(c: Context, task: str, words: Sequence[str]) -> list[str]:
+    """The flags that were typed for this task and that can stand beside these words and the frame's name."""
+    running, flags = c.config.get("stack_typed", ("", ()))
+    if running.replace("_", "-") != task:
+        return []
+    out = {"--name", "--all", *words, *(ONE_VERSION if ONE_VERSION & {*words} else ())}
+    return [word for spelled in flags if spelled[0] not in out for word in spelled]
+
+
 def next_command(c: Context, frame: Frame, task: str, *words: str) -> str:
-    """A command to type next, spelled so that it means the same frame and the same settings file as this run."""
+    """A command to type next, spelled so that it means the same frame and the same settings file as this run.
+
+    If it is the very task that runs, the other flags that were typed are in it too.
+    """
     settings = load_settings(c)
     file = ["-f", named] if (named := sources(c).file) else []
     several = len(settings.frames) > 1
     name = [word for key, one in settings.frames.items() if several and one == frame for word in ("--name", key)]
-    return shlex.join(["inv", *file, task, *name, *words])
+    return shlex.join(["inv", *file, task, *name, *typed(c, task, words), *words])

@@ -3,7 +3,6 @@
 import os
 import re
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -106,26 +105,11 @@ def test_another_container_that_holds_the_port_is_named_and_nothing_is_touched(s
 def test_the_silence_is_that_of_the_service_and_not_of_dockers_proxy(site: Site) -> None:
     """The proxy takes connections as soon as the container is started, long before the service answers."""
     site.inv("start", "--tag", "published")
-    answers: list[tuple[float, str]] = []
-    over = threading.Event()
-
-    def ask() -> None:
-        while not over.is_set():
-            answer = site.answer()
-            answers.append((time.monotonic(), answer))
-            time.sleep(0.01)
-
-    eventually(lambda: site.answer() == "published")
-    thread = threading.Thread(target=ask)
-    thread.start()
-    said = site.inv("start", "--tag", "late").stdout
-    eventually(lambda: answers[-1][1] == "late")
-    over.set()
-    thread.join()
-    last = max(moment for moment, answer in answers if answer == "published")
-    first = min(moment for moment, answer in answers if answer == "late")
-    found = re.search(rf"port {site.port} was silent for (\d+) ms", said)
-    assert found and int(found[1]) >= 2000 and abs(int(found[1]) - 1000 * (first - last)) < 500
+    begun = time.monotonic()
+    run = Run(site, "start", "--tag", "late").until("tests_service.next: starting")
+    assert port.answers("127.0.0.1", site.port)
+    found = re.search(rf"port {site.port} was silent for (\d+) ms", run.end(0))
+    assert found and 2000 <= int(found[1]) < 1000 * (time.monotonic() - begun)
 
 
 @pytest.fixture

@@ -114,9 +114,12 @@ def test_a_kernel_without_ipv6_is_rehearsed_without_it() -> None:
             raise Failed(failed, "open /proc/sys/net/ipv6/conf/all/disable_ipv6: no such file or directory")
 
     start = SimpleNamespace(rehearsal_network="none")
-    service: Any = SimpleNamespace(rehearsal="a.rehearsal", name="a", do=do, settings=SimpleNamespace(start=start))
+    nothing = SimpleNamespace(container=lambda name: None)
+    settings = SimpleNamespace(start=start)
+    service = SimpleNamespace(rehearsal="a.rehearsal", name="a", engine=nothing, settings=settings)
+    lock: Any = SimpleNamespace(service=service, do=do, ticket=SimpleNamespace(text=str))
     image = SimpleNamespace(reference="a/b:1")
     order: Any = SimpleNamespace(command=parse("docker run -d --name a_b -p 1:1 --init a/b:1", "a/b:1"), image=image)
-    rehearsal.begin(service, order)
+    assert rehearsal.begin(lock, order) == "a.rehearsal"
     assert [command[1] for command in did] == ["create", "start", "rm", "create", "start"]
     assert did[3][-3:] == ["--network=none", "--init", "a/b:1"]
