@@ -29,7 +29,7 @@ def bring_back(back: Comeback, held: Held) -> str:
     Raises:
         Lost: when this run does not hold its lock any more.
     """
-    name, engine = held.name, back.lock.service.engine
+    name, engine, container = held.name, back.lock.service.engine, None
     try:
         container = there(back.lock, held)
         if not container and not held.running:
@@ -50,7 +50,7 @@ def bring_back(back: Comeback, held: Held) -> str:
     except (Lost, Unreachable):
         raise
     except Exit as error:
-        return f"{error.message} See: docker logs {name}"
+        return f"{error.message} See: docker logs {name}" if container else error.message or ""
     return f"{name}, which ran before, {trouble}. See: docker logs {name}" if trouble else ""
 
 
@@ -95,6 +95,8 @@ def made_anew(lock: Lock, held: Held) -> str:
         raise Exit(f"{held.name}, which ran before, is gone, and so is its image.", code=1)
     image = versions.by_own_name(service.engine, service.frame, found)
     command = record.read(held.ran) or checked_command(service, image, Wishes(0, False, False, False))
+    how = "it ran" if record.read(held.ran) else "its image recommends"
+    print(f"{held.name} was removed meanwhile; it is made anew, as {how}.", flush=True)
     again = ticket.write(versions.tag_of(service.frame, image), (), 0, lock.ticket.number)
     labels = {
         label.SERVICE: service.name,
