@@ -11,14 +11,18 @@ from switches import old
 from versions import make
 
 BUILDS = [
-    "docker build --tag tests/base:latest --file PROJECT/.build/tests=base.Dockerfile --build-arg PARENT=tiny:1 "
+    "docker build --tag tests/base:latest.building-<key> --file PROJECT/.build/tests=base.Dockerfile --build-arg PARENT=tiny:1 "
     "--network host PROJECT",
-    "docker build --tag tests/visdom:0.2.1 --file PROJECT/.build/tests=visdom.Dockerfile "
+    "docker image tag tests/base:latest.building-<key> tests/base:latest",
+    "docker image rm tests/base:latest.building-<key>",
+    "docker build --tag tests/visdom:0.2.1.building-<key> --file PROJECT/.build/tests=visdom.Dockerfile "
     "--build-arg REPOSITORY=tests/visdom --build-arg TAG=0.2.1 --build-arg DATE=<date> --build-arg VERSION=<commit> "
     "--build-arg URL= --build-arg COMMIT=<commit> --build-arg BRANCH=main --build-arg VENDOR=ColorAI "
     "--build-arg PROJECT=visdom --build-arg PORT=<port> --build-arg BASE=tests/base:latest "
     "--build-arg 'COMMAND=docker run --detach --name tests_service --network host --init tests/visdom:0.2.1 "
     "httpd -f -p <port> -h /srv' --network host PROJECT/.build/tests=visdom",
+    "docker image tag tests/visdom:0.2.1.building-<key> tests/visdom:0.2.1",
+    "docker image rm tests/visdom:0.2.1.building-<key>",
 ]
 LABELS = "--label com.colorai.stack.service=tests_service --label 'com.colorai.stack.switch=<ticket>'"
 BUILT = "tests/visdom:0.2.1 httpd -f -p <port> -h /srv"
@@ -62,6 +66,7 @@ def printed(site: Site, *words: str) -> list[str]:
     for pattern, name in (
         (r" --label '?com\.colorai\.stack\.run=.*?(?= --label 'com\.colorai\.stack\.switch)", ""),
         (r"com\.colorai\.stack\.switch=\{.*?\}'", "com.colorai.stack.switch=<ticket>'"),
+        (r"\.building-[0-9a-f]{8}", ".building-<key>"),
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "<date>"),
         (r"\b[0-9a-f]{12}\b", "<id>"),
         (r"\b[0-9a-f]{7}\b", "<commit>"),
@@ -73,7 +78,7 @@ def printed(site: Site, *words: str) -> list[str]:
 def test_building_and_a_first_deployment(site: Site) -> None:
     with suppress(AssertionError):
         site.engine.request("DELETE", "/images/tests/base:latest?force=1")
-    assert printed(site, "base") == BUILDS[:1]
+    assert printed(site, "base") == BUILDS[:3]
     assert printed(site, "frame") == BUILDS
     assert printed(site, "frame", "start") == [*BUILDS, create(BUILT), *DEPLOY]
     assert site.engine.request("GET", "/containers/json?all=1") == []

@@ -109,7 +109,9 @@ def test_containers_whose_names_contain_the_services_name_are_left_alone(site: S
 
 
 def test_every_running_version_is_stopped_and_not_only_the_first(site: Site) -> None:
-    for tag in ("1.0", "2.0", "3.0"):
+    """Those under the names that their own images recommend, whatever the settings call the service today."""
+    for tag, name in (("1.0", "first"), ("2.0", "second"), ("3.0", "tests_service")):
+        site.frame["service"] = name
         make(site, tag)
     by_hand(site, "first", "tests/visdom:1.0")
     by_hand(site, "second", "tests/visdom:2.0")

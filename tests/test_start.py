@@ -55,8 +55,8 @@ def test_dry_prints_the_docker_commands_of_building_and_starting_and_changes_not
     done = site.inv("--dry", "frame", "start")
     commands = [line for line in done.stdout.splitlines() if line.startswith("docker ")]
     said = [" ".join(line.split()[:2]) for line in commands]
-    assert said == ["docker build", "docker create", "docker start", "docker rename"]
-    assert "--name=tests_service.next" in commands[1] and " tests/visdom:0.2.1 " in commands[1]
+    assert said == ["docker build", "docker image", "docker image", "docker create", "docker start", "docker rename"]
+    assert "--name=tests_service.next" in commands[3] and " tests/visdom:0.2.1 " in commands[3]
     assert sorted(site.docker("images", "--all", "--quiet", "--no-trunc").split()) == before
     assert site.docker("ps", "--all", "--quiet") == ""
 

@@ -24,6 +24,7 @@ def test_folders_and_files_that_the_settings_name(site: Site) -> None:
 
 
 def test_a_source_that_is_missing_is_to_be_made_only_if_it_is_a_folder(site: Site) -> None:
+    (site.folder / "data").mkdir()
     for tag, source, way in (
         ("1.0", "models", f"Make it: mkdir -p {site.folder}/data/models"),
         ("2.0", "settings.json", "Bring it, then type the same again."),
