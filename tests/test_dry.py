@@ -11,8 +11,8 @@ from switches import old
 from versions import make
 
 BUILDS = [
-    "docker build --tag tests/base:latest.building-<key> --file PROJECT/.build/tests=base.Dockerfile --build-arg PARENT=tiny:1 "
-    "--network host PROJECT",
+    "docker build --tag tests/base:latest.building-<key> --file PROJECT/.build/tests=base.Dockerfile "
+    "--build-arg PARENT=tiny:1 --network host PROJECT",
     "docker image tag tests/base:latest.building-<key> tests/base:latest",
     "docker image rm tests/base:latest.building-<key>",
     "docker build --tag tests/visdom:0.2.1.building-<key> --file PROJECT/.build/tests=visdom.Dockerfile "
