@@ -189,7 +189,7 @@ def undo(switch: Switch, error: BaseException, last_seen: str, healthy: bool) ->
     try:
         lock = still_held(lock)
         print("Going back.", flush=True)  # why is said at the end
-        now = recovery.conclude(lock) if healthy else recovery.go_back(lock)
+        now = end(lock, healthy)
     except Lost as lost:
         rehearsal.take_away(switch.service, lock.ticket)
         raise Exit(f"{lost.message} Nothing more was touched.", code=1) from None
@@ -201,6 +201,20 @@ def undo(switch: Switch, error: BaseException, last_seen: str, healthy: bool) ->
             f"Stopped while going back. Last seen: {last_seen}. The next inv start recovers.", code=130
         ) from None
     raise Exit(f"{said} {now}", code=shell.exit_code(error))
+
+
+def end(lock: Lock, healthy: bool) -> str:
+    """Go back, or finish if the candidate was found healthy and still can be. Returns the sentence that says which.
+
+    Raises:
+        Lost: when somebody else has the lock, or has switched.
+    """
+    try:
+        return recovery.conclude(lock) if healthy else recovery.go_back(lock)
+    except Lost as lost:
+        if lost.taken or lock.open:
+            raise
+    return recovery.go_back(still_held(lock))  # the candidate was removed in this very moment: the old one comes back
 
 
 def still_held(lock: Lock) -> Lock:

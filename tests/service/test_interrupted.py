@@ -157,9 +157,14 @@ def test_a_terminal_that_goes_away_undoes_the_switch(service: Site) -> None:
 # Hands
 
 
-def test_the_candidate_removed_by_hand(service: Site) -> None:
+@pytest.mark.parametrize("pause", [0.0, 0.2], ids=["at once", "while its run goes back"])
+def test_the_candidate_removed_by_hand(service: Site, pause: float) -> None:
+    """`docker rm --force` ends the process first: the run may lose the candidate only while it goes back."""
     run = Run(service, "start", "--tag", "mute", "--no-rehearsal").until("starting")
-    service.docker("rm", "--force", "tests_service.next")
+    if pause:
+        service.docker("kill", "tests_service.next")
+        time.sleep(pause)
+    service.docker("rm", "--force", "tests_service.next", check=False)
     assert re.search(r"mute (has vanished|exited with code 137)\. 1\.0 runs as before\.", run.end(1))
     only(service, "1.0")
 

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -228,7 +229,11 @@ def test_a_signal_during_the_wait_undoes_the_switch_over_ssh(remote: Site, ssh: 
     run = Run(remote, "start", "--tag", "mute", "--no-rehearsal").until("starting")
     # It may come while a connection is used, and ends whatever is in the terminal's foreground.
     inv = psutil.Process(run.process.pid)
-    children = {child.name(): os.getsid(child.pid) for child in inv.children(recursive=True)}
+    children: dict[str, int] = {}
+    give_up = time.monotonic() + 20
+    while "ssh" not in children and time.monotonic() < give_up:  # between two connections there is none
+        with suppress(psutil.NoSuchProcess, ProcessLookupError):
+            children = {child.name(): os.getsid(child.pid) for child in inv.children(recursive=True)}
     assert "ssh" in children and children["ssh"] != run.process.pid
     run.signal(signal.SIGINT).end(130)
     only(remote, "1.0")
