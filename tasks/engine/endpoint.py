@@ -29,11 +29,6 @@ class Endpoint(Struct, frozen=True):
         return self.host.startswith("unix://")
 
     @property
-    def published_on(self) -> str:
-        """The host on which the engine's containers have their ports."""
-        return "127.0.0.1" if self.local else urlsplit(self.host).hostname or "127.0.0.1"
-
-    @property
     def socket(self) -> str:
         """The path of the engine's Unix socket; "" if it has none."""
         return self.host.removeprefix("unix://") if self.local else ""
