@@ -1,5 +1,6 @@
 """What the docker CLI reaches, `inv` reaches, by the same rules for TLS and proxies."""
 
+import contextlib
 import os
 import shutil
 import socket
@@ -52,9 +53,10 @@ def plain(private_engine: PrivateEngine) -> Iterator[str]:
     server = socket.create_server(("127.0.0.1", 0))
 
     def carry(source: socket.socket, target: socket.socket) -> None:
-        while part := source.recv(65536):
-            target.sendall(part)
-        target.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):  # one side may hang up first
+            while part := source.recv(65536):
+                target.sendall(part)
+            target.shutdown(socket.SHUT_WR)
 
     def serve() -> None:
         while True:
