@@ -1,20 +1,8 @@
 """The task `demo`: all three layers and a running service on a machine that has nothing yet."""
 
-import json
-import time
+from invoke import Context
 
-from invoke import Context, Exit
-
-from .building import first_layer
-from .engine.client import DENIED, Unreachable
-from .engine.endpoint import resolve
-from .engine.engine import Engine
-from .host import dockerd, port
-from .host.shell import run
 from .program.task import task
-from .service.removal import remove_all
-from .service.service import Service
-from .settings.load import load_file
 from .settings.model import ROOT
 
 FILE = ROOT / "docker/demo.yaml"
@@ -33,6 +21,17 @@ def demo(c: Context, remove: bool = False) -> None:
 
     Brings a Docker Engine where there is none. The settings are in docker/demo.yaml.
     """
+    from .building import first_layer
+    from .engine.client import DENIED, Unreachable
+    from .engine.endpoint import resolve
+    from .engine.engine import Engine
+    from .host import dockerd
+    from .host.shell import run
+    from .service.removal import remove_all
+    from .service.service import Service
+    from .service.visit import answer, check_port
+    from .settings.load import load_file
+
     settings = load_file(c, FILE)
     endpoint = resolve()
     service = Service(c, Engine(endpoint), settings, settings.frames[NAME])
@@ -47,34 +46,3 @@ def demo(c: Context, remove: bool = False) -> None:
     run(c, [*inv, "frame", "--name", NAME, "start", "--name", NAME], "The demo stopped; the lines above say why.")
     if not service.dry:
         print(f"\nhttp://127.0.0.1:{service.frame.port}/ answers {answer(service)}\n{NEXT_STEPS}", flush=True)
-
-
-def check_port(service: Service) -> None:
-    """Refuse before anything is built when something else holds the port.
-
-    Raises:
-        Exit: with code 1.
-    """
-    number = service.frame.port
-    if number and service.engine.endpoint.local and port.answers("127.0.0.1", number) and not service.running():
-        said = f"Something else listens on port {number}."
-        raise Exit(f"{said} Stop it (ss -ltnp shows it), then type inv demo again.", code=1)
-
-
-def answer(service: Service) -> str:
-    """What the service says of itself.
-
-    Raises:
-        Exit: with code 1 when it does not answer within 10 s.
-    """
-    from http.client import HTTPException
-    from urllib.request import urlopen
-
-    begun = time.monotonic()
-    while time.monotonic() - begun < 10:
-        try:
-            with urlopen(f"http://127.0.0.1:{service.frame.port}/", timeout=2) as response:
-                return json.dumps(json.load(response))
-        except (OSError, HTTPException, ValueError):
-            time.sleep(0.1)
-    raise Exit(f"Nothing answers on port {service.frame.port}. See: docker logs {service.name}", code=1)

@@ -3,16 +3,13 @@
 from invoke import Context
 
 from . import base
-from .building.build import Build, one_at_a_time
-from .building.frames import bring_version, plan
-from .building.version import Flags, wanted
+from .program import flags
 from .program.task import task
-from .settings.this_run import remember_built
 
 
 @task(
     help={
-        "name": "Which frame, a key under stack.frames; needed only when there are several.",
+        "name": flags.NAME,
         "all": "Build every frame of the settings.",
         "force": "Build even if this content is built already, or the tag names another commit.",
         "dirty": "Build uncommitted changes too, under a tag that says so (0.2.7-dirty-…).",
@@ -27,9 +24,15 @@ def frame(
     The base below it is brought first, as by `inv base`. The image holds the files that git tracks at HEAD, submodules
     included, and nothing else that lies about.
     """
+    from .building.build import Build, one_at_a_time
+    from .building.frames import bring_version, plan
+    from .building.version import Flags, wanted
+    from .settings.this_run import remember_built
+
     build = Build.of(c)
-    flags = Flags(name, all, dirty, suffix)
-    plans = [plan(build, version) for version in wanted(build, flags)]  # what must not be built is refused first
+    plans = [
+        plan(build, version) for version in wanted(build, Flags(name, all, dirty, suffix))
+    ]  # what must not be built is refused first
     if any(one.needs_base for one in plans):
         base.base(c)
     else:

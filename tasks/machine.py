@@ -2,9 +2,6 @@
 
 from invoke import Context
 
-from .engine.client import DENIED, Unreachable
-from .engine.endpoint import resolve
-from .host import dockerd
 from .program.task import task
 
 
@@ -14,6 +11,10 @@ def engine(c: Context) -> None:
 
     Installs docker.io on Debian or Ubuntu, as root, after saying so. Elsewhere it says what to type.
     """
+    from .engine.client import DENIED, Unreachable
+    from .engine.endpoint import resolve
+    from .host import dockerd
+
     endpoint = resolve()
     answer = dockerd.bring(c, endpoint.host, endpoint.environment(), denied=Unreachable(endpoint, DENIED))
     print(f"Docker Engine {answer or 'would answer'} at {endpoint.host}.", flush=True)

@@ -2,12 +2,8 @@
 
 from invoke import Context
 
+from .program import flags
 from .program.task import task
-from .service import data_folders, pick, situation, stopping, switch
-from .service.order import NAME_HELP, SWITCH_HELP, TAKE_OVER_HELP, Wishes, order_for, returning
-from .service.recovery import recover
-from .service.service import Service
-from .settings.this_run import built
 
 START_HELP = {
     "tag": "The version to start; without it, the one just built, the only one, or a question.",
@@ -18,7 +14,7 @@ START_HELP = {
 AGAIN = "Try the version beside the old one first, although it was healthy here before."
 
 
-@task(help={**SWITCH_HELP, **START_HELP})
+@task(help={**flags.SWITCH, **START_HELP})
 def start(
     c: Context,
     name: str = "",
@@ -37,9 +33,13 @@ def start(
     The old version runs until the new one was healthy in a rehearsal, and comes back if the new one fails. The image's
     recommended command says how to run it; that command is checked first and never reaches a shell.
     """
+    from .service import data_folders, pick, situation, switch
+    from .service.order import Wishes, order_for
+    from .service.recovery import recovered
+    from .settings.this_run import built
+
     made = None if tag or latest else built(c, name)
-    service = Service.of(c, made.name if made else name)
-    recover(service, take_over)
+    service = recovered(c, made.name if made else name, take_over)
     image = pick.just_built(service, made.tag) if made else pick.pick(service, tag, latest)
     if not force and situation.runs_already(service, image):
         return
@@ -48,7 +48,7 @@ def start(
     switch.perform(service, order)
 
 
-@task(help={**SWITCH_HELP, "rehearsal": AGAIN})
+@task(help={**flags.SWITCH, "rehearsal": AGAIN})
 def rollback(
     c: Context,
     name: str = "",
@@ -60,16 +60,20 @@ def rollback(
     take_over: bool = False,
 ) -> None:
     """Switch to the version that ran before, as it ran."""
-    service = Service.of(c, name)
-    recover(service, take_over)
+    from .service import data_folders, switch
+    from .service.order import Wishes, returning
+    from .service.recovery import recovered
+
+    service = recovered(c, name, take_over)
     order = returning(service, Wishes(wait, rehearsal, trust, yes, from_settings=from_settings))
     data_folders.prepare(service, order.command)
     switch.perform(service, order)
 
 
-@task(help={"name": NAME_HELP, "take-over": TAKE_OVER_HELP})
+@task(help={"name": flags.NAME, "take-over": flags.TAKE_OVER})
 def stop(c: Context, name: str = "", take_over: bool = False) -> None:
     """Stop the service, so that a reboot does not bring it back."""
-    service = Service.of(c, name)
-    recover(service, take_over)
-    stopping.stop(service)
+    from .service import stopping
+    from .service.recovery import recovered
+
+    stopping.stop(recovered(c, name, take_over))

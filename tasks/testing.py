@@ -6,8 +6,6 @@ import sys
 
 from invoke import Context
 
-from .host import debian
-from .host.shell import run
 from .program.task import task
 from .settings.model import ROOT
 
@@ -33,6 +31,8 @@ def test(c: Context, k: str = "", pytest: str = "") -> None:
 
     Installs what they need on Debian or Ubuntu, as root, after saying so.
     """
+    from .host.shell import run
+
     install_needed(c, "for the tests")
     words = ["--rootdir", str(ROOT), "--config-file", str(ROOT / "pyproject.toml"), *(["-k", k] if k else [])]
     words += ["--numprocesses", str(min((os.cpu_count() or 1) + 1, WORKERS)), "--dist", "worksteal"]
@@ -49,6 +49,8 @@ def bench(c: Context, rows: str = "") -> None:
     """
     import shutil
 
+    from .host.shell import run
+
     install_needed(c, "for the bench")
     command = [sys.executable, str(ROOT / "tests/bench/run.py"), *([rows] if rows else [])]
     terminal = {"FORCE_COLOR": "1", "COLUMNS": str(shutil.get_terminal_size().columns)}  # it would see only a pipe
@@ -57,6 +59,8 @@ def bench(c: Context, rows: str = "") -> None:
 
 def install_needed(c: Context, purpose: str) -> None:
     """Install what is missing of NEEDED. `purpose`: why, as the end of a sentence."""
+    from .host import debian
+
     missing = dict.fromkeys(package for name, package in NEEDED.items() if debian.program(name) is None)
     if missing:
         debian.install(c, list(missing), purpose)

@@ -19,18 +19,6 @@ if TYPE_CHECKING:
     from ..recommended.limits import Allowed
 
 
-NAME_HELP = "Which frame, a key under stack.frames; needed only when there are several."
-TAKE_OVER_HELP = "End a switch that is under way, whose run is gone for good; its starter is shown."
-SWITCH_HELP = {  # of the flags that `start` and `rollback` have in common
-    "name": NAME_HELP,
-    "wait": "Seconds to wait for somebody else's switch to end.",
-    "from-settings": "Run it as today's settings say, not as its label or its record does.",
-    "trust": "Show a recommended command that goes beyond start.allow, and ask whether to run it.",
-    "yes": "With --trust: do not ask.",
-    "take-over": TAKE_OVER_HELP,
-}
-
-
 class Wishes(Struct, frozen=True):
     """What the flags of `start` and `rollback` ask for; `wait` in seconds."""
 

@@ -10,7 +10,7 @@ lists. A switch renames the old containers only once the candidate is healthy; s
 import time
 from contextlib import suppress
 
-from invoke import Exit
+from invoke import Context, Exit
 from msgspec.structs import replace
 
 from ..engine import commands, label
@@ -23,6 +23,17 @@ from .comeback import Comeback, again, bring_back
 from .holding import Lock, Lost
 from .service import Service
 from .situation import unfinished
+
+
+def recovered(c: Context, name: str, take_over: bool) -> Service:
+    """The service of a frame, once a switch whose run is gone was brought to its end.
+
+    Raises:
+        Exit: with code 1 when that fails, 2 for a wrong name; see `Service.of`.
+    """
+    service = Service.of(c, name)
+    recover(service, take_over)
+    return service
 
 
 def recover(service: Service, take_over: bool = False) -> None:

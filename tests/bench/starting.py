@@ -31,7 +31,7 @@ def rows(names: set[str]) -> Iterator[Row]:
         multiply(engine, IMAGE, "0.2.1", FEW)
         running = f"0.2.{FEW}"
         site.inv("start", "--tag", running)
-        few = measured(site, running, NAMES[0], FEW, goal=3)
+        few = measured(site, running, NAMES[0], FEW, goal=4)
         yield few
         if NAMES[1] in names:
             multiply(engine, IMAGE, running, MANY - FEW + 1)

@@ -24,7 +24,7 @@ from forks import Forked as Process
 from invoke import Exit
 from projects import shared
 
-from tasks import fetch_vendor
+from tasks.vendoring import bring as bringing
 from tasks.vendoring import manifest
 from tasks.vendoring.plan import Wishes
 
@@ -99,7 +99,7 @@ class Server:
 
 def bring(vendor: Path, **wishes: object) -> None:
     """`fetch-vendor` for this folder, in this process."""
-    fetch_vendor.bring(vendor, Wishes(**wishes))  # type: ignore[arg-type]
+    bringing.bring(vendor, Wishes(**wishes))  # type: ignore[arg-type]
 
 
 def fails(code: int, vendor: Path, **wishes: object) -> str:

@@ -1,0 +1,12 @@
+"""What `--help` says of flags that several tasks have in common."""
+
+NAME = "Which frame, a key under stack.frames; needed only when there are several."
+TAKE_OVER = "End a switch that is under way, whose run is gone for good; its starter is shown."
+SWITCH = {  # of the flags that `start` and `rollback` have in common
+    "name": NAME,
+    "wait": "Seconds to wait for somebody else's switch to end.",
+    "from-settings": "Run it as today's settings say, not as its label or its record does.",
+    "trust": "Show a recommended command that goes beyond start.allow, and ask whether to run it.",
+    "yes": "With --trust: do not ask.",
+    "take-over": TAKE_OVER,
+}
