@@ -1,31 +1,48 @@
 """Showing names and values, so that nothing in them can steer a terminal."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from .text import printable
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 WIDE = 100_000  # columns of a pipe or a file
 
 
-def show(title: str, heads: tuple[str, str], rows: Mapping[str, str]) -> None:
-    """Print a table of two columns, as wide as the terminal; in a file or a pipe, no value is wrapped."""
+def show(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]], right: Collection[str] = ()) -> None:
+    """Print a table, as wide as the terminal; in a file or a pipe, no value is wrapped.
+
+    Args:
+        title: a line above it; "" for none.
+        heads: what stands above each column.
+        rows: each has as many values as there are heads.
+        right: the heads of the columns of numbers, which end at one line.
+    """
     from rich import box
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(title, "bold"), title_justify="left", box=box.SIMPLE)
+    table = Table(title=Text(title, "bold") if title else None, title_justify="left", box=box.SIMPLE)
     for head in heads:
-        table.add_column(head, overflow="fold")
-    for name, value in rows.items():
-        table.add_row(Text(printable(name)), Text(readable(value)))  # Text: what comes from outside is nobody's markup
+        table.add_column(head, overflow="fold", justify="right" if head in right else "left")
+    for row in rows:
+        table.add_row(*(Text(readable(value)) for value in row))  # Text: what comes from outside is nobody's markup
+    put(table)
+
+
+def put(shown: "RenderableType") -> None:
+    """Print what rich draws, with its colours on a terminal, as plain text of any width elsewhere."""
+    from rich.console import Console
+
     if not sys.stdout or sys.stdout.isatty():
-        Console().print(table)
+        Console().print(shown)
         return
     console = Console(width=WIDE)
     with console.capture() as captured:
-        console.print(table)
+        console.print(shown)
     print("\n".join(line.rstrip() for line in captured.get().splitlines()))  # rich fills up to the width
 
 

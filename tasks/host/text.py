@@ -15,6 +15,16 @@ def age(seconds: float) -> str:
     return f"{max(0, int(seconds))} seconds"
 
 
+def size(count: int) -> str:
+    """A number of bytes as docker shows it: 6.3 GB, 41.2 MB, 512 B."""
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.3g} {unit}" if unit != "B" else f"{count} B"
+        value /= 1000
+    return f"{value:.3g} TB"
+
+
 def printable(text: str) -> str:
     """Text from outside, without anything that could steer a terminal."""
     return "".join(char if char.isprintable() else "?" for char in text)

@@ -47,4 +47,4 @@ def show(image: ImageRow, as_json: bool, key: str) -> None:
     elif not image.labels:
         print(f"{image.reference} has no labels.")
     else:
-        table.show(f"{image.reference}  {image.id[:19]}", ("label", "value"), dict(sorted(image.labels.items())))
+        table.show(f"{image.reference}  {image.id[:19]}", ("label", "value"), sorted(image.labels.items()))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks.host.text import brief, printable, without_credentials
+from tasks.host.text import brief, printable, size, without_credentials
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,18 @@ def test_text_from_outside_steers_no_terminal_and_is_not_endless() -> None:
     assert brief("a" * 200) == "a" * 200
     assert brief("a" * 201) == "a" * 199 + "…"
     assert brief("\x07" * 9, 5) == "????…"
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1 kB"),
+        (41_200_000, "41.2 MB"),
+        (6_300_000_000, "6.3 GB"),
+        (2 * 10**12, "2 TB"),
+    ],
+)
+def test_bytes_are_shown_as_docker_shows_them(count: int, shown: str) -> None:
+    assert size(count) == shown
