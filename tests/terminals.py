@@ -21,13 +21,13 @@ WHERE_IS_THE_CURSOR = "\x1b[6n"
 class Terminal:
     """`inv …` in a terminal of 100 columns; `shown` is all that it printed, without what steers a terminal."""
 
-    def __init__(self, site: Site, *arguments: str) -> None:
+    def __init__(self, site: Site, *arguments: str, **variables: str) -> None:
         self.ours, theirs = pty.openpty()
         ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
         self.raw = ""
         self.process = subprocess.Popen(
             ["setsid", "--ctty", "--wait", *site.command(*arguments)],
-            env={**site.environment, "TERM": "xterm"},
+            env={**site.environment, "TERM": "xterm", **variables},
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from ..engine import commands, label
 from ..engine.records import Image
+from ..host.shell import Show
 from .build import Build
 from .instructions import Standing, same
 from .this_run import base_pending
@@ -51,6 +52,7 @@ def bring(build: Build, reference: str, why: str) -> Below:
             commands.pull(reference),
             f"The parent image {reference} ({why}) is not here and cannot be pulled. "
             "Bring it with docker load or docker pull, or name one that is here.",
+            Show.DISPLAY,
         )
         found = build.engine.image(reference)
     if found is None:  # under --dry nothing was pulled

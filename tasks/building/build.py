@@ -13,7 +13,7 @@ from ..engine.commands import Recipe
 from ..engine.engine import Engine, current_engine
 from ..engine.records import Image
 from ..host.files import locked
-from ..host.shell import Failed, run
+from ..host.shell import Failed, Show, run
 from ..settings.model import ROOT, Frame, Settings
 from ..settings.this_run import load_settings, next_command
 from .dockerfile import stamped, written
@@ -40,7 +40,7 @@ class Build(Struct, frozen=True):
         """Whether commands are only printed."""
         return bool(self.c.config.run.dry)
 
-    def do(self, command: Sequence[str], failed: str) -> None:
+    def do(self, command: Sequence[str], failed: str, show: Show = Show.LINES) -> None:
         """Run a docker command, or print it under `--dry`.
 
         Raises:
@@ -48,7 +48,8 @@ class Build(Struct, frozen=True):
         """
         # An attestation would make the image an index, with another id
         # (https://docs.docker.com/build/metadata/attestations/).
-        run(self.c, command, failed, env={**self.engine.environment, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"})
+        variables = {**self.engine.environment, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
+        run(self.c, command, failed, variables, show)
 
     def next_command(self, frame: Frame, task: str, *words: str) -> str:
         """A command to type next, for this frame and this run's settings file."""
@@ -92,12 +93,16 @@ def built(build: Build, recipe: Recipe, reference: str) -> Image | None:
     failed = f"The build of {reference} failed; the lines above say why. An earlier image of that name stays."
     discard_left_over(build, recipe.reference)
     try:
-        build.do(commands.build(recipe), failed)
+        build.do(commands.build(recipe), failed, Show.DISPLAY)
     except Failed as error:
         if "utf-8" in error.stderr.lower() and (names := odd_names(recipe.context)):
             what = f"BuildKit takes no file whose name is not UTF-8, such as {names[0]}"
             way = "Rename it, or build without BuildKit: DOCKER_BUILDKIT=0 inv …"
             raise Exit(f"The build of {reference} failed: {what}. {way}", code=1) from None
+        if not error.stderr and (names := odd_names(recipe.context)):  # it was drawn, and nobody knows what
+            raise Exit(
+                f"{failed} BuildKit takes no file whose name is not UTF-8, such as {names[0]}.", code=1
+            ) from None
         raise
     made = None if build.dry else build.engine.image(recipe.reference)
     if made is None and not build.dry:

@@ -5,7 +5,7 @@ from invoke import Context
 from ..engine import commands
 from ..engine.engine import Engine
 from ..host import debian
-from ..host.shell import ask, run
+from ..host.shell import Show, ask, run
 
 PULLED = "python:3.11-slim-bookworm"  # where a registry answers
 PULL_WITHIN = 20  # seconds to find out whether one does
@@ -22,7 +22,7 @@ def bring(c: Context, docker: Engine, reference: str) -> None:
     print(f"Bringing a first layer, {reference}.", flush=True)
     if ask(c, ["timeout", str(PULL_WITHIN), "docker", "manifest", "inspect", PULLED], env=docker.environment).ok:
         was_here = docker.image(PULLED)
-        run(c, commands.pull(PULLED), f"{PULLED} cannot be pulled.", env=docker.environment)
+        run(c, commands.pull(PULLED), f"{PULLED} cannot be pulled.", docker.environment, Show.DISPLAY)
         run(c, commands.tag_image(PULLED, reference), f"{PULLED} cannot be tagged.", env=docker.environment)
         if not was_here:  # it goes when that under the other name goes
             run(c, commands.remove_image(PULLED), f"{PULLED} cannot be removed.", env=docker.environment)

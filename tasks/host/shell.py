@@ -5,6 +5,8 @@ import select
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from enum import Enum
+from subprocess import PIPE, Popen
 from typing import Any
 
 from invoke import Context, Exit, Local, Result
@@ -21,7 +23,15 @@ ALWAYS = {
     "disown": False,
 }
 READ_BY_SHELLS = ("BASH_ENV", "ENV")
-BOLD = "\033[1m{command}\033[0m"
+STYLE = "\033[{code}m{{command}}\033[0m"
+
+
+class Show(Enum):
+    """How an act is shown on a terminal. In a pipe and under `--dry`, each is its command and what it prints."""
+
+    LINES = 1  # its command in bold, and what it prints
+    DISPLAY = 2  # the same, with the terminal handed to it: bars and steps that it draws again and again
+    STEP = 3  # part of a story: its command dimmed, without what it prints on standard output
 
 
 class Failed(Exit):
@@ -57,6 +67,13 @@ class Runner(Local):
         return result
 
 
+class Drawing(Runner):
+    """A runner that hands the terminal to the command, which draws there. What it prints is not known afterwards."""
+
+    def start(self, command: str, shell: str, env: dict[str, Any]) -> None:
+        self.process = Popen(command, shell=True, executable=shell, env=env, stdin=PIPE)
+
+
 def ask(c: Context, argv: Sequence[str], env: Mapping[str, str | None] | None = None) -> Result:
     """Ask a question of another program: hidden, without standard input, and answered under `--dry` too.
 
@@ -71,20 +88,28 @@ def ask(c: Context, argv: Sequence[str], env: Mapping[str, str | None] | None = 
     return through(c, argv, env, hide=True, dry=False, echo=False, timeout=None)
 
 
-def run(c: Context, argv: Sequence[str], failed: str, env: Mapping[str, str | None] | None = None) -> Result:
+def run(
+    c: Context,
+    argv: Sequence[str],
+    failed: str,
+    env: Mapping[str, str | None] | None = None,
+    show: Show = Show.LINES,
+) -> Result:
     """Do something that changes the world: shown first, and only shown under `--dry`.
 
     Args:
         argv: the command as an argument list.
         failed: the sentence to end with when the command fails: what is wrong and what to type next.
         env: variables to add for this command; None removes one.
+        show: how it looks on a terminal.
 
     Raises:
-        Failed: with code 1, the sentence `failed`, and what the command said on standard error.
+        Failed: with code 1, the sentence `failed`, and what the command said on standard error, if that is known.
     """
-    echo_format = BOLD if sys.stdout.isatty() else "{command}"
+    show = Show.LINES if c.config.run.dry or not sys.stdout.isatty() else show
+    hide = "stdout" if show is Show.STEP else False
     try:
-        result = through(c, argv, env, hide=False, echo=True, echo_format=echo_format)
+        result = through(c, argv, env, show, hide=hide, echo=True, echo_format=echo_format(show))
     except CommandTimedOut as error:
         raise Failed(f"{failed} It took longer than {error.timeout} s, the time that -T allows.", "") from None
     if result.exited == UNKNOWN and argv[0] == "docker":
@@ -97,14 +122,23 @@ def run(c: Context, argv: Sequence[str], failed: str, env: Mapping[str, str | No
     return result
 
 
-def through(c: Context, argv: Sequence[str], env: Mapping[str, str | None] | None, **options: Any) -> Result:
+def echo_format(show: Show) -> str:
+    """Invoke's format of a command's line: bold or dimmed, where a terminal knows such things."""
+    plain = not sys.stdout.isatty() or os.environ.get("TERM") == "dumb"
+    return "{command}" if plain else STYLE.format(code=2 if show is Show.STEP else 1)
+
+
+def through(
+    c: Context, argv: Sequence[str], env: Mapping[str, str | None] | None, show: Show = Show.LINES, **options: Any
+) -> Result:
     """Invoke's `run` with the options that always hold.
 
     Raises:
         Exit: with code 1 when Invoke's shell is not here.
     """
     try:
-        result: Result = c.run(shlex.join(argv), **ALWAYS, **options, **environment(env))
+        runner = Drawing(c) if show is Show.DISPLAY else c
+        result: Result = runner.run(shlex.join(argv), **ALWAYS, **options, **environment(env))
     except ThreadException as error:  # it ran, but what it said could not be passed on
         output = next((one.value for one in error.exceptions if isinstance(one.value, OSError)), None)
         if output is None:

@@ -63,7 +63,9 @@ def recover(service: Service, take_over: bool = False) -> None:
         try:
             now = service.engine.container(service.candidate)
             if now and now.id == lock.id:
-                print(printable(conclude(lock)), flush=True)
+                with progress.step("recover", service.dry):
+                    ended = conclude(lock)
+                print(printable(ended), flush=True)
         finally:
             locks.let_go(lock)
     locks.clear_recovery_lock(service)

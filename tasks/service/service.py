@@ -8,7 +8,7 @@ from msgspec import Struct
 from ..engine.engine import Engine, current_engine
 from ..engine.records import ContainerRow
 from ..host import signals
-from ..host.shell import run
+from ..host.shell import Show, run
 from ..settings.model import Frame, Settings
 from ..settings.this_run import load_settings, next_command
 from . import ticket, versions, whose
@@ -75,7 +75,7 @@ class Service(Struct, frozen=True):
             Failed: with code 1 and that sentence.
         """
         with signals.held():
-            return run(self.c, command, failed, env=self.engine.environment)
+            return run(self.c, command, failed, self.engine.environment, Show.STEP)
 
     def next_command(self, task: str, *words: str) -> str:
         """A command to type next, spelled so that it means the same frame and the same settings file as this run."""

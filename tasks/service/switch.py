@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from ..engine import commands, label
 from ..engine.client import Unreachable
-from ..host import shell
+from ..host import progress, shell
 from . import acts, health, locks, reach, record, recovery, rehearsal, ticket
 from .holding import Lock, Lost
 from .order import Order
@@ -78,7 +78,8 @@ def take(service: Service, order: Order, before: Situation) -> Switch | None:
     options = [*reach.aliases(service, command), *command.arguments()]
     creating = commands.create(name, order.image.reference, options, command.command, labels)
     try:
-        service.do(creating, f"{order.tag} cannot be created.")
+        with progress.step(f"create {order.tag} as {name}", service.dry):
+            service.do(creating, f"{order.tag} cannot be created.")
         if service.dry:
             return Switch(service, order, before, Lock(service, mine, ""))
         created = service.engine.container(name)
@@ -146,13 +147,17 @@ def carry_out(switch: Switch) -> float | None:
     last_seen = "the candidate was created; the old version runs"
     try:
         if switch.before.running and order.rehearse:
-            rehearsal.rehearse(lock, order)
+            with progress.step(f"rehearse {order.tag} beside the old version", service.dry):
+                rehearsal.rehearse(lock, order)
         for container in switch.before.running:
             last_seen = f"{container.name} was being stopped"
-            lock.do(commands.stop(acts.short(container)), f"{container.name} cannot be stopped.")
+            old = label.version_of(container.labels, container.image)
+            with progress.step(f"stop {old}", service.dry):
+                lock.do(commands.stop(acts.short(container)), f"{container.name} cannot be stopped.")
         last_seen = "the old version was stopped, the candidate was being started"
-        lock.do(commands.start(lock.target), f"{order.tag} cannot be started.")
-        return health.require(service, service.candidate, order.tag)
+        with progress.step(f"start {order.tag}, and wait for its health", service.dry):
+            lock.do(commands.start(lock.target), f"{order.tag} cannot be started.")
+            return health.require(service, service.candidate, order.tag)
     except BaseException as error:
         shell.survive()
         undo(switch, error, last_seen, healthy=False)
@@ -165,7 +170,8 @@ def commit(switch: Switch) -> None:
     """
     service, lock, tag = switch.service, switch.lock, switch.order.tag
     try:
-        acts.settle_names(lock)
+        with progress.step("give the containers their names", service.dry):
+            acts.settle_names(lock)
     except KeyboardInterrupt:
         found = service.engine.container(service.candidate)
         if found and found.id == lock.id:
@@ -189,7 +195,8 @@ def undo(switch: Switch, error: BaseException, last_seen: str, healthy: bool) ->
     try:
         lock = still_held(lock)
         print("Going back.", flush=True)  # why is said at the end
-        now = end(lock, healthy)
+        with progress.step("go back" if not healthy else "finish, or go back", switch.service.dry):
+            now = end(lock, healthy)
     except Lost as lost:
         rehearsal.take_away(switch.service, lock.ticket)
         raise Exit(f"{lost.message} Nothing more was touched.", code=1) from None
