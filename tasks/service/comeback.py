@@ -61,12 +61,13 @@ def again(back: Comeback, held: Held, trouble: str) -> str:
 
 
 def there(lock: Lock, held: Held) -> Container | None:
-    """An old container, or the one that was made anew in its place."""
+    """An old container, or the one that was made anew in its place: of the same version, under its name."""
     engine = lock.service.engine
-    found = engine.container(held.id)
-    if not found and (found := engine.container(held.name)) and not lock.service.own([found]):
-        return None
-    return found
+    if found := engine.container(held.id):
+        return found
+    found = engine.container(held.name)
+    same = found and held.image in ("", found.image) and lock.service.own([found])
+    return found if same else None
 
 
 def as_before(lock: Lock, container: Container, held: Held) -> str:
