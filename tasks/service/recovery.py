@@ -101,7 +101,7 @@ def end(lock: Lock, healthy: bool) -> str:
 def conclude(lock: Lock) -> str:
     """Finish a switch if its candidate was found healthy, else go back. Returns the sentence that says which."""
     engine, theirs = lock.service.engine, lock.ticket
-    there = {held: found.name for held in theirs.old if (found := engine.container(held.id))}
+    there = {held: found.name for held in theirs.old if (found := acts.left(lock.service, held.id))}
     renamed = any(name != held.name for held, name in there.items())
     candidate = engine.container(lock.id)
     runs = candidate is not None and candidate.running

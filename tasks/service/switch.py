@@ -13,7 +13,7 @@ from msgspec import Struct
 from ..engine import commands, label
 from ..engine.client import Unreachable
 from ..host import shell
-from . import acts, health, locks, reach, record, recovery, rehearsal, ticket
+from . import acts, comeback, health, locks, reach, record, recovery, rehearsal, ticket
 from .holding import Lock, Lost
 from .order import Order
 from .pruning import prune
@@ -144,6 +144,8 @@ def carry_out(switch: Switch) -> float | None:
     service, order, lock = switch.service, switch.order, switch.lock
     last_seen = "the candidate was created; the old version runs"
     try:
+        if not service.dry:
+            comeback.refuse_unlike(lock)
         if switch.before.running and order.rehearse:
             rehearsal.rehearse(lock, order)
         for container in switch.before.running:
