@@ -51,12 +51,8 @@ class Engine(Client):
         Args:
             between: those without a tag that others were made from too.
         """
-        return [row for row in self.labelled(label.NAME, between) if label.names(row.labels, name)]
-
-    def labelled(self, key: str, between: bool = False) -> list[ImageRow]:
-        """Every image that has this label. `between`: as in `stamped`."""
-        rows = self.get("images", "json", filters={"label": [key]}, all=int(between))
-        return [records.image_row(row) for row in rows or ()]
+        rows = self.get("images", "json", filters={"label": [label.NAME]}, all=int(between))
+        return [row for row in map(records.image_row, rows or ()) if label.names(row.labels, name)]
 
     def image_ids(self) -> list[str]:
         """The id of every image, tagged or not."""
