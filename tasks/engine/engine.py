@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from . import label, records
+from . import label, likeness, records
 from .client import Client
 from .endpoint import resolve
 from .names import same_repository
@@ -51,12 +51,8 @@ class Engine(Client):
         Args:
             between: those without a tag that others were made from too.
         """
-        return [row for row in self.labelled(label.NAME, between) if label.names(row.labels, name)]
-
-    def labelled(self, key: str, between: bool = False) -> list[ImageRow]:
-        """Every image that has this label. `between`: as in `stamped`."""
-        rows = self.get("images", "json", filters={"label": [key]}, all=int(between))
-        return [records.image_row(row) for row in rows or ()]
+        rows = self.get("images", "json", filters={"label": [label.NAME]}, all=int(between))
+        return [row for row in map(records.image_row, rows or ()) if label.names(row.labels, name)]
 
     def image_ids(self) -> list[str]:
         """The id of every image, tagged or not."""
@@ -70,6 +66,14 @@ class Engine(Client):
         """A container by name or id; None for no such container."""
         found = self.get("containers", name, "json")
         return records.container(found) if found else None
+
+    def unlike(self, one: str, other: str) -> list[str]:
+        """What differs in how two containers are run, as `likeness.unlike` names it; of one that is gone, all of it."""
+        left, right = (self.get("containers", name, "json") for name in (one, other))
+        if not left or not right:
+            return ["Id"]
+        image = self.image(left["Image"])
+        return likeness.unlike(left, right, image.labels if image else {})
 
     def log(self, name: str, lines: int) -> list[str]:
         """The last lines that a container wrote; [] where there are none, as of a container that is being removed."""

@@ -17,7 +17,8 @@ from .service import Service
 POLL = 0.2  # seconds between two questions about what another run or the engine is doing
 STOP_WITHIN = 10.0  # seconds, docker's own default before it kills
 KILLED_WITHIN = 10.0  # seconds between the engine's SIGKILL and the end of a container
-REMOVED_WITHIN = 5.0  # seconds, of a container that another run is removing
+REMOVED_WITHIN = 5.0  # seconds, of a container that another run is removing, or the engine
+ENDED = ("exited", "removing", "dead")
 
 
 def short(container: ContainerRow) -> str:
@@ -47,6 +48,16 @@ def revive(lock: Lock, container: Container, failed: str) -> bool:
     return True
 
 
+def left(service: Service, key: str) -> Container | None:
+    """A container by its id; None for none. One that the engine removes by itself (--rm) is seen to its end."""
+    give_up = time.monotonic() + REMOVED_WITHIN
+    while (found := service.engine.container(key)) and found.auto_remove and found.state in ENDED:
+        if time.monotonic() > give_up:
+            break
+        time.sleep(POLL / 4)
+    return found
+
+
 def stop_old(lock: Lock) -> None:
     """Stop the containers that a switch replaces, as far as they run."""
     for held in lock.ticket.old:
@@ -58,10 +69,9 @@ def stop_old(lock: Lock) -> None:
 def settle_names(lock: Lock) -> None:
     """Give the old containers their kept names, and the candidate the service's. What is renamed already stays."""
     service, candidate = lock.service, lock.service.candidate
-    containers = {short(container): container for container in service.engine.containers()}
-    taken = {container.name for container in containers.values()}
+    taken = {container.name for container in service.engine.containers()}
     for held in lock.ticket.old:
-        container = containers.get(held.id)
+        container = left(service, held.id)
         if not container:
             continue
         if container.name == held.name:

@@ -2,6 +2,9 @@
 anew from its image and its record where somebody removed it meanwhile.
 """
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 from invoke import Exit
 from msgspec import Struct
 
@@ -12,7 +15,14 @@ from ..host import progress
 from . import acts, health, reach, record, ticket, versions
 from .holding import Lock, Lost
 from .order import Wishes, checked_command
+from .service import Service
 from .ticket import Held
+
+if TYPE_CHECKING:
+    from ..engine.records import ImageRow
+    from ..recommended.command import Recommended
+
+    Making = tuple[ImageRow, Recommended]
 
 
 class Comeback(Struct, frozen=True):
@@ -61,12 +71,13 @@ def again(back: Comeback, held: Held, trouble: str) -> str:
 
 
 def there(lock: Lock, held: Held) -> Container | None:
-    """An old container, or the one that was made anew in its place."""
+    """An old container, or the one that was made anew in its place: of the same version, under its name."""
     engine = lock.service.engine
-    found = engine.container(held.id)
-    if not found and (found := engine.container(held.name)) and not lock.service.own([found]):
-        return None
-    return found
+    if found := acts.left(lock.service, held.id):
+        return found
+    found = engine.container(held.name)
+    same = found and held.image in ("", found.image) and lock.service.own([found])
+    return found if same else None
 
 
 def as_before(lock: Lock, container: Container, held: Held) -> str:
@@ -89,21 +100,69 @@ def made_anew(lock: Lock, held: Held) -> str:
     Raises:
         Exit: with code 1 when that is not possible.
     """
-    service = lock.service
+    image, command = made_of(lock.service, held)
+    how = "it ran" if record.read(held.ran) else "its image recommends"
+    print(f"{held.name} was removed meanwhile; it is made anew, as {how}.", flush=True)
+    again = ticket.write(versions.tag_of(lock.service.frame, image), (), 0, lock.ticket.number)
+    labels = {
+        label.SERVICE: lock.service.name,
+        label.RAN: record.text(lock.service.name, command, image.reference),
+        label.TICKET: again.text(),
+    }
+    creating = creation(lock.service, held.name, (image, command), labels)
+    lock.do(creating, f"{held.name}, which ran before, is gone, and cannot be created again.")
+    return held.name
+
+
+def made_of(service: Service, held: Held) -> "Making":
+    """What an old container can be made anew from.
+
+    Raises:
+        Exit: with code 1 when its image is gone, or as `checked_command` does.
+    """
     found = service.engine.image(held.image) if held.image else None
     if not found:
         raise Exit(f"{held.name}, which ran before, is gone, and so is its image.", code=1)
     image = versions.by_own_name(service.engine, service.frame, found)
-    command = record.read(held.ran) or checked_command(service, image, Wishes(0, False, False, False))
-    how = "it ran" if record.read(held.ran) else "its image recommends"
-    print(f"{held.name} was removed meanwhile; it is made anew, as {how}.", flush=True)
-    again = ticket.write(versions.tag_of(service.frame, image), (), 0, lock.ticket.number)
-    labels = {
-        label.SERVICE: service.name,
-        label.RAN: record.text(service.name, command, image.reference),
-        label.TICKET: again.text(),
-    }
+    return image, record.read(held.ran) or checked_command(service, image, Wishes(0, False, False, False))
+
+
+def creation(service: Service, name: str, making: "Making", labels: Mapping[str, str]) -> list[str]:
+    """The command that creates a container from what it can be made anew from."""
+    image, command = making
     options = [*reach.aliases(service, command), *command.arguments()]
-    creating = commands.create(held.name, image.reference, options, command.command, labels)
-    lock.do(creating, f"{held.name}, which ran before, is gone, and cannot be created again.")
-    return held.name
+    return commands.create(name, image.reference, options, command.command, labels)
+
+
+def refuse_unlike(lock: Lock) -> None:
+    """Refuse a switch that would stop a container with --rm which cannot come back as it is.
+
+    The engine removes such a container when it is stopped, so it would have to be made anew. That is tried: a container
+    is made so, compared, and removed.
+
+    Raises:
+        Exit: with code 1, naming what differs.
+    """
+    service = lock.service
+    for held in lock.ticket.old:
+        found = service.engine.container(held.id)
+        if not found or not found.auto_remove:
+            continue
+        rest = f"To replace it, type docker stop {held.name}, then the same again."
+        try:
+            making = made_of(service, held)
+        except Exit as error:
+            raise Exit(
+                f"{held.name} was started with --rm, and could not come back. {error.message} {rest}", code=1
+            ) from None
+        labels = {label.REHEARSAL: service.name, label.TICKET: lock.ticket.text()}
+        lock.do(creation(service, service.rehearsal, making, labels), f"{service.rehearsal} cannot be created.")
+        differing = service.engine.unlike(found.id, service.rehearsal)
+        if made := service.engine.container(service.rehearsal):
+            lock.do(commands.remove(acts.short(made), force=True), f"{made.name} cannot be removed.")
+        if differing:
+            what = f"and not as its image recommends ({', '.join(differing)}): it could not come back as it is."
+            raise Exit(f"{held.name} was started with --rm, {what} {rest}", code=1)
+        print(
+            f"{held.name} was started with --rm: docker deletes it, with what it wrote, when it is stopped.", flush=True
+        )

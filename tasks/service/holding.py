@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from invoke import Exit
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ..engine import label
 from ..engine.records import Container
@@ -29,7 +30,8 @@ class Lock(Struct, frozen=True):
     """The lock of a switch: the candidate of this `id`, with this ticket.
 
     `recovery` is the ticket on the recovery lock, where this run recovers the switch of another. `open`: the candidate
-    was removed, and this run goes back without it; then nobody else's may be there.
+    was removed, and this run goes back without it; then nobody else's may be there, and the recovery lock may have gone
+    the same way.
     """
 
     service: Service
@@ -61,13 +63,28 @@ class Lock(Struct, frozen=True):
             Lost: when this run does not hold the lock any more.
         """
         engine, service = self.service.engine, self.service
-        if self.recovery and ticket.read(engine.container(service.recovery_lock)) != self.recovery:
+        recovering = ticket.read(engine.container(service.recovery_lock)) if self.recovery else None
+        if recovering != self.recovery and not (self.open and recovering is None):
             raise self.lost(service.recovery_lock)
         found = engine.container(service.candidate)
         held = found is None if self.open else found is not None and found.id == self.id
         if not held:
             raise self.lost(service.candidate)
         return found
+
+    def to_go_back(self) -> "Lock":
+        """This lock, or an open one if somebody removed the candidate and nobody else has come since.
+
+        Raises:
+            Lost: when somebody else has it or has switched, or only the recovery lock was removed.
+        """
+        try:
+            self.check()
+        except Lost as lost:
+            if lost.taken or self.service.engine.container(self.id):
+                raise
+            return replace(self, open=True)
+        return self
 
     def lost(self, name: str) -> Lost:
         """Why the lock is lost, and who has it now. `name`: of the container that should be there."""

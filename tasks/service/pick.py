@@ -110,16 +110,14 @@ def running(service: Service) -> ImageRow:
     Raises:
         Exit: with code 2 when none runs, or several, with the versions that there are.
     """
-    images = versions.each_once(service.engine.images(service.frame.image))
     containers = service.running()
     serving = [one for one in containers if one.name == service.name]  # beside it, a rehearsal may run
     ids = {container.image for container in serving or containers}
-    if len(ids) > 1:
-        raise missing(service, f"{len(ids)} versions of {service.frame.image} are running", images)
-    found = next((image for image in images if image.id in ids), None) or next(map(service.engine.image, ids), None)
-    if found is None:
-        raise missing(service, f"No version of {service.frame.image} is running", images)
-    return found
+    if len(ids) == 1 and (found := service.engine.image(*ids)):
+        return versions.by_own_name(service.engine, service.frame, found)
+    what = f"{len(ids)} versions of {service.frame.image} are running" if len(ids) > 1 else ""
+    images = versions.each_once(service.engine.images(service.frame.image))
+    raise missing(service, what or f"No version of {service.frame.image} is running", images)
 
 
 def missing(service: Service, what: str, images: Sequence[ImageRow]) -> Exit:

@@ -61,20 +61,48 @@ def recover(service: Service, take_over: bool = False) -> None:
             time.sleep(acts.POLL)
             continue
         try:
-            now = service.engine.container(service.candidate)
-            if now and now.id == lock.id:
-                with progress.step("recover", service.dry):
-                    ended = conclude(lock)
-                print(printable(ended), flush=True)
+            if said_last := concluded(lock):
+                print(printable(said_last), flush=True)
+        except Lost as lost:
+            if lost.taken or not service.engine.container(lock.id):
+                raise
+            # Somebody removed the recovery lock only: it is taken once more.
         finally:
             locks.let_go(lock)
     locks.clear_recovery_lock(service)
 
 
+def concluded(lock: Lock) -> str:
+    """Conclude the switch of another run, unless a third one was faster. Returns the sentence that says how, or ""."""
+    service = lock.service
+    if found := service.engine.container(lock.id):
+        return end(lock, healthy=True) if found.name == service.candidate else ""
+    # Gone before the lock was taken: where somebody removed it by hand, nothing runs.
+    return "" if service.running() or service.engine.container(service.candidate) else end(lock, healthy=False)
+
+
+def end(lock: Lock, healthy: bool) -> str:
+    """Go back, or finish if the candidate was found healthy and still can be. Returns the sentence that says which.
+
+    Whoever removes the candidate meanwhile, with a `docker container prune` say, does not end it: the old containers
+    come back without it.
+
+    Raises:
+        Lost: when somebody else has the lock, or has switched.
+    """
+    with progress.step("finish, or go back" if healthy else "go back", lock.service.dry):
+        try:
+            return conclude(lock) if healthy else go_back(lock)
+        except Lost as lost:
+            if lost.taken or lock.open:
+                raise
+        return go_back(lock.to_go_back())
+
+
 def conclude(lock: Lock) -> str:
     """Finish a switch if its candidate was found healthy, else go back. Returns the sentence that says which."""
     engine, theirs = lock.service.engine, lock.ticket
-    there = {held: found.name for held in theirs.old if (found := engine.container(held.id))}
+    there = {held: found.name for held in theirs.old if (found := acts.left(lock.service, held.id))}
     renamed = any(name != held.name for held, name in there.items())
     candidate = engine.container(lock.id)
     runs = candidate is not None and candidate.running

@@ -54,26 +54,16 @@ def situation_of(service: Service, containers: Sequence[ContainerRow], known: st
 
 
 def replaceable(service: Service) -> Situation:
-    """The situation now, once it is sure that what runs can be stopped and come back.
+    """The situation now, once it is sure that a switch gets the names that it needs.
 
     Raises:
-        Exit: with code 1 when it cannot, when a container that no switch made holds a name that this one needs, or as
-            `situation_of` does.
+        Exit: with code 1 when a container that no switch made holds one of them, or as `situation_of` does.
     """
     containers = service.engine.containers()
     for name, kind in ((service.rehearsal, label.REHEARSAL), (service.recovery_lock, label.RECOVERY)):
         if any(one.name == name and one.labels.get(kind) != service.name for one in containers):
             raise foreign(name)
-    found = situation_of(service, containers)
-    for container in found.running:
-        details = service.engine.container(container.id)
-        if details and details.auto_remove:
-            raise Exit(
-                f"{container.name} was started with --rm: stopping it would delete it, and it could not come back. "
-                f"Type: docker stop {container.name}, then the same again.",
-                code=1,
-            )
-    return found
+    return situation_of(service, containers)
 
 
 def runs_already(service: Service, image: ImageRow) -> bool:

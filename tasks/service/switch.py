@@ -9,12 +9,11 @@ from typing import NoReturn
 
 from invoke import Exit
 from msgspec import Struct
-from msgspec.structs import replace
 
 from ..engine import commands, label
 from ..engine.client import Unreachable
 from ..host import progress, shell
-from . import acts, health, locks, reach, record, recovery, rehearsal, ticket
+from . import acts, comeback, health, locks, reach, record, recovery, rehearsal, ticket
 from .holding import Lock, Lost
 from .order import Order
 from .pruning import prune
@@ -146,6 +145,8 @@ def carry_out(switch: Switch) -> float | None:
     service, order, lock = switch.service, switch.order, switch.lock
     last_seen = "the candidate was created; the old version runs"
     try:
+        if not service.dry:
+            comeback.refuse_unlike(lock)
         if switch.before.running and order.rehearse:
             with progress.step(f"rehearse {order.tag} beside the old version", service.dry):
                 rehearsal.rehearse(lock, order)
@@ -193,10 +194,9 @@ def undo(switch: Switch, error: BaseException, last_seen: str, healthy: bool) ->
     """
     lock, said = switch.lock, shell.reason(error)
     try:
-        lock = still_held(lock)
+        lock = lock.to_go_back()
         print("Going back.", flush=True)  # why is said at the end
-        with progress.step("go back" if not healthy else "finish, or go back", switch.service.dry):
-            now = end(lock, healthy)
+        now = recovery.end(lock, healthy)
     except Lost as lost:
         rehearsal.take_away(switch.service, lock.ticket)
         raise Exit(f"{lost.message} Nothing more was touched.", code=1) from None
@@ -208,32 +208,3 @@ def undo(switch: Switch, error: BaseException, last_seen: str, healthy: bool) ->
             f"Stopped while going back. Last seen: {last_seen}. The next inv start recovers.", code=130
         ) from None
     raise Exit(f"{said} {now}", code=shell.exit_code(error))
-
-
-def end(lock: Lock, healthy: bool) -> str:
-    """Go back, or finish if the candidate was found healthy and still can be. Returns the sentence that says which.
-
-    Raises:
-        Lost: when somebody else has the lock, or has switched.
-    """
-    try:
-        return recovery.conclude(lock) if healthy else recovery.go_back(lock)
-    except Lost as lost:
-        if lost.taken or lock.open:
-            raise
-    return recovery.go_back(still_held(lock))  # the candidate was removed in this very moment: the old one comes back
-
-
-def still_held(lock: Lock) -> Lock:
-    """The lock to go back with: without a candidate, if that was removed and nobody else has come since.
-
-    Raises:
-        Lost: when somebody else has it, or has switched.
-    """
-    try:
-        lock.check()
-    except Lost as lost:
-        if lost.taken:
-            raise
-        return replace(lock, open=True)
-    return lock

@@ -6,7 +6,7 @@ owner's: it is never stopped, renamed, removed or counted.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from ..engine import label
 from ..engine.engine import Engine
@@ -37,14 +37,20 @@ def own(engine: Engine, frame: Frame, containers: Iterable[ContainerRow], known:
     return found
 
 
-def by_switch(engine: Engine, containers: Sequence[ContainerRow]) -> set[str]:
+def by_switch(engine: Engine, containers: Iterable[ContainerRow]) -> set[str]:
     """The ids of those that a switch made: each has a ticket of its own.
 
-    One whose ticket is on an image too was made from a `docker commit` of such a container.
+    One whose ticket is its image's was made from a `docker commit` of such a container. Its image is asked, and not
+    for every image with a ticket: the engine takes long to look through thousands.
     """
-    tickets = {one.id: one.labels[label.TICKET] for one in containers if label.TICKET in one.labels}
-    copied = {row.labels[label.TICKET] for row in engine.labelled(label.TICKET)} if tickets else set()
-    return {key for key, said in tickets.items() if said not in copied}
+    tickets = [one for one in containers if label.TICKET in one.labels]
+    images = {key: engine.image(key) for key in {one.image for one in tickets}}
+
+    def of_image(one: ContainerRow) -> bool:
+        found = images[one.image]
+        return found is not None and found.labels.get(label.TICKET) == one.labels[label.TICKET]
+
+    return {one.id for one in tickets if not of_image(one)}
 
 
 def bears_name(frame: Frame, container: ContainerRow) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from engines import PrivateEngine
 from sites import Site
-from switches import leftovers, old, only
+from switches import Run, eventually, leftovers, old, only
 from versions import NO_CHECK, SERVE, make
 
 # The header of a program for a 64-bit ARM: Linux on another processor answers "exec format error".
@@ -145,12 +146,63 @@ def test_a_check_that_is_slow_is_waited_for(service: Site) -> None:
 # The old version
 
 
-def test_an_old_version_started_with_rm_is_not_touched(site: Site) -> None:
-    old(site, "1.0", AutoRemove=True)
+def by_hand(site: Site, *options: str) -> None:
+    """Run 1.0 as its image recommends, with more options, and wait until it answers."""
+    script = SERVE.format(port=site.port)
+    words = ("run", "--detach", "--name", "tests_service", "--network", "host", "--init", *options, "tests/visdom:1.0")
+    site.docker(*words, "sh", "-c", script)
+    eventually(lambda: site.answer() == "1.0")
+
+
+def test_an_old_version_with_rm_is_replaced_and_comes_back_as_its_image_recommends(site: Site) -> None:
+    make(site, "bad", script="exec sleep 1000")
+    site.set(timeout=1)
+    by_hand(site, "--rm")
+    done = site.inv("start", "--tag", "bad", "--no-rehearsal", code=1)
+    assert "tests_service was started with --rm: docker deletes it, with what it wrote" in done.stdout
+    assert "it is made anew, as its image recommends." in done.stdout and "1.0 runs as before." in done.stderr
+    only(site, "1.0")
+    site.docker("rm", "--force", "tests_service")
+    site.set(timeout=10)
+    by_hand(site, "--rm")
+    assert "2.0 runs as tests_service; before: 1.0." in site.inv("start", "--tag", "2.0").stdout
+    only(site, "2.0")
+    assert site.docker("ps", "--all", "--format", "{{.Names}}") == "tests_service"
+
+
+@pytest.mark.parametrize("killed", ["docker stop", "starting"])
+def test_a_switch_from_an_old_version_with_rm_is_killed(site: Site, killed: str) -> None:
+    make(site, "bad", script="exec sleep 1000")
+    by_hand(site, "--rm")
+    run = Run(site, "start", "--tag", "bad", "--no-rehearsal").until(killed)
+    run.signal(signal.SIGKILL).end(-signal.SIGKILL)
+    site.set(timeout=1)
+    assert "1.0 runs as before." in site.inv("start", "--tag", "1.0").stdout
+    only(site, "1.0")
+
+
+@pytest.mark.parametrize(
+    ("options", "differing"),
+    [
+        (["--env", "PASSWORD=secret"], "Config.Env"),
+        (["--volume", "notes:/notes"], "HostConfig.Binds"),
+        (["--memory", "64m"], "HostConfig.Memory, HostConfig.MemorySwap"),
+        (["--tty"], "Config.Tty"),
+        (["--label", "traefik.enable=true"], "Config.Labels"),
+    ],
+)
+def test_an_old_version_with_rm_that_could_not_come_back_is_not_touched(
+    site: Site, options: list[str], differing: str
+) -> None:
+    by_hand(site, "--rm", *options)
+    before = site.docker("inspect", "--format", "{{.Id}} {{.State.StartedAt}}", "tests_service")
     told = site.inv("start", "--tag", "2.0", code=1).stderr
+    assert f"tests_service was started with --rm, and not as its image recommends ({differing})" in told
     assert (
-        "tests_service was started with --rm" in told and "docker stop tests_service" in told and told.count("\n") == 1
+        told.endswith("type docker stop tests_service, then the same again. 1.0 runs as before.\n")
+        and told.count("\n") == 1
     )
+    assert site.docker("inspect", "--format", "{{.Id}} {{.State.StartedAt}}", "tests_service") == before
     only(site, "1.0")
 
 

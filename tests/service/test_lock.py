@@ -131,6 +131,23 @@ def test_a_run_that_sleeps_is_ended_by_a_person_and_wakes_up_too_late(site: Site
     only(site, "3.0")
 
 
+@pytest.mark.parametrize("task", ["stop", "rollback"])
+def test_a_run_that_is_gone_without_a_trace_is_ended_by_stop_and_by_rollback_too(site: Site, task: str) -> None:
+    site.engine.container("tests_service.3.0", "tests/visdom:3.0", ["sh", "-c", SERVE.format(port=site.port)])
+    site.docker("stop", "tests_service.3.0")
+    old(site)
+    leave(site, "2.0", [held(site)])
+    site.docker("stop", "tests_service")
+    assert "type --take-over with start, stop or rollback" in site.inv("stop", code=1).stderr
+    done = site.inv(task, "--take-over")
+    assert "ann@elsewhere is switching to 2.0 since" in done.stdout and "and is ended: recovering" in done.stdout
+    assert "1.0 runs as before." in done.stdout and not leftovers(site)
+    if task == "rollback":
+        only(site, "3.0")
+    else:
+        assert "tests_service is stopped" in done.stdout and not site.running()
+
+
 def test_a_run_is_gone_when_its_machine_was_booted_since_or_too_much_time_has_passed() -> None:
     here = ticket.write("2.0", (), 60)
     booted = Ticket(**{**fields(here), "space": "00000000-4026531836"})

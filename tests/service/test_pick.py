@@ -8,6 +8,7 @@ from engines import PrivateEngine
 from images import like, load
 from invoke import Config, Context
 from sites import Site
+from versions import make
 
 from tasks.engine import label
 from tasks.engine.engine import in_order
@@ -98,3 +99,24 @@ def test_the_engine_is_asked_as_much_for_fifty_versions_as_for_one(site: Site, m
     few = questions()
     load(site.engine, {f"tests/visdom:0.{number}": version(site, f"0.{number}") for number in range(2, 51)})
     assert questions() == few
+
+
+def test_the_engine_need_not_look_through_all_images_for_a_service_that_a_switch_made(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That takes 0.3 s for 5,000."""
+    service = Service.of(Context(Config(overrides={"stack_settings": load_file(Context(Config()), site.file)})))
+    make(site, "1.0")
+    site.inv("start", "--tag", "1.0")
+    make(site, "2.0")
+    site.inv("start", "--tag", "2.0")
+    get = service.engine.get
+
+    def one_by_one(*path: str, **query: object) -> Any:
+        assert path != ("images", "json")
+        return get(*path, **query)
+
+    monkeypatch.setattr(service.engine, "get", one_by_one)
+    assert [one.name for one in service.running()] == ["tests_service"] and service.last_number() == 2
+    assert pick.running(service).tag == "2.0" and pick.previous(service)[1].tag == "1.0"
+    assert pick.pick(service, "1.0", latest=False).tag == "1.0"

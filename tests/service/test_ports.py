@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from engines import PrivateEngine
 from sites import Site
-from switches import Run, eventually
+from switches import Run, eventually, held, leave
 from versions import SERVE, make
 
 from tasks.host import port
@@ -35,6 +35,7 @@ def made(private_engine: PrivateEngine, tiny: str, tmp_path_factory: pytest.Temp
     make(site, "late", options=("--init", "--publish", f"{number}:{number}"), script=f"sleep 2; {SERVE}")
     for tag in ("3.0", "4.0"):
         make(site, tag, options=("--network", "inv-tests", "--init"))
+    make(site, "mute", script="exit 1", options=("--network", "inv-tests", "--init"))
     return site
 
 
@@ -126,18 +127,45 @@ def test_a_version_has_the_services_name_in_its_network_from_its_start(site: Sit
     site.docker("run", "-d", "--init", "--name", "client", "--network", "inv-tests", "tiny:1", "sleep", "1000")
     site.set(settle=3)
 
-    def named() -> bool:
-        """Whether the client finds the version that runs; what they send each other a firewall may drop."""
-        (version,) = {"tests_service", "tests_service.next"} & site.running().keys()
-        template = '{{(index .NetworkSettings.Networks "inv-tests").IPAddress}}'
-        address = site.docker("inspect", "--format", template, version)
-        return f"Address: {address}\n" in site.docker("exec", "client", "busybox", "nslookup", "tests_service") + "\n"
-
-    assert named()
+    assert named(site, "tests_service")
     run = Run(site, "start", "--tag", "4.0").until("tests_service.next: healthy")
-    assert "tests_service.next" in site.running() and named()
+    assert "tests_service.next" in site.running() and named(site, "tests_service")
     run.end(0)
-    assert "tests_service" in site.running() and named()
+    assert "tests_service" in site.running() and named(site, "tests_service")
+
+
+def named(site: Site, alias: str) -> bool:
+    """Whether the client finds the version that runs by this name; what they send each other a firewall may drop."""
+    (version,) = {"tests_service", "tests_service.next"} & site.running().keys()
+    template = '{{(index .NetworkSettings.Networks "inv-tests").IPAddress}}'
+    address = site.docker("inspect", "--format", template, version)
+    found = site.engine.docker("exec", "client", "busybox", "nslookup", alias, check=False).stdout
+    return f"Address: {address}\n" in found
+
+
+NAMED = ("run", "-d", "--init", "--network", "inv-tests")
+
+
+@pytest.mark.parametrize("renamed", [False, True], ids=["in the switch", "in a recovery, renamed already"])
+def test_an_old_version_that_comes_back_has_its_names_in_a_network_again(
+    site: Site, network: None, renamed: bool
+) -> None:
+    """Its own, that of its option, and that of a `docker network connect`."""
+    serve = SERVE.format(port=site.port)
+    site.docker(*NAMED, "--name", "tests_service", "--network-alias", "web", "tests/visdom:3.0", "sh", "-c", serve)
+    site.docker("network", "disconnect", "inv-tests", "tests_service")
+    site.docker("network", "connect", "--alias", "web", "--alias", "www", "inv-tests", "tests_service")
+    site.docker(*NAMED, "--name", "client", "tiny:1", "sleep", "1000")
+    names = ("tests_service", "web", "www")
+    assert all(named(site, name) for name in names)
+    if renamed:
+        leave(site, "4.0", [held(site)], ["--ulimit", "nofile=2147483647"], limit=0)  # it cannot be started
+        site.docker("stop", "tests_service")
+        site.docker("rename", "tests_service", "tests_service.3.0")
+        assert "3.0 runs as before." in site.inv("start", "--tag", "3.0").stdout
+    else:
+        assert "3.0 runs as before." in site.inv("start", "--tag", "mute", "--no-rehearsal", code=1).stderr
+    assert site.running()["tests_service"] == "tests/visdom:3.0" and all(named(site, name) for name in names)
 
 
 def test_a_port_that_the_engine_itself_holds_for_the_running_version_is_free_to_the_next(
