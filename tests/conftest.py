@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis.configuration import set_hypothesis_home_dir
 from sites import Site, buildkit
 
-if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as for what a shell starts in the background
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+for number in (signal.SIGINT, signal.SIGHUP):  # ignored by what a shell starts in the background, and under nohup
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "inv-hypothesis")
 # Made-up inputs: new ones at every run, of which none is written into the checkout.
