@@ -9,8 +9,6 @@ from sites import Site
 from switches import old
 from versions import make_all
 
-SETTLE = 0.01  # seconds; each look at a version that settles costs a process in its container
-
 
 @pytest.fixture(scope="module")
 def made(
@@ -28,7 +26,7 @@ def versions(made: Site, request: pytest.FixtureRequest) -> Iterator[Site]:
     """That site without containers, before and after, with the settings that the module names in START."""
     made.engine.remove_containers()
     before = copy.deepcopy(made.settings)
-    made.set(**{"settle": SETTLE, "timeout": 10, **getattr(request.module, "START", {})})
+    made.set(**{"timeout": 10, **getattr(request.module, "START", {})})
     yield made
     made.settings.clear()
     made.settings.update(before)
