@@ -23,6 +23,25 @@ settings.register_profile("thorough", settings.get_profile("quick"), max_example
 settings.load_profile("thorough" if os.environ.get("CI") else "quick")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests that take longest where each worker begins: what is begun last, the others wait for.
+
+    At first each worker has its share in one piece; later, who has nothing left takes from the ends of the others'.
+    """
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    rest = [item for item in items if not item.get_closest_marker("slow")]
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    share = len(items) // workers
+    items.clear()
+    for number in range(workers):
+        items += slow[number::workers]
+        more = share * (number + 1) - len(items)
+        items += rest[:more]
+        rest = rest[more:]
+    items += rest
+
+
 @pytest.fixture(scope="session")
 def private_engine() -> Iterator[PrivateEngine]:
     """One engine for the whole run, in the variable DOCKER_HOST too."""

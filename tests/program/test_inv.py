@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -158,6 +157,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     shutil.rmtree(root)
 
 
+@pytest.mark.slow
 def test_first_use_on_a_fresh_clone_installs_everything_and_lists_the_tasks(tmp_path: Path) -> None:
     project = copy(tmp_path / "clone", installed=False)
     first = run([project / "inv", "--list"], cwd="/", env={"PIP_NO_COMPILE": "1"})  # what is imported, Python compiles
@@ -169,6 +169,7 @@ def test_first_use_on_a_fresh_clone_installs_everything_and_lists_the_tasks(tmp_
         assert run([project / ".venv/bin" / name, "--list"], cwd="/").stdout == first.stdout
 
 
+@pytest.mark.slow
 def test_packages_are_installed_again_only_when_requirements_changed(installed: Small) -> None:
     assert installed.inv("a b", "", "$HOME", "*").stdout == "pebble 1.0 a b  $HOME *\n"
     installed.pin("2.0")
@@ -198,6 +199,7 @@ def test_three_at_once_install_once_and_all_work(untouched: Small) -> None:
     assert sorted(error for _, error in said) == ["", "", INSTALLING]
 
 
+@pytest.mark.slow
 def test_killed_at_any_stage_the_next_one_begins_anew(installed: Small) -> None:
     venv, python = installed.root / ".venv", installed.root / ".venv/bin/python"
     (venv / "requirements.txt").unlink()  # as after a kill when pip had done all
@@ -596,26 +598,3 @@ def test_a_variable_that_cannot_become_its_setting_ends_with_2() -> None:
     assert done.stderr == "There is no shell /nope. Name one: INVOKE_RUN_SHELL=/bin/sh inv …\n"
     done = inv("labels", code=2, INVOKE_STACK_START_ALLOW="env,volume")
     assert "INVOKE_STACK_START_ALLOW" in done.stderr and len(done.stderr.splitlines()) == 1
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
-@pytest.mark.parametrize("typed", ["labels", "engine"], ids=["asking the SDK", "asking the client"])
-def test_a_signal_ends_a_task_with_130(typed: str, number: signal.Signals) -> None:
-    """The task waits for an engine that took the call and never answers."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        environment = {**os.environ, "DOCKER_HOST": f"tcp://127.0.0.1:{server.getsockname()[1]}"}
-        command = subprocess.Popen(
-            [sys.executable, "-I", PROGRAM_FILE, typed],
-            env=environment,
-            start_new_session=True,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        server.settimeout(30)
-        with server.accept()[0]:
-            time.sleep(0.1)
-            command.send_signal(number)
-            said = command.communicate(timeout=20)[0]
-    assert command.returncode == 130, said
-    assert said == "Stopped.\n"

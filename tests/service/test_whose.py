@@ -48,6 +48,7 @@ def seen(site: Site) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_no_switch_touches_what_customers_run_from_the_same_image(site: Site) -> None:
     site.inv("start", "--tag", "1.0")
     before = customers(site)
