@@ -12,14 +12,34 @@ from hypothesis import HealthCheck, settings
 from hypothesis.configuration import set_hypothesis_home_dir
 from sites import Site, buildkit
 
-if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as for what a shell starts in the background
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+for number in (signal.SIGINT, signal.SIGHUP):  # ignored by what a shell starts in the background, and under nohup
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "inv-hypothesis")
 # Made-up inputs: new ones at every run, of which none is written into the checkout.
 settings.register_profile("quick", deadline=None, database=None, suppress_health_check=list(HealthCheck))  # 100 of each
 settings.register_profile("thorough", settings.get_profile("quick"), max_examples=1000)
 settings.load_profile("thorough" if os.environ.get("CI") else "quick")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests that take longest where each worker begins: what is begun last, the others wait for.
+
+    At first each worker has its share in one piece; later, who has nothing left takes from the ends of the others'.
+    """
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    rest = [item for item in items if not item.get_closest_marker("slow")]
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    share = len(items) // workers
+    items.clear()
+    for number in range(workers):
+        items += slow[number::workers]
+        more = share * (number + 1) - len(items)
+        items += rest[:more]
+        rest = rest[more:]
+    items += rest
 
 
 @pytest.fixture(scope="session")

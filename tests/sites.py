@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 
 __all__ = ["IDENTITY", "ROOT", "Site", "buildkit", "free_port"]
 
+SETTLE = 0.01  # seconds; each look at a version that settles costs a process in its container
 # busybox as the whole framework: an HTTP server with a health check, which ends at once when told to.
 DOCKERFILE = """ARG BASE=tests/base:latest
 FROM ${BASE}
@@ -69,7 +70,7 @@ class Site:
                     "build_options": ["--network", "host"],
                 }
             },
-            "start": {"timeout": 10, "settle": 0.3},
+            "start": {"timeout": 10, "settle": SETTLE},
         }
         self.save()
         self.git("init", "--quiet", "--template=", "--initial-branch", "main", str(self.source), where=folder)

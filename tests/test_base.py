@@ -163,6 +163,7 @@ def get(port: int, path: str) -> str:
     raise AssertionError(f"nothing answers on port {port}")
 
 
+@pytest.mark.slow
 def test_the_projects_own_dockerfiles_make_a_service_on_debian(site: Site) -> None:
     site.environment["DOCKER_BUILDKIT"] = "0"  # whose log shows each command and whether a step came from the cache
     archive = debian.root_file_system(Context(Config(overrides={"run": {"in_stream": False}})))

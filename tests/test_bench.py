@@ -63,6 +63,7 @@ def test_plain_table_is_aligned_and_has_every_number(capsys: pytest.CaptureFixtu
     ]
 
 
+@pytest.mark.slow
 def test_inv_bench_prints_the_row_that_was_asked_for() -> None:
     command = [sys.executable, "-I", str(ROOT / "tasks/program/program.py"), "bench", "--rows"]
     done = subprocess.run([*command, "list"], capture_output=True, text=True)

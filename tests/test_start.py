@@ -192,6 +192,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
         yield Server(engine, "parent:1", tmp_path)
 
 
+@pytest.mark.slow
 def test_the_recommended_command_of_the_old_scripts_runs_word_for_word(server: Server) -> None:
     data = Path("/data").exists() and names(Path("/data"))
     shutil.copy(ROOT / "docker/framework/cauchy_services.py", server.source)

@@ -34,7 +34,7 @@ def site(made: Site, tmp_path: Path) -> Iterator[Site]:
     made.engine.remove_containers()
     before = {"data": made.settings["data"], "run_options": made.frame["run_options"], "service": made.frame["service"]}
     made.settings["data"] = str(tmp_path / "data")
-    made.set(settle=0.1, timeout=10, rehearse=True)
+    made.set(settle=0.01, timeout=10, rehearse=True)
     yield made
     made.engine.remove_containers()
     made.settings["data"] = before["data"]

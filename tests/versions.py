@@ -1,10 +1,11 @@
 """Versions of the tests' service, good and bad, made in a moment: an image that differs by its configuration alone."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
+from typing import Any
 
-from images import like, load
+from images import Configuration, like, load
 from sites import Site
 
 SERVE = 'echo "$VERSION" > /tmp/index.html; exec httpd -f -p {port} -h /tmp'
@@ -12,7 +13,34 @@ CHECK = "wget -q -O /dev/null http://127.0.0.1:{port}/index.html"
 NO_CHECK = ""
 
 
-def make(
+def make(site: Site, tag: str, *, extra: str = "", **about: Any) -> str:
+    """Make a version of the site's frame.
+
+    Args:
+        extra: lines of a Dockerfile that is built on top of it, under the same name.
+        about: what differs from a good version: the arguments of `configured`.
+
+    Returns:
+        Its reference, `tests/visdom:TAG`.
+    """
+    (reference,) = make_all(site, {tag: about})
+    if extra:
+        site.engine.docker("build", "--quiet", "--tag", reference, "-", input=f"FROM {reference}\n{extra}\n")
+    return reference
+
+
+def make_all(site: Site, versions: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Make several versions at once, which takes little longer than one. Returns their references.
+
+    Args:
+        versions: tag to what differs from a good version: the arguments of `configured`.
+    """
+    found = dict(configured(site, tag, **about) for tag, about in versions.items())
+    load(site.engine, found)
+    return [*found]
+
+
+def configured(
     site: Site,
     tag: str,
     *,
@@ -20,25 +48,21 @@ def make(
     check: str = CHECK,
     options: Sequence[str] = ("--network", "host", "--init"),
     label: str | None = None,
-    extra: str = "",
     image: str | None = None,
-) -> str:
-    """Make a version of the site's frame.
+) -> tuple[str, Configuration]:
+    """The reference and the configuration of a version. `{port}` in a text is the site's port.
 
     Args:
-        script: what its process does, for `sh -c`; `{port}` is the site's port.
+        script: what its process does, for `sh -c`.
         check: its health check, for `sh -c`; "" for none.
         options: the docker run options of its recommended command.
         label: the recommended command's text instead of the usual one.
-        extra: lines of a Dockerfile that is built on top of it, under the same name.
-
-    Returns:
-        Its reference, `tests/visdom:TAG`.
     """
     name = image or site.frame["image"]
     reference = f"{name}:{tag}"
     process = ["sh", "-c", script.format(port=site.port)]
-    command = shlex.join(["docker", "run", "-d", "--name", site.frame["service"], *options, reference, *process])
+    words = [option.replace("{port}", str(site.port)) for option in options]
+    command = shlex.join(["docker", "run", "-d", "--name", site.frame["service"], *words, reference, *process])
     labels = {
         "org.label-schema.name": name,
         "org.label-schema.docker.cmd": command if label is None else label,
@@ -50,7 +74,4 @@ def make(
     if check:
         test = ["CMD-SHELL", check.format(port=site.port)]
         config["Healthcheck"] = {"Test": test, "Interval": 2_000_000_000}  # nanoseconds
-    load(site.engine, {reference: like(site.engine, "tiny:1", **config)})
-    if extra:
-        site.engine.docker("build", "--quiet", "--tag", reference, "-", input=f"FROM {reference}\n{extra}\n")
-    return reference
+    return reference, like(site.engine, "tiny:1", **config)

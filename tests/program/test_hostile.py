@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from images import like, load
 from sites import Site
 
@@ -14,17 +15,18 @@ SAID = (label.SHORT_COMMIT, label.SCHEMA_BRANCH, label.REVISION, label.BRANCH, l
 
 def image(site: Site, reference: str, **labels: str) -> None:
     """Make an image whose every label tries to steer the terminal, but for these."""
-    command = f"docker run -d --name tests_service --network host {reference} sleep 1000"
+    command = f"docker run -d --init --name tests_service --network host {reference} sleep 1000"
     inputs = json.dumps({EVIL: EVIL, "x" * 9999: ""})
     hostile = dict.fromkeys(SAID, EVIL) | {label.INPUTS: inputs, label.COMMAND: command, EVIL: EVIL}
     load(site.engine, {reference: like(site.engine, "tiny:1", Labels={**hostile, **labels})})
 
 
+@pytest.mark.slow
 def test_no_task_passes_on_what_could_steer_a_terminal(site: Site) -> None:
     name = site.frame["image"]
     image(site, f"{name}:1.0", **{label.NAME: name})
     image(site, f"{name}:2.0", **{label.NAME: name})
-    image(site, f"{name}:3.0", **{label.NAME: name, label.COMMAND: f"docker run -d {EVIL} --{EVIL} {name}:3.0"})
+    image(site, f"{name}:3.0", **{label.NAME: name, label.COMMAND: f"docker run -d --init {EVIL} --{EVIL} {name}:3.0"})
     image(site, f"{name}:0.2.1", **{label.NAME: name})
     image(site, "tests/base:latest", **{label.NAME: "tests/base"})
     site.set(rehearse=False)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import versions
-from projects import PROGRAM_FILE, run
+from projects import PROGRAM_FILE, inv, run
 from sites import ROOT, Site
 
 PLAIN = [sys.executable, "-m", "invoke"]
@@ -53,7 +53,7 @@ def test_a_task_says_the_same_and_ends_with_the_same(
 ) -> None:
     done = plain(*typed, code=code, **environment)
     assert said in done.stderr and len(done.stderr.splitlines()) == 1
-    ours = typed_here([sys.executable, "-I", PROGRAM_FILE], *typed, code=code, **environment)
+    ours = inv(*typed, code=code, cwd=ROOT, **environment)
     assert (done.stdout, done.stderr) == (ours.stdout, ours.stderr)
 
 
@@ -102,12 +102,20 @@ def test_a_variable_that_says_false_means_it(site: Site, value: str, rehearsed: 
     assert (".rehearsal" in done.stdout) is rehearsed
 
 
+PROGRAM = [sys.executable, "-I", PROGRAM_FILE]
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
-def test_a_signal_ends_a_task_with_130(number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    "command",
+    [[*PLAIN, "engine"], [*PROGRAM, "engine"], [*PROGRAM, "labels"]],
+    ids=["plain", "ours, asking the client", "ours, asking the SDK"],
+)
+def test_a_signal_ends_a_task_with_130(command: Sequence[str], number: signal.Signals) -> None:
     """The task waits for an engine that took the call and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        command = subprocess.Popen(
-            [*PLAIN, "engine"],
+        running = subprocess.Popen(
+            command,
             cwd=ROOT,
             env={**os.environ, "DOCKER_HOST": f"tcp://127.0.0.1:{server.getsockname()[1]}"},
             start_new_session=True,
@@ -118,9 +126,9 @@ def test_a_signal_ends_a_task_with_130(number: signal.Signals) -> None:
         server.settimeout(30)
         with server.accept()[0]:
             time.sleep(0.1)
-            command.send_signal(number)
-            said = command.communicate(timeout=20)[0]
-    assert (command.returncode, said) == (130, "Stopped.\n")
+            running.send_signal(number)
+            said = running.communicate(timeout=20)[0]
+    assert (running.returncode, said) == (130, "Stopped.\n")
 
 
 @pytest.mark.parametrize("program", [PLAIN, [sys.executable, "-I", PROGRAM_FILE]], ids=["plain", "ours"])
@@ -136,8 +144,8 @@ def test_a_section_that_has_no_effect_is_refused(tmp_path: Path, program: Sequen
 
 
 def test_a_variable_of_invokes_own_says_no_before_the_first_task(tmp_path: Path) -> None:
-    words = [sys.executable, "-I", PROGRAM_FILE, "--dry", "test", "-k", "x", "test", "-k", "x"]
+    words = ["--dry", "test", "-k", "x", "test", "-k", "x"]
     for said, times in (("false", 2), ("true", 1)):
-        assert typed_here(words, INVOKE_TASKS_DEDUPE=said).stdout.count(" -m pytest ") == times
-    empty = typed_here([sys.executable, "-I", PROGRAM_FILE], "labels", code=2, INVOKE_RUNTIME_CONFIG="")
+        assert inv(*words, INVOKE_TASKS_DEDUPE=said).stdout.count(" -m pytest ") == times
+    empty = inv("labels", code=2, INVOKE_RUNTIME_CONFIG="")
     assert empty.stderr == "The variable INVOKE_RUNTIME_CONFIG is empty. Unset it.\n"

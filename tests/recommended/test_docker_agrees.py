@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from recommended.made_labels import MANY, harmless
@@ -88,6 +89,7 @@ def drawn(strategy: st.SearchStrategy[Any], count: int) -> list[Any]:
     return found
 
 
+@pytest.mark.slow
 def test_docker_sees_the_options_that_were_checked(engine: Any, tiny: str) -> None:
     samples = []
     for text, create in drawn(harmless(), 80):
@@ -97,6 +99,7 @@ def test_docker_sees_the_options_that_were_checked(engine: Any, tiny: str) -> No
     assert sum(taken) > 20  # some contradict themselves, as --no-healthcheck with --health-cmd: docker takes neither
 
 
+@pytest.mark.slow
 def test_docker_reads_each_harmless_option_alike(engine: Any, tiny: str) -> None:
     samples = [
         ([*words, tiny, "sleep", "9"], parse(made(*words, image=tiny), tiny))
@@ -110,6 +113,7 @@ def test_docker_reads_each_harmless_option_alike(engine: Any, tiny: str) -> None
     assert len(refused) <= 8, refused  # bind mounts of folders that this host has not
 
 
+@pytest.mark.slow
 def test_docker_reads_each_dangerous_option_alike(engine: Any, tiny: str) -> None:
     """What --trust runs is what was shown: nothing is started here, only created."""
     left_out = {

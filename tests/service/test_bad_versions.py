@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engines import PrivateEngine
 from sites import Site
 from switches import Run, eventually, leftovers, old, only
 from versions import NO_CHECK, SERVE, make
@@ -53,37 +52,33 @@ GOOD: dict[str, dict[str, Any]] = {
 }
 
 
+VERSIONS: dict[str, dict[str, Any]] = {"1.0": {}, "2.0": {}}
+START = {"timeout": 3}
+
+
 @pytest.fixture(scope="module")
-def made(private_engine: PrivateEngine, tiny: str, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """A site with versions made once; in `foreign:1` is a program for another processor."""
-    private_engine.clean()
-    site = Site(private_engine, tiny, tmp_path_factory.mktemp("bad"))
-    foreign = site.folder / "foreign"
-    foreign.write_bytes(FOREIGN)
-    foreign.chmod(0o755)
-    site.docker("create", "--name", "parent", tiny, "true")
-    site.docker("cp", str(foreign), "parent:/foreign")
-    site.docker("commit", "parent", "foreign:1")
-    for tag in ("1.0", "2.0"):
-        make(site, tag)
-    return site
+def foreign(made: Site) -> None:
+    """In the image `foreign:1` is a program for another processor."""
+    file = made.folder / "foreign"
+    file.write_bytes(FOREIGN)
+    file.chmod(0o755)
+    made.docker("create", "--name", "parent", "tiny:1", "true")
+    made.docker("cp", str(file), "parent:/foreign")
+    made.docker("commit", "parent", "foreign:1")
 
 
 @pytest.fixture
-def site(made: Site) -> Iterator[Site]:
-    """The site without containers, before and after, and without a version that a test made."""
-    made.engine.remove_containers()
-    made.set(settle=0.1, timeout=3)
-    yield made
-    made.engine.remove_containers()
-    made.docker("image", "rm", "--force", "tests/visdom:bad", "tests/visdom:good", check=False)
+def site(versions: Site, foreign: None) -> Iterator[Site]:
+    """The site without a version that a test made, before and after."""
+    yield versions
+    versions.engine.remove_containers()
+    versions.docker("image", "rm", "--force", "tests/visdom:bad", "tests/visdom:good", check=False)
 
 
 @pytest.fixture
-def service(site: Site) -> Site:
-    """The site on which 1.0 runs."""
-    old(site)
-    return site
+def service(site: Site, service: Site) -> Site:
+    """The same, on which 1.0 runs."""
+    return service
 
 
 def make_version(site: Site, tag: str, about: dict[str, Any]) -> None:

@@ -6,12 +6,13 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from engines import PrivateEngine
 from sites import Site
 from switches import Run, carry, leftovers, only
-from versions import SERVE, make
+from versions import SERVE, make_all
 
 # In front of the real client: ends the engine before or after one of the commands that change something.
 CLIENT = """#!/bin/sh
@@ -23,26 +24,31 @@ kill -9 "$ENGINE"
 exec {docker} "$@"
 """
 POLICIES = ["unless-stopped", "always"]
+HOST = ("--network", "host", "--init", "--restart")
 STUBBORN = SERVE.replace("exec ", "trap '' TERM; ") + " & while :; do sleep 0.1; done"
+
+
+# An old and a new version for each restart policy.
+VERSIONS: dict[str, dict[str, Any]] = {
+    "stubborn": {"script": STUBBORN, "options": ("--network", "host", "--stop-timeout", "2")},
+    **{f"old-{policy}": {"options": (*HOST, policy)} for policy in POLICIES},
+    **{f"new-{policy}": {"options": (*HOST, policy), "script": f"sleep 1; {SERVE}"} for policy in POLICIES},
+}
 
 
 @pytest.fixture(scope="module")
 def made(private_engine: PrivateEngine, tiny: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A site on an engine of its own, for the tests to kill, with an old and a new version for each restart policy."""
+    """A site on an engine of its own, for the tests to kill."""
     with PrivateEngine() as engine:
         carry(private_engine, engine, tiny)
         site = Site(engine, tiny, tmp_path_factory.mktemp("lost"))
-        for policy in POLICIES:
-            options = ("--network", "host", "--init", "--restart", policy)
-            make(site, f"old-{policy}", options=options)
-            make(site, f"new-{policy}", options=options, script=f"sleep 1; {SERVE}")
-        make(site, "stubborn", script=STUBBORN, options=("--network", "host", "--stop-timeout", "2"))
+        make_all(site, VERSIONS)
         yield site
 
 
 @pytest.fixture
 def lost(made: Site) -> Iterator[Site]:
-    made.set(settle=0.1, timeout=20)
+    made.set(settle=0.01, timeout=20)
     if made.engine.docker("version", check=False).returncode:  # a failed test may leave it dead
         made.engine.kill()
         made.engine.start()

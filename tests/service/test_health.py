@@ -1,13 +1,12 @@
 """Waiting for a version's health: by its own check, at the check's own terms."""
 
 import re
-from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from engines import PrivateEngine
 from sites import Site
-from switches import eventually, old, only
-from versions import CHECK, NO_CHECK, make
+from switches import eventually, only
+from versions import CHECK, NO_CHECK
 
 from tasks.engine.records import HealthCheck, health_check
 from tasks.service import health
@@ -15,33 +14,26 @@ from tasks.service import health
 HOST = ("--network", "host", "--init")
 
 
-@pytest.fixture(scope="module")
-def made(private_engine: PrivateEngine, tiny: str, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """A site with versions made once."""
-    private_engine.clean()
-    site = Site(private_engine, tiny, tmp_path_factory.mktemp("health"))
-    make(site, "1.0")
-    make(site, "silent", check=NO_CHECK)
-    slow = f"sleep 2.2; {CHECK}"
-    make(site, "slow", options=(*HOST, "--health-timeout", "5s"), check=slow)
-    make(site, "too_slow", options=(*HOST, "--health-timeout", "1s"), check=slow)
-    # A check that succeeds, then fails twice, and so on; docker itself does not come to run it.
-    shaky = f"echo x >>/tmp/n; case $(wc -l </tmp/n) in *[1470]) {CHECK};; *) exit 1;; esac"
-    make(site, "shaky", options=(*HOST, "--health-interval", "60s"), check=shaky)
-    make(site, "strict", options=(*HOST, "--health-interval", "60s", "--health-retries", "2"), check=shaky)
-    sick = f"test ! -e /tmp/sick && {CHECK}"
-    make(site, "sick", options=(*HOST, "--health-interval", "1s", "--health-retries", "1"), check=sick)
-    return site
+SLOW = f"sleep 2.2; {CHECK}"
+SICK = f"test ! -e /tmp/sick && {CHECK}"
+# A check that succeeds, then fails twice, and so on; docker itself does not come to run it.
+SHAKY = f"echo x >>/tmp/n; case $(wc -l </tmp/n) in *[1470]) {CHECK};; *) exit 1;; esac"
+VERSIONS: dict[str, dict[str, Any]] = {
+    "1.0": {},
+    "silent": {"check": NO_CHECK},
+    "slow": {"options": (*HOST, "--health-timeout", "5s"), "check": SLOW},
+    "too_slow": {"options": (*HOST, "--health-timeout", "1s"), "check": SLOW},
+    "shaky": {"options": (*HOST, "--health-interval", "60s"), "check": SHAKY},
+    "strict": {"options": (*HOST, "--health-interval", "60s", "--health-retries", "2"), "check": SHAKY},
+    "sick": {"options": (*HOST, "--health-interval", "1s", "--health-retries", "1"), "check": SICK},
+}
+START = {"settle": 0.2, "timeout": 8, "rehearse": False}
 
 
 @pytest.fixture
-def site(made: Site) -> Iterator[Site]:
+def site(service: Site) -> Site:
     """The site on which 1.0 runs; nothing is rehearsed."""
-    made.engine.remove_containers()
-    made.set(settle=0.2, timeout=8, rehearse=False)
-    old(made)
-    yield made
-    made.engine.remove_containers()
+    return service
 
 
 def test_a_check_may_take_as_long_as_it_says_itself(site: Site) -> None:

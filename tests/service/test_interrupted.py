@@ -5,12 +5,10 @@ import re
 import shutil
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from engines import PrivateEngine
 from sites import Site
 from switches import Run, eventually, held, leave, leftovers, old, only
 from terminals import Terminal
@@ -31,36 +29,15 @@ exit $code
 WORDS = ("start", "--tag", "1.0")
 COMMANDS = ["create", "create", "start", "rm", "stop", "start", "rename", "rename"]  # of a switch with a rehearsal
 STUBBORN = f"trap '' TERM; {SERVE.replace('exec ', '')} & while :; do sleep 0.1; done"
-
-
-@pytest.fixture(scope="module")
-def made(private_engine: PrivateEngine, tiny: str, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """A site with versions made once. `slow` listens late, `mute` never, `stubborn` and `deaf` ignore SIGTERM."""
-    private_engine.clean()
-    site = Site(private_engine, tiny, tmp_path_factory.mktemp("interrupted"))
-    for tag in ("1.0", "2.0"):
-        make(site, tag)
-    make(site, "slow", script=f"sleep 1; {SERVE}")
-    make(site, "mute", script="exec sleep 1000")
-    make(site, "deaf", script="trap '' TERM; while :; do sleep 0.1; done")
-    make(site, "stubborn", script=STUBBORN, options=("--network", "host", "--stop-timeout", "3"))
-    return site
-
-
-@pytest.fixture
-def site(made: Site) -> Iterator[Site]:
-    """The site without containers, before and after."""
-    made.engine.remove_containers()
-    made.set(settle=0.1, timeout=10)
-    yield made
-    made.engine.remove_containers()
-
-
-@pytest.fixture
-def service(site: Site) -> Site:
-    """The site on which 1.0 runs."""
-    old(site)
-    return site
+# `slow` listens late, `mute` never, `stubborn` and `deaf` ignore SIGTERM.
+VERSIONS: dict[str, dict[str, Any]] = {
+    "1.0": {},
+    "2.0": {},
+    "slow": {"script": f"sleep 1; {SERVE}"},
+    "mute": {"script": "exec sleep 1000"},
+    "deaf": {"script": "trap '' TERM; while :; do sleep 0.1; done"},
+    "stubborn": {"script": STUBBORN, "options": ("--network", "host", "--stop-timeout", "3")},
+}
 
 
 def client(folder: Path, point: int, when: str, do: str) -> dict[str, Any]:
@@ -106,26 +83,26 @@ def test_a_signal_at_any_command_leaves_the_old_version_or_the_new_one(
         assert ("Stopped too late: 2.0 is healthy" if point > 6 else "1.0 runs as before") in said
 
 
-def test_ctrl_c_while_the_old_version_is_slow_to_stop(site: Site) -> None:
-    site.inv("start", "--tag", "stubborn")
-    run = Run(site, "start", "--tag", "2.0", "--no-rehearsal").until("docker stop")
+def test_ctrl_c_while_the_old_version_is_slow_to_stop(versions: Site) -> None:
+    versions.inv("start", "--tag", "stubborn")
+    run = Run(versions, "start", "--tag", "2.0", "--no-rehearsal").until("docker stop")
     time.sleep(0.3)  # the client dies of Ctrl-C, the engine goes on and kills the container after 3 s
     assert "stubborn runs as before" in run.signal(signal.SIGINT).end(130)
     time.sleep(3)
-    only(site, "stubborn")
+    only(versions, "stubborn")
 
 
-def test_a_stop_whose_run_was_killed_is_waited_for(site: Site) -> None:
-    site.inv("start", "--tag", "stubborn")
-    run = Run(site, "start", "--tag", "2.0", "--no-rehearsal").until("docker stop")
+def test_a_stop_whose_run_was_killed_is_waited_for(versions: Site) -> None:
+    versions.inv("start", "--tag", "stubborn")
+    run = Run(versions, "start", "--tag", "2.0", "--no-rehearsal").until("docker stop")
     time.sleep(0.3)
     run.signal(signal.SIGKILL, group=False)
     run.process.wait()
-    done = site.inv("start", "--tag", "stubborn")
+    done = versions.inv("start", "--tag", "stubborn")
     assert "stubborn runs as before" in done.stdout and "is already running" in done.stdout
     assert "docker stop" not in done.stdout  # the engine remembers that it was told to
     time.sleep(3)
-    only(site, "stubborn")
+    only(versions, "stubborn")
 
 
 def test_ctrl_c_twice_leaves_what_the_next_run_recovers(service: Site) -> None:
@@ -303,17 +280,17 @@ def test_a_kept_container_that_cannot_be_removed_is_a_warning(service: Site, tmp
     only(service, "2.0")
 
 
-def test_after_the_switch_no_reboot_starts_the_old_version(site: Site, tmp_path: Path) -> None:
-    old(site, "1.0", RestartPolicy={"Name": "always"})
+def test_after_the_switch_no_reboot_starts_the_old_version(versions: Site, tmp_path: Path) -> None:
+    old(versions, "1.0", RestartPolicy={"Name": "always"})
     environment = client(tmp_path, 9, "before", "kill -9 $PPID")  # create … rename, update, rename: the last one
-    Run(site, "start", "--tag", "2.0", **environment).end(-signal.SIGKILL)
-    policy = site.docker("inspect", "--format", "{{.HostConfig.RestartPolicy.Name}}", "tests_service.1.0")
+    Run(versions, "start", "--tag", "2.0", **environment).end(-signal.SIGKILL)
+    policy = versions.docker("inspect", "--format", "{{.HostConfig.RestartPolicy.Name}}", "tests_service.1.0")
     assert policy == "no"
-    assert "2.0 is already running" in site.inv("start", "--tag", "2.0").stdout
-    only(site, "2.0")
+    assert "2.0 is already running" in versions.inv("start", "--tag", "2.0").stdout
+    only(versions, "2.0")
 
 
-def test_a_stopped_version_that_a_reboot_will_start_is_a_warning(site: Site, tmp_path: Path) -> None:
-    old(site, "1.0", RestartPolicy={"Name": "always"})
-    said = Run(site, "stop", **client(tmp_path, 2, "before", "exit 1")).end(0)
+def test_a_stopped_version_that_a_reboot_will_start_is_a_warning(versions: Site, tmp_path: Path) -> None:
+    old(versions, "1.0", RestartPolicy={"Name": "always"})
+    said = Run(versions, "stop", **client(tmp_path, 2, "before", "exit 1")).end(0)
     assert "Warning: A reboot will start tests_service too." in said and "tests_service is stopped." in said

@@ -4,15 +4,13 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from engines import PrivateEngine
 from sites import Site
 from switches import Run, only
-from versions import SERVE, make
+from versions import SERVE
 
 # In front of the real client: counts the commands that change something, and kills the process group at one of them.
 # What the client has asked the engine for, goes on.
@@ -51,29 +49,18 @@ POINTS = [
 ]
 DURING = [("first deployment", 2), ("upgrade", 5), ("upgrade", 6), ("rollback", 2), ("upgrade after going back", 2)]
 SLOW = "echo $VERSION > /tmp/index.html; trap 'sleep 1; exit' TERM; httpd -f -p {port} -h /tmp & wait"
-
-
-@pytest.fixture(scope="module")
-def versions(private_engine: PrivateEngine, tiny: str, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """A site with three versions, made once; the tests change containers only."""
-    private_engine.clean()
-    site = Site(private_engine, tiny, tmp_path_factory.mktemp("killed"))
-    site.set(settle=0.1)
-    for tag in ("0.9", "1.0", "2.0"):
-        make(site, tag)
-    return site
+VERSIONS: dict[str, dict[str, str]] = {"0.9": {}, "1.0": {}, "2.0": {}}
 
 
 @pytest.fixture
-def client(tmp_path: Path, versions: Site) -> Iterator[dict[str, Any]]:
-    """An environment in which the counting client is found first. Afterwards no container is left."""
+def client(tmp_path: Path) -> dict[str, Any]:
+    """An environment in which the counting client is found first."""
     wrapper = tmp_path / "docker"
     wrapper.write_text(CLIENT.format(docker=shutil.which("docker")))
     wrapper.chmod(0o755)
     count = tmp_path / "count"
     count.touch()
-    yield {"PATH": f"{tmp_path}:{os.environ['PATH']}", "COUNT": str(count), "POINT": "0", "WHEN": "before"}
-    versions.engine.remove_containers()
+    return {"PATH": f"{tmp_path}:{os.environ['PATH']}", "COUNT": str(count), "POINT": "0", "WHEN": "before"}
 
 
 def prepare(site: Site, kind: str, client: dict[str, Any], slow: bool = False) -> list[str]:
@@ -117,7 +104,7 @@ def test_killed_at_any_point_the_next_run_recovers(
 ) -> None:
     words = prepare(versions, kind, client)
     said = kill(versions, words, client, str(point), when)
-    done = versions.inv("start", "--tag", "2.0")
+    done = versions.inv("start", "--tag", "2.0", "--no-rehearsal")
     assert versions.answer() == "2.0", said + done.stdout
     only(versions, "2.0")
 
@@ -129,7 +116,7 @@ def test_killed_while_the_engine_is_at_work_the_next_run_recovers(
     assert COMMANDS[kind][point - 1] in ("stop", "start")
     words = prepare(versions, kind, client, slow=True)
     said = kill(versions, words, client, str(point), "during")
-    done = versions.inv("start", "--tag", "2.0")
+    done = versions.inv("start", "--tag", "2.0", "--no-rehearsal")
     assert versions.answer() == "2.0", said + done.stdout
     only(versions, "2.0")
     time.sleep(1.2)  # what was still on its way has happened

@@ -4,17 +4,15 @@ import shutil
 import signal
 import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from engines import PrivateEngine
 from invoke import Config, Context
 from msgspec.structs import replace
 from sites import Site
 from switches import LABEL, Run, eventually, held, leave, leftovers, old, only
-from versions import SERVE, make
+from versions import SERVE
 
 from tasks.service import ticket
 from tasks.service.holding import Lock, Lost
@@ -24,30 +22,23 @@ from tasks.settings.load import load_file
 
 STUBBORN = f"trap '' TERM; {SERVE.replace('exec ', '')} & while :; do sleep 0.1; done"
 ALWAYS = {"RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 3}}
-
-
-@pytest.fixture(scope="module")
-def made(private_engine: PrivateEngine, tiny: str, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """A site with versions made once. `slow` listens late, `mute` never; `stubborn` takes 3 s to stop."""
-    private_engine.clean()
-    site = Site(private_engine, tiny, tmp_path_factory.mktemp("lock"))
-    site.frame["command"] = ["sh", "-c", SERVE.format(port=site.port)]
-    for tag in ("1.0", "2.0", "3.0"):
-        make(site, tag)
-    make(site, "slow", script=f"sleep 2; {SERVE}")
-    make(site, "mute", script="exec sleep 1000")
-    make(site, "stubborn", script=STUBBORN, options=("--network", "host", "--stop-timeout", "3"))
-    return site
+# `slow` listens late, `mute` never; `stubborn` takes 3 s to stop.
+VERSIONS: dict[str, dict[str, Any]] = {
+    "1.0": {},
+    "2.0": {},
+    "3.0": {},
+    "slow": {"script": f"sleep 2; {SERVE}"},
+    "mute": {"script": "exec sleep 1000"},
+    "stubborn": {"script": STUBBORN, "options": ("--network", "host", "--stop-timeout", "3")},
+}
 
 
 @pytest.fixture
-def site(made: Site) -> Iterator[Site]:
-    """The site without containers, before and after."""
-    made.engine.remove_containers()
-    made.frame["run_options"] = ["--network", "host", "--init"]
-    made.set(settle=0.1, timeout=10)
-    yield made
-    made.engine.remove_containers()
+def site(versions: Site) -> Site:
+    """The site, whose settings recommend what its versions do."""
+    versions.frame["command"] = ["sh", "-c", SERVE.format(port=versions.port)]
+    versions.save()
+    return versions
 
 
 def since(site: Site) -> str:

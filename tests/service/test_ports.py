@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Iterator
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from engines import PrivateEngine
@@ -17,35 +18,28 @@ from tasks.host import port
 from tasks.recommended.command import parse
 from tasks.service import reach
 
-
-@pytest.fixture(scope="module")
-def made(private_engine: PrivateEngine, tiny: str, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """A site with versions made once, each in another network or with other ports."""
-    private_engine.clean()
-    site = Site(private_engine, tiny, tmp_path_factory.mktemp("ports"))
-    number = site.port
-    make(site, "1.0")
-    make(site, "2.0")
-    make(site, "alone", options=("--network", "none", "--init"))
-    make(site, "unpublished", options=("--network", "bridge", "--init"))
-    make(site, "udp", options=("--init", "--publish", f"{number}:{number}/udp"))
-    make(site, "chosen", options=("--init", "--publish", f"{number}"))
-    make(site, "local", options=("--init", "--publish", f"127.0.0.1:{number}:{number}"))
-    make(site, "published", options=("--init", "--publish", f"{number}:{number}"))
-    make(site, "late", options=("--init", "--publish", f"{number}:{number}"), script=f"sleep 2; {SERVE}")
-    for tag in ("3.0", "4.0"):
-        make(site, tag, options=("--network", "inv-tests", "--init"))
-    make(site, "mute", script="exit 1", options=("--network", "inv-tests", "--init"))
-    return site
+# Each in another network, or with other ports.
+VERSIONS: dict[str, dict[str, Any]] = {
+    "1.0": {},
+    "2.0": {},
+    "alone": {"options": ("--network", "none", "--init")},
+    "unpublished": {"options": ("--network", "bridge", "--init")},
+    "udp": {"options": ("--init", "--publish", "{port}:{port}/udp")},
+    "chosen": {"options": ("--init", "--publish", "{port}")},
+    "local": {"options": ("--init", "--publish", "127.0.0.1:{port}:{port}")},
+    "published": {"options": ("--init", "--publish", "{port}:{port}")},
+    "late": {"options": ("--init", "--publish", "{port}:{port}"), "script": f"sleep 2; {SERVE}"},
+    "3.0": {"options": ("--network", "inv-tests", "--init")},
+    "4.0": {"options": ("--network", "inv-tests", "--init")},
+    "mute": {"options": ("--network", "inv-tests", "--init"), "script": "exit 1"},
+}
+START = {"rehearse": False}
 
 
 @pytest.fixture
-def site(made: Site) -> Iterator[Site]:
+def site(versions: Site) -> Site:
     """The site without containers, before and after."""
-    made.engine.remove_containers()
-    made.set(settle=0.1, timeout=10, rehearse=False)
-    yield made
-    made.engine.remove_containers()
+    return versions
 
 
 @pytest.mark.parametrize(

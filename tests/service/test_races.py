@@ -4,45 +4,24 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from engines import PrivateEngine
 from sites import ROOT, Site
-from switches import LABEL, Run, held, leave, old, only
+from switches import LABEL, Run, held, leave, only
 from versions import SERVE, make
 
 from tasks.service import ticket
 
 ROUNDS, FEWER = (10, 4) if os.environ.get("CI") else (2, 2)
-
-
-@pytest.fixture(scope="module")
-def made(private_engine: PrivateEngine, tiny: str, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """A site with versions made once; tests change containers only. `late` waits for a file, `mute` never serves."""
-    private_engine.clean()
-    site = Site(private_engine, tiny, tmp_path_factory.mktemp("races"))
-    for tag in ("1.0", "2.0", "3.0"):
-        make(site, tag)
-    make(site, "late", script=f"until test -e /tmp/now; do sleep 0.1; done; {SERVE}")
-    make(site, "mute", script="exec sleep 1000")
-    return site
-
-
-@pytest.fixture
-def versions(made: Site) -> Iterator[Site]:
-    """The site without containers, before and after."""
-    made.engine.remove_containers()
-    made.set(settle=0.1, timeout=10)
-    yield made
-    made.engine.remove_containers()
-
-
-@pytest.fixture
-def service(versions: Site) -> Site:
-    """The site on which 1.0 runs."""
-    old(versions)
-    return versions
+# `late` waits for a file, `mute` never serves.
+VERSIONS: dict[str, dict[str, Any]] = {
+    "1.0": {},
+    "2.0": {},
+    "3.0": {},
+    "late": {"script": f"until test -e /tmp/now; do sleep 0.1; done; {SERVE}"},
+    "mute": {"script": "exec sleep 1000"},
+}
 
 
 def eight(site: Site) -> None:

@@ -1,15 +1,13 @@
 """The rehearsal: what a version finds in it, and what is said when it fails."""
 
 import shlex
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from engines import PrivateEngine
 from sites import Site
-from switches import leftovers, old, only
-from versions import SERVE, make
+from switches import leftovers, only
+from versions import SERVE
 
 from tasks.host.shell import Failed
 from tasks.recommended.command import parse
@@ -21,31 +19,28 @@ NO_NETWORK = "If it needs a network to start, name one in the setting start.rehe
 NOT_TWICE = "If this service cannot run twice at a time, type --no-rehearsal."
 
 
-@pytest.fixture(scope="module")
-def made(private_engine: PrivateEngine, tiny: str, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """A site with versions made once. `needy` needs a database to start."""
-    private_engine.clean()
-    site = Site(private_engine, tiny, tmp_path_factory.mktemp("rehearsal"))
-    make(site, "1.0")
-    # Names alone are asked for: another engine's firewall may drop what containers here send each other.
-    found = "timeout 2 busybox nslookup db >/dev/null 2>&1"
-    needy = f"{found} || {{{{ echo Name or service not known; exit 3; }}}}; {SERVE}"
-    published = f"{site.port}:{site.port}"
-    make(site, "needy", script=needy, options=("--network", NETWORK, "--init", "--publish", published))
-    six = SERVE.replace("-p {port}", "-p [::]:{port}")
-    make(site, "six", script=six, check="wget -q -O /dev/null http://[::1]:{port}/index.html")
-    make(site, "twice", script="echo RuntimeError: CUDA error: out of memory >&2; exit 3")
-    return site
+# `needy` needs a database to start. Names alone are asked for: another engine's firewall may drop what containers here
+# send each other.
+NEEDY = "timeout 2 busybox nslookup db >/dev/null 2>&1 || {{ echo Name or service not known; exit 3; }}"
+VERSIONS: dict[str, dict[str, Any]] = {
+    "1.0": {},
+    "needy": {
+        "script": f"{NEEDY}; {SERVE}",
+        "options": ("--network", NETWORK, "--init", "--publish", "{port}:{port}"),
+    },
+    "six": {
+        "script": SERVE.replace("-p {port}", "-p [::]:{port}"),
+        "check": "wget -q -O /dev/null http://[::1]:{port}/index.html",
+    },
+    "twice": {"script": "echo RuntimeError: CUDA error: out of memory >&2; exit 3"},
+}
+START = {"timeout": 5, "rehearsal_network": "none"}
 
 
 @pytest.fixture
-def site(made: Site) -> Iterator[Site]:
+def site(service: Site) -> Site:
     """The site on which 1.0 runs."""
-    made.engine.remove_containers()
-    made.set(settle=0.1, timeout=5, rehearsal_network="none")
-    old(made)
-    yield made
-    made.engine.remove_containers()
+    return service
 
 
 def test_a_version_that_asks_its_loopback_by_ipv6_can_be_rehearsed(site: Site) -> None:

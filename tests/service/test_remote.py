@@ -17,7 +17,7 @@ from engines import PrivateEngine
 from projects import without
 from sites import Site, free_port
 from switches import Run, carry, eventually, only
-from versions import SERVE, make
+from versions import SERVE, make, make_all
 
 from tasks.host.debian import program
 
@@ -35,9 +35,7 @@ def second(private_engine: PrivateEngine, tiny: str) -> Iterator[PrivateEngine]:
 def made(second: PrivateEngine, tiny: str, tmp_path_factory: pytest.TempPathFactory) -> Site:
     """A site whose versions are on the second engine only."""
     site = Site(second, tiny, tmp_path_factory.mktemp("remote"))
-    make(site, "1.0")
-    make(site, "2.0", script=f"sleep 1; {SERVE}")
-    make(site, "mute", script="exec sleep 1000")
+    make_all(site, {"1.0": {}, "2.0": {"script": f"sleep 1; {SERVE}"}, "mute": {"script": "exec sleep 1000"}})
     return site
 
 
@@ -45,7 +43,7 @@ def made(second: PrivateEngine, tiny: str, tmp_path_factory: pytest.TempPathFact
 def remote(made: Site, private_engine: PrivateEngine, tmp_path: Path) -> Iterator[Site]:
     """The site without containers, where nothing yet says which engine is meant. Docker's own folder is empty."""
     made.engine.remove_containers()
-    made.set(settle=0.1, timeout=10)
+    made.set(settle=0.01, timeout=10)
     made.environment.pop("DOCKER_HOST", None)
     made.environment["DOCKER_CONFIG"] = str(tmp_path / "docker")
     yield made

@@ -44,6 +44,13 @@ def old(site: Site) -> Site:
     return site
 
 
+@pytest.fixture
+def unrehearsed(old: Site) -> Site:
+    """The same, for what a rehearsal would tell nothing about."""
+    old.set(rehearse=False)
+    return old
+
+
 BAD = {
     "exits at once": {"script": "echo broken >&2; exit 3"},
     "never listens": {"script": "exec sleep 1000"},
@@ -155,17 +162,19 @@ def test_what_is_typed_next_names_the_frame_where_there_are_several(site: Site) 
 
 
 @pytest.mark.parametrize("state", ["paused", "restarts in a loop"])
-def test_a_version_that_serves_nobody_is_not_running_already(old: Site, state: str) -> None:
+def test_a_version_that_serves_nobody_is_not_running_already(unrehearsed: Site, state: str) -> None:
     if state == "paused":
-        old.docker("pause", "tests_service")
+        unrehearsed.docker("pause", "tests_service")
     else:
-        old.docker("rm", "--force", "tests_service")
+        unrehearsed.docker("rm", "--force", "tests_service")
         loops = ["sh", "-c", "exit 1"]
-        old.docker("run", "--detach", "--restart", "always", "--name", "tests_service", "tests/visdom:1.0", *loops)
+        unrehearsed.docker(
+            "run", "--detach", "--restart", "always", "--name", "tests_service", "tests/visdom:1.0", *loops
+        )
         seen = ["inspect", "--format", "{{.State.Status}} {{gt .RestartCount 4}}", "tests_service"]
-        eventually(lambda: old.docker(*seen) == "restarting true")  # the pauses grow: this one takes seconds
-    assert "1.0 runs as tests_service" in old.inv("start", "--tag", "1.0").stdout
-    only(old, "1.0")
+        eventually(lambda: unrehearsed.docker(*seen) == "restarting true")  # the pauses grow: this one takes seconds
+    assert "1.0 runs as tests_service" in unrehearsed.inv("start", "--tag", "1.0").stdout
+    only(unrehearsed, "1.0")
 
 
 def test_no_anonymous_volume_of_a_rehearsal_or_a_failed_version_is_left(old: Site) -> None:
@@ -181,29 +190,31 @@ def test_no_anonymous_volume_of_a_rehearsal_or_a_failed_version_is_left(old: Sit
     old.engine.clean()
 
 
-def test_a_health_check_that_floods_takes_no_memory(old: Site) -> None:
-    make(old, "2.0", check="yes")
-    old.set(timeout=3)
-    measured = ["sh", "-c", 'ulimit -v 1500000; exec "$@"', "sh", *old.command("start", "--tag", "2.0")]
-    done = subprocess.run(measured, env=old.environment, cwd=old.folder, capture_output=True, text=True)
+def test_a_health_check_that_floods_takes_no_memory(unrehearsed: Site) -> None:
+    make(unrehearsed, "2.0", check="yes")
+    unrehearsed.set(timeout=3)
+    measured = ["sh", "-c", 'ulimit -v 1500000; exec "$@"', "sh", *unrehearsed.command("start", "--tag", "2.0")]
+    done = subprocess.run(measured, env=unrehearsed.environment, cwd=unrehearsed.folder, capture_output=True, text=True)
     assert done.returncode == 1 and "2.0 did not become healthy within 3 s" in done.stderr, done.stderr
-    only(old, "1.0")
+    only(unrehearsed, "1.0")
 
 
-def test_force_replaces_the_container_by_a_new_one(old: Site) -> None:
-    before = old.docker("inspect", "--format", "{{.Id}}", "tests_service")
-    old.inv("start", "--tag", "1.0", "--force")
-    assert old.docker("inspect", "--format", "{{.Id}}", "tests_service") != before
-    only(old, "1.0")
+def test_force_replaces_the_container_by_a_new_one(unrehearsed: Site) -> None:
+    before = unrehearsed.docker("inspect", "--format", "{{.Id}}", "tests_service")
+    unrehearsed.inv("start", "--tag", "1.0", "--force")
+    assert unrehearsed.docker("inspect", "--format", "{{.Id}}", "tests_service") != before
+    only(unrehearsed, "1.0")
 
 
-def test_versions_under_other_names_make_room_and_others_do_not(old: Site) -> None:
-    old.docker("rename", "tests_service", "by_hand")  # a switch made it, whatever it is called today
-    make(old, "2.0")
-    old.engine.docker("build", "--quiet", "--tag", "other/child:1", "-", input="FROM tests/visdom:1.0\nENV CHILD=1\n")
-    old.docker("run", "--detach", "--name", "child", "--network", "none", "other/child:1", "sleep", "1000")
-    old.inv("start", "--tag", "2.0")
-    assert old.running() == {"tests_service": "tests/visdom:2.0", "child": "other/child:1"}
+def test_versions_under_other_names_make_room_and_others_do_not(unrehearsed: Site) -> None:
+    unrehearsed.docker("rename", "tests_service", "by_hand")  # a switch made it, whatever it is called today
+    make(unrehearsed, "2.0")
+    unrehearsed.engine.docker(
+        "build", "--quiet", "--tag", "other/child:1", "-", input="FROM tests/visdom:1.0\nENV CHILD=1\n"
+    )
+    unrehearsed.docker("run", "--detach", "--name", "child", "--network", "none", "other/child:1", "sleep", "1000")
+    unrehearsed.inv("start", "--tag", "2.0")
+    assert unrehearsed.running() == {"tests_service": "tests/visdom:2.0", "child": "other/child:1"}
 
 
 def test_a_stranger_on_the_port_is_named_and_nothing_is_touched(site: Site) -> None:
@@ -257,32 +268,32 @@ def test_dry_prints_the_very_commands(old: Site) -> None:
     assert len(commands(real.stdout)) == 9
 
 
-def test_rollback_to_a_version_whose_tag_was_built_anew(old: Site) -> None:
-    before = old.docker("image", "inspect", "--format", "{{.Id}}", "tests/visdom:1.0")
-    make(old, "2.0")
-    old.inv("start", "--tag", "2.0")
-    make(old, "1.0", extra="ENV ANEW=1")
-    old.inv("rollback")
-    assert old.answer() == "1.0"
-    assert old.docker("inspect", "--format", "{{.Image}}", "tests_service") == before
+def test_rollback_to_a_version_whose_tag_was_built_anew(unrehearsed: Site) -> None:
+    before = unrehearsed.docker("image", "inspect", "--format", "{{.Id}}", "tests/visdom:1.0")
+    make(unrehearsed, "2.0")
+    unrehearsed.inv("start", "--tag", "2.0")
+    make(unrehearsed, "1.0", extra="ENV ANEW=1")
+    unrehearsed.inv("rollback")
+    assert unrehearsed.answer() == "1.0"
+    assert unrehearsed.docker("inspect", "--format", "{{.Image}}", "tests_service") == before
 
 
-def test_another_tag_of_the_same_image_is_in_nobodys_way(old: Site) -> None:
-    make(old, "2.0")
-    old.docker("tag", "tests/visdom:1.0", "tests/visdom:0alias")
-    old.inv("start", "--tag", "2.0")
-    assert "1.0 runs as tests_service" in old.inv("rollback").stdout
-    assert "1.0 is already running" in old.inv("start", "--tag", "0alias").stdout
-    old.inv("start", "--tag", "2.0")
-    assert "1.0 runs as tests_service" in old.inv("start", "--tag", "0alias").stdout
-    only(old, "1.0")
+def test_another_tag_of_the_same_image_is_in_nobodys_way(unrehearsed: Site) -> None:
+    make(unrehearsed, "2.0")
+    unrehearsed.docker("tag", "tests/visdom:1.0", "tests/visdom:0alias")
+    unrehearsed.inv("start", "--tag", "2.0")
+    assert "1.0 runs as tests_service" in unrehearsed.inv("rollback").stdout
+    assert "1.0 is already running" in unrehearsed.inv("start", "--tag", "0alias").stdout
+    unrehearsed.inv("start", "--tag", "2.0")
+    assert "1.0 runs as tests_service" in unrehearsed.inv("start", "--tag", "0alias").stdout
+    only(unrehearsed, "1.0")
 
 
-def test_rollback_to_a_version_that_runs_by_todays_settings_alone(old: Site) -> None:
-    old.frame["command"] = ["sh", "-c", SERVE.format(port=old.port)]
-    old.save()
-    make(old, "bare", label="")
-    old.inv("start", "--tag", "bare", "--from-settings")
-    old.inv("start", "--tag", "1.0")
-    assert "bare runs as tests_service" in old.inv("rollback").stdout
-    only(old, "bare")
+def test_rollback_to_a_version_that_runs_by_todays_settings_alone(unrehearsed: Site) -> None:
+    unrehearsed.frame["command"] = ["sh", "-c", SERVE.format(port=unrehearsed.port)]
+    unrehearsed.save()
+    make(unrehearsed, "bare", label="")
+    unrehearsed.inv("start", "--tag", "bare", "--from-settings")
+    unrehearsed.inv("start", "--tag", "1.0")
+    assert "bare runs as tests_service" in unrehearsed.inv("rollback").stdout
+    only(unrehearsed, "bare")

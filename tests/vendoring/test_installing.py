@@ -40,6 +40,7 @@ def installed(python: Path) -> dict[str, str]:
     return found
 
 
+@pytest.mark.slow
 def test_the_base_holds_what_its_pins_say(server: Server, vendor: Path, tmp_path: Path, python: Path) -> None:
     """Wheels, legacy sdists, projects out of git; tools before what they build, whatever the order of the names."""
     served = {
