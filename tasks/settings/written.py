@@ -46,7 +46,7 @@ def odd_keys_of(node: Any, section: str) -> Iterator[tuple[str, str]]:
 
 
 def tree(file: str) -> Any:
-    """A YAML or JSON file, which is YAML too, as a tree of nodes; None for any other, and for one that cannot be read."""
+    """A YAML file, or a JSON file, which is YAML too, as a tree of nodes; None for others and unreadable ones."""
     from invoke.vendor.yaml import SafeLoader, YAMLError, compose
 
     kind = Path(file).suffix
