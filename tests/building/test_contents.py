@@ -57,6 +57,20 @@ MACHINES = {  # what git may be told on one machine and not on another
 }
 
 
+def test_a_change_in_the_second_of_the_commit_is_seen(source: Repository, asked: Asked) -> None:
+    source.write({"a.txt": "one\n"})
+    file, long_ago = source.top / "a.txt", (10**18, 10**18)
+    os.utime(file, ns=long_ago)
+    source.git("config", "core.trustctime", "false")
+    source.git("add", "a.txt")
+    source.git("commit", "--quiet", "--message", "one")
+    file.write_text("two\n")  # as long as before, and as old: git then goes by the time of its index
+    for path in (file, source.top / ".git/index"):
+        os.utime(path, ns=long_ago)
+    found = asked(source.top)
+    assert (found.dirty, found.tree != source.git("rev-parse", "HEAD^{tree}")) == (True, True)
+
+
 @pytest.mark.parametrize("driver", ["smudge", "process"])
 def test_a_filter_of_this_machine_changes_no_file(
     driver: str, source: Repository, c: Context, asked: Asked, tmp_path: Path
