@@ -14,7 +14,13 @@ from tasks.settings.load import load_file
 
 SOURCES = "/srv/src"
 CURL = "#!/bin/sh\nfor url; do :; done\nexec wget -q -O /dev/null $url/index.html\n"
-DOCKERFILE = 'FROM tiny:1\nSTOPSIGNAL SIGKILL\nCOPY . /srv\nCOPY curl /bin/curl\nENV PORT=80\nCMD exec httpd -f -p "$PORT" -h /srv\n'
+DOCKERFILE = """FROM tiny:1
+STOPSIGNAL SIGKILL
+COPY . /srv
+COPY curl /bin/curl
+ENV PORT=80
+CMD exec httpd -f -p "$PORT" -h /srv
+"""
 
 
 def examples() -> dict[str, str]:
