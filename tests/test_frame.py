@@ -80,7 +80,8 @@ def test_a_frame_holds_the_commit_and_says_where_it_came_from(site: Site, builde
     done = site.inv("frame").stdout
     assert without_dates(build_line(foretold)) == without_dates(build_line(done)) != ""
     assert f"Building tests/visdom:0.2.2: commit {head[:7]} of {HOSTILE}." in done
-    assert f"Not in the image: 1 untracked and 1 ignored files or folders in {site.source}." in done
+    left_out = f"1 untracked and 1 ignored files or folders in {site.source} (forgotten.txt, ignored.txt)"
+    assert f"Not in the image: {left_out}." in done
     assert left(site) == LOCKS
 
     image, base = details(site, "tests/visdom:0.2.2"), image_id(site, "tests/base:latest")
@@ -114,6 +115,7 @@ def test_a_frame_holds_the_commit_and_says_where_it_came_from(site: Site, builde
         "org.opencontainers.image.description": site.settings["description"],
         "org.opencontainers.image.vendor": "ColorAI",
         "org.opencontainers.image.url": site.settings["url"],
+        "org.opencontainers.image.authors": "colorai@colorai.com",
         "org.opencontainers.image.base.name": "tests/base:latest",
         "org.opencontainers.image.base.digest": base,
         "com.colorai.stack.tree": site.git("rev-parse", "HEAD^{tree}"),

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from shutil import copy2
 
 from invoke import Context, Exit
 from msgspec import Struct
@@ -49,7 +50,8 @@ def opened(c: Context, folder: Path, revision: str, temporary: Path) -> Checkout
     own = Path(mkdtemp(dir=temporary))
     (own / "objects").mkdir()
     if (folder / index).exists():
-        (own / "index").write_bytes((folder / index).read_bytes())
+        # With its time: git looks again into files that are not older than the index.
+        copy2(folder / index, own / "index")
     environment = {
         "GIT_DIR": git_folder,
         "GIT_INDEX_FILE": str(own / "index"),

@@ -13,6 +13,8 @@ from .contents import contents, scratch
 from .export import refuse_pointers
 from .version import Version
 
+NAMED = 3  # files that nobody added, at most, in one sentence
+
 
 @contextmanager
 def build_context(build: Build, version: Version) -> Iterator[Path]:
@@ -42,10 +44,12 @@ def build_context(build: Build, version: Version) -> Iterator[Path]:
 def tell_left_out(version: Version) -> None:
     """Say what is not in the frame: somebody may have forgotten `git add`."""
     release = version.release
-    counts = ((release.untracked, "untracked"), (release.ignored, "ignored"))
-    if found := " and ".join(f"{count} {kind}" for count, kind in counts if count):
-        several = "s" * (release.untracked + release.ignored > 1)
-        print(f"Not in the image: {found} file{several} or folder{several} in {version.source}.", flush=True)
+    kinds = ((release.untracked, "untracked"), (release.ignored, "ignored"))
+    if found := " and ".join(f"{len(paths)} {kind}" for paths, kind in kinds if paths):
+        paths = [*release.untracked, *release.ignored]
+        several = "s" * (len(paths) > 1)
+        named = ", ".join([*map(printable, paths[:NAMED]), *(["…"] if paths[NAMED:] else [])])
+        print(f"Not in the image: {found} file{several} or folder{several} in {version.source} ({named}).", flush=True)
     for path in release.left_out:
         why = "which git does not check out: .gitmodules does not name it, or says update = none"
         print(f"Not in the image: the repository {printable(path)} in {version.source}, {why}.", flush=True)

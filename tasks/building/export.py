@@ -3,7 +3,7 @@
 import os
 import shlex
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from invoke import Exit
@@ -33,6 +33,7 @@ LFS = {
     "lfs.fetchinclude": "",
     "lfs.fetchexclude": "",
 }
+NO_FILTER = {"smudge": "", "process": "", "required": "false"}
 ENVIRONMENT = {"GIT_ATTR_NOSYSTEM": "1", "GIT_LFS_SKIP_SMUDGE": "0"}
 POINTER = (b"version https://git-lfs.github.com/spec/", b"version https://hawser.github.com/spec/")
 LONGEST = 1024  # bytes of a pointer (https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md)
@@ -53,7 +54,7 @@ def write_files(checkout: Checkout, revision: str, tree: str, target: Path) -> N
     inside = {**PLAIN, **checkout.environment, **ENVIRONMENT, "GIT_WORK_TREE": str(whole), "GIT_INDEX_FILE": index}
     inside["GIT_DIR"] = str(without_own_attributes(checkout, Path(f"{index}.git")))
     missing = {} if shutil.which("git-lfs") else {"filter.lfs.process": ""}  # it would end git, and not fail
-    settings = {**SETTINGS, **LFS, **missing}
+    settings = {**SETTINGS, **own_filters(checkout, inside), **LFS, **missing}
     options = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
     steps = [["read-tree", *([f"--prefix={prefix}"] if prefix else []), tree]]
     steps += [["update-index", "--add", "--cacheinfo", entry] for entry in attributes_above(checkout, revision)]
@@ -74,6 +75,14 @@ def write_files(checkout: Checkout, revision: str, tree: str, target: Path) -> N
         os.umask(former)
         if prefix:
             shutil.rmtree(whole, ignore_errors=True)
+
+
+def own_filters(checkout: Checkout, environment: Mapping[str, str | None]) -> dict[str, str]:
+    """The settings that switch off the filters of this machine's git: on another, git writes what was committed."""
+    asked = ["git", "config", "--null", "--name-only", "--get-regexp", r"^filter\."]
+    known = ask(checkout.c, asked, env={**environment}).stdout  # of all files that the checkout itself will read
+    names = {key.removeprefix("filter.").rpartition(".")[0] for key in known.split("\0") if key}
+    return {f"filter.{name}.{key}": value for name in sorted(names) for key, value in NO_FILTER.items()}
 
 
 def without_own_attributes(checkout: Checkout, folder: Path) -> Path:

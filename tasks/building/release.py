@@ -19,7 +19,7 @@ class Release(Struct, frozen=True):
 
     `date` is UTC, as 2019-08-30T14:46:20Z. `commit` is the first 7 characters of `revision`. `tree` is the content
     that would be built, by hash: git's own tree id, or a hash over those of dirty submodules too. `untracked` and
-    `ignored` count the files and folders that lie about and are not in a frame; `left_out` are the repositories in it
+    `ignored` are the files and folders that lie about and are not in a frame; `left_out` are the repositories in it
     that git itself does not check out.
     """
 
@@ -32,8 +32,8 @@ class Release(Struct, frozen=True):
     revision: str
     tree: str
     dirty: bool
-    untracked: int
-    ignored: int
+    untracked: tuple[str, ...]
+    ignored: tuple[str, ...]
     left_out: tuple[str, ...] = ()
 
 
@@ -74,8 +74,8 @@ def release(c: Context, source: Path, series: str, setting: str = "stack.source"
         revision=revision,
         tree=found.hash,
         dirty=bool(changed),
-        untracked=sum(state.letters == "??" for state in states),
-        ignored=sum(state.letters == "!!" for state in states),
+        untracked=tuple(state.path for state in states if state.letters == "??"),
+        ignored=tuple(state.path for state in states if state.letters == "!!"),
         left_out=found.left_out,
     )
 

@@ -52,6 +52,7 @@ def frame_labels(settings: Settings, version: Version, base: Below | None, input
         label.OCI + "description": settings.description,
         label.OCI + "vendor": settings.vendor,
         label.OCI + "url": settings.url,
+        label.OCI + "authors": settings.maintainer,
         **(standing_labels(base) if base else {}),
         label.TREE: release.tree,
         label.DIRTY: str(release.dirty).lower(),

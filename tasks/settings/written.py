@@ -9,7 +9,7 @@ TEXT, MERGED = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
 
 
 def scalar(file: str, keys: Sequence[str]) -> str:
-    """The value that these keys lead to, as it is written in a YAML file; "" where it is not found.
+    """The value that these keys lead to, as it is written in the file; "" where it is not found.
 
     Args:
         keys: such as `["stack", "frames", "visdom", "command[1]"]`.
@@ -20,7 +20,7 @@ def scalar(file: str, keys: Sequence[str]) -> str:
         if not isinstance(children, list):
             return ""
         if children and isinstance(children[0], tuple):
-            node = next((value for key, value in children if key.value == step), None)
+            node = next((value for key, value in reversed(children) if key.value == step), None)  # the last one counts
         else:
             node = children[int(step)] if step.isdigit() and int(step) < len(children) else None
     value = getattr(node, "value", None)
@@ -28,7 +28,7 @@ def scalar(file: str, keys: Sequence[str]) -> str:
 
 
 def odd_keys(file: str) -> Iterator[tuple[str, str]]:
-    """The keys of a YAML file that it does not read as text, each with the section that it stands in."""
+    """The keys of a file that YAML does not read as text, each with the section that it stands in."""
     node = tree(file)
     yield from odd_keys_of(node, "") if node else ()
 
@@ -46,12 +46,15 @@ def odd_keys_of(node: Any, section: str) -> Iterator[tuple[str, str]]:
 
 
 def tree(file: str) -> Any:
-    """A YAML file as a tree of nodes; None for any other file, and for one that cannot be read."""
+    """A YAML file, or a JSON file, which is YAML too, as a tree of nodes; None for others and unreadable ones."""
     from invoke.vendor.yaml import SafeLoader, YAMLError, compose
 
-    if Path(file).suffix not in (".yaml", ".yml"):
+    kind = Path(file).suffix
+    if kind not in (".yaml", ".yml", ".json"):
         return None
     try:
-        return compose(Path(file).read_text(encoding="utf-8"), SafeLoader)  # type: ignore[no-untyped-call]
+        text = Path(file).read_text(encoding="utf-8")
+        text = text.replace("\t", " ") if kind == ".json" else text  # the only blank that YAML takes for something else
+        return compose(text, SafeLoader)  # type: ignore[no-untyped-call]
     except (OSError, ValueError, YAMLError):
         return None

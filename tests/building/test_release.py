@@ -38,8 +38,8 @@ def test_every_field_is_what_git_says(source: Repository, asked: Asked) -> None:
         revision=head,
         tree=source.git("rev-parse", "HEAD^{tree}"),
         dirty=False,
-        untracked=2,
-        ignored=1,
+        untracked=("forgotten/", "note"),
+        ignored=("x.log",),
     )
 
 
@@ -150,7 +150,7 @@ def test_a_file_named_like_a_revision_changes_no_answer(
         (source.top / name).write_text("untracked\n")
     found = asked(source.top)
     assert (found.tag, found.version, found.branch, found.tree) == ("0.2.1", "v1", "main", before.tree)
-    assert (found.untracked, found.dirty) == (9, False)
+    assert (len(found.untracked), found.dirty) == (9, False)
     assert exported(c, source.top, tmp_path / "out", head).keys() == {"a.txt"}
     empty = Repository(tmp_path / "empty")
     empty.write({"HEAD": "", "HEAD^{commit}": ""})

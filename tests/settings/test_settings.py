@@ -185,9 +185,16 @@ def test_a_hint_quotes_what_stands_in_the_file(key: str, written: str, tmp_path:
 
 
 def test_a_hint_shows_no_value_that_may_be_another(tmp_path: Path) -> None:
-    file = tmp_path / "site.json"
-    file.write_text('{"stack": {"series": 0.10}}')
+    file = tmp_path / "site.py"
+    file.write_text("stack = {'series': 0.10}\n")
     assert refused(file).endswith("expected text, found 0.1. Write it in quotes.")
+
+
+@pytest.mark.parametrize("written", ["0.10", "1E-2", "true"])
+def test_a_hint_shows_what_stands_in_a_json_file_too(written: str, tmp_path: Path) -> None:
+    file = tmp_path / "site.json"
+    file.write_text(f'{{\n\t"stack": {{"series": "0.3", "series": {written}}}\n}}\n')  # of two, the last one counts
+    assert refused(file).endswith(f'expected text, found {written}. Write it in quotes: "{written}"')
 
 
 def test_a_file_named_with_f_overrides_deep_in_the_settings(tmp_path: Path) -> None:
