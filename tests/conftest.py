@@ -1,5 +1,6 @@
 """What the tests share: a private Docker Engine, a project to type commands in, and a source to build from."""
 
+import copy
 import os
 import signal
 import tempfile
@@ -11,6 +12,8 @@ from engines import PrivateEngine
 from hypothesis import HealthCheck, settings
 from hypothesis.configuration import set_hypothesis_home_dir
 from sites import Site, buildkit
+from switches import old
+from versions import make_all
 
 for number in (signal.SIGINT, signal.SIGHUP):  # ignored by what a shell starts in the background, and under nohup
     if signal.getsignal(number) == signal.SIG_IGN:
@@ -78,3 +81,37 @@ def own_site(site: Site) -> Site:
     site.environment.update(buildkit(site))
     site.dockerfile.write_text("FROM tests/base:latest\nCOPY . /srv\n")
     return site
+
+
+# A site whose versions are made once: what differs from test to test are its containers.
+
+
+@pytest.fixture(scope="module")
+def made(
+    request: pytest.FixtureRequest, private_engine: PrivateEngine, tiny: str, tmp_path_factory: pytest.TempPathFactory
+) -> Site:
+    """A site with the versions that the module names in VERSIONS (see `make_all`), made once."""
+    private_engine.clean()
+    site = Site(private_engine, tiny, tmp_path_factory.mktemp("site"))
+    make_all(site, request.module.VERSIONS)
+    return site
+
+
+@pytest.fixture
+def versions(made: Site, request: pytest.FixtureRequest) -> Iterator[Site]:
+    """That site without containers, before and after, with the settings that the module names in START."""
+    made.engine.remove_containers()
+    before = copy.deepcopy(made.settings)
+    made.set(**{"timeout": 10, **getattr(request.module, "START", {})})
+    yield made
+    made.settings.clear()
+    made.settings.update(before)
+    made.save()
+    made.engine.remove_containers()
+
+
+@pytest.fixture
+def service(versions: Site) -> Site:
+    """That site, on which 1.0 runs."""
+    old(versions)
+    return versions

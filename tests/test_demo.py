@@ -16,7 +16,7 @@ from urllib.request import urlopen
 import pytest
 from engines import LOOPBACK_UP, PrivateEngine
 from invoke import Config, Context
-from projects import as_nobody, copy, run, without
+from projects import as_nobody, copy, inv, run, without
 from sites import ROOT, free_port
 
 from tasks import demo
@@ -142,18 +142,18 @@ def test_where_a_registry_answers_the_first_layer_is_pulled_and_goes_with_the_de
 
 def test_the_engine_that_answers_is_named(private_engine: PrivateEngine) -> None:
     version = private_engine.docker("version", "--format", "{{.Server.Version}}").stdout.strip()
-    said = run([*INV, "engine"], env={"DOCKER_HOST": private_engine.host}).stdout
+    said = inv("engine", DOCKER_HOST=private_engine.host).stdout
     assert said.startswith(f"Docker Engine {version} (") and said.endswith(f") at {private_engine.host}.\n")
 
 
 def test_an_engine_elsewhere_that_does_not_answer_is_not_replaced(tmp_path: Path) -> None:
     nowhere = f"unix://{tmp_path}/none"
-    said = run([*INV, "engine"], code=1, env={"DOCKER_HOST": nowhere}).stderr
+    said = inv("engine", code=1, DOCKER_HOST=nowhere).stderr
     assert said == (
         f"No Docker Engine answers at {nowhere}, which DOCKER_HOST names. Start it there, or type: unset DOCKER_HOST\n"
     )
     for task in ("base", "labels", "start", "demo"):
-        said = run([*INV, task], code=1, env={"DOCKER_HOST": nowhere}).stderr
+        said = inv(task, code=1, DOCKER_HOST=nowhere).stderr
         assert nowhere in said and len(said.splitlines()) == 1
 
 
@@ -161,8 +161,9 @@ def test_a_client_that_prints_nothing_and_calls_it_success_is_no_engine(tmp_path
     """As Debian 13's client does (26.1), of which this machine may have another version."""
     (tmp_path / "docker").write_text('#!/bin/sh\ncase "$*" in *{{if*) echo ;; *) echo " ()" ;; esac\n')
     (tmp_path / "docker").chmod(0o755)
-    env = {"DOCKER_HOST": f"unix://{tmp_path}/none", "PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    assert run([*INV, "engine"], code=1, env=env).stderr.startswith("No Docker Engine answers at unix://")
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = inv("engine", code=1, DOCKER_HOST=f"unix://{tmp_path}/none", PATH=path)
+    assert done.stderr.startswith("No Docker Engine answers at unix://")
 
 
 ENGINE_LESS = f"""mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /var/lib && mount -t tmpfs tmpfs /var/log

@@ -1,52 +1,40 @@
 """The flags of `start`, and what it does before it touches anything."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from engines import PrivateEngine
 from sites import Site
-from switches import leftovers, old, only
+from switches import leftovers, only
 from terminals import ENTER, Terminal
 from versions import SERVE, make
 
-
-@pytest.fixture(scope="module")
-def made(private_engine: PrivateEngine, tiny: str, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """A site with versions made once: good ones, and one whose label asks for more than is plainly safe."""
-    private_engine.clean()
-    site = Site(private_engine, tiny, tmp_path_factory.mktemp("flags"))
-    for tag in ("1.0", "2.0"):
-        make(site, tag)
-    make(site, "bold", options=("--network", "host", "--init", "--cap-add", "SYS_NICE"))
-    make(site, "steering", options=("--network", "host", "--cap-add", "SYS_NICE", "--env", "COLOUR=\x1b[31mred"))
-    make(site, "bare", label="")
-    make(site, "mute", script="exec sleep 1000")
-    site.frame["command"] = ["sh", "-c", SERVE.format(port=site.port)]
-    make(site, "odd", label="please run docker run tests/visdom:odd")
-    return site
+# `bold` asks for more than is plainly safe.
+VERSIONS: dict[str, dict[str, Any]] = {
+    "1.0": {},
+    "2.0": {},
+    "bold": {"options": ("--network", "host", "--init", "--cap-add", "SYS_NICE")},
+    "steering": {"options": ("--network", "host", "--cap-add", "SYS_NICE", "--env", "COLOUR=\x1b[31mred")},
+    "bare": {"label": ""},
+    "mute": {"script": "exec sleep 1000"},
+    "odd": {"label": "please run docker run tests/visdom:odd"},
+}
 
 
 @pytest.fixture
-def site(made: Site, tmp_path: Path) -> Iterator[Site]:
-    """The site without containers, before and after, with a data directory that does not exist yet."""
-    made.engine.remove_containers()
-    before = {"data": made.settings["data"], "run_options": made.frame["run_options"], "service": made.frame["service"]}
-    made.settings["data"] = str(tmp_path / "data")
-    made.set(settle=0.01, timeout=10, rehearse=True)
-    yield made
-    made.engine.remove_containers()
-    made.settings["data"] = before["data"]
-    made.frame.update(run_options=before["run_options"], service=before["service"])
-    made.save()
+def site(versions: Site, tmp_path: Path) -> Site:
+    """The site, whose settings recommend what its versions do, with a data directory that does not exist yet."""
+    versions.settings["data"] = str(tmp_path / "data")
+    versions.frame["command"] = ["sh", "-c", SERVE.format(port=versions.port)]
+    versions.save()
+    return versions
 
 
 @pytest.fixture
-def service(site: Site) -> Site:
-    """The site on which 1.0 runs."""
-    old(site)
-    return site
+def service(site: Site, service: Site) -> Site:
+    """The same, on which 1.0 runs."""
+    return service
 
 
 def untouched(site: Site) -> None:

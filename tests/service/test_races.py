@@ -13,7 +13,7 @@ from versions import SERVE, make
 
 from tasks.service import ticket
 
-ROUNDS, FEWER = (10, 4) if os.environ.get("CI") else (2, 2)
+ROUNDS, FEWER = (6, 3) if os.environ.get("CI") else (2, 2)
 # `late` waits for a file, `mute` never serves.
 VERSIONS: dict[str, dict[str, Any]] = {
     "1.0": {},
