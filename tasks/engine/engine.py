@@ -92,16 +92,19 @@ class Engine(Client):
     def shares_files(self) -> bool:
         """Whether the engine's files are this machine's, so that a volume's source can be looked at.
 
-        A Unix socket may be mounted into a container, or lead to a virtual machine. So the engine's own folder is
-        looked for; a user who may not look into it is on its machine.
+        A Unix socket may be mounted into a container, or lead to another machine. So the engine's own folder is looked
+        for, and in it a container's: this machine may have an engine of its own with a folder of that name. A user who
+        may not look into it is on its machine.
         """
         if not self.endpoint.local:
             return False
+        folder = Path(self.get("info")["DockerRootDir"], "containers")
         try:
-            Path(self.get("info")["DockerRootDir"], "containers").stat()
+            folder.stat()
+            known = self.containers()
+            return not known or any((folder / container.id).exists() for container in known)
         except OSError as error:
             return error.errno == errno.EACCES
-        return True
 
     def now(self) -> float:
         """The engine's own clock, in seconds since 1970."""

@@ -16,7 +16,8 @@ from projects import inv
 from sites import free_port
 
 from tasks.engine import sdk
-from tasks.engine.endpoint import address, resolve
+from tasks.engine.endpoint import Endpoint, address, resolve
+from tasks.engine.engine import Engine
 
 CERTIFICATE = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=engine"]
 EXTENSIONS = ["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "keyUsage=digitalSignature,keyCertSign"]
@@ -153,3 +154,29 @@ def test_what_an_address_leaves_out(written: str, host: str, monkeypatch: pytest
     assert address(written, "DOCKER_HOST") == host
     monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
     assert address("tcp://engine", "DOCKER_HOST") == "tcp://engine:2376"
+
+
+def test_files_are_the_engines_only_where_its_containers_are_in_its_folder(
+    private_engine: PrivateEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A socket may lead to another machine, whose engine has its folder where this one's has."""
+    image = private_engine.busybox()
+
+    def shares(folder: Path) -> bool:
+        engine = Engine(Endpoint(private_engine.host))
+        get = engine.get
+
+        def elsewhere(*path: str, **query: object) -> Any:
+            found = get(*path, **query)
+            return {**found, "DockerRootDir": str(folder)} if path == ("info",) else found
+
+        monkeypatch.setattr(engine, "get", elsewhere)
+        return engine.shares_files
+
+    there, another = private_engine.folder / "data", tmp_path / "docker"
+    (another / "containers" / "0123456789ab").mkdir(parents=True)
+    private_engine.remove_containers()
+    assert shares(there) and not shares(tmp_path / "nowhere")
+    private_engine.container("one", image, ["true"], start=False)
+    assert shares(there) and not shares(another)
+    private_engine.remove_containers()
