@@ -6,7 +6,7 @@ __path__ = [str(Path(__file__).with_suffix(""))]  # tasks.py is also the package
 
 from invoke import Collection
 
-from tasks import base, demo, fetch_vendor, frame, labels, machine, start, testing
+from tasks import base, demo, fetch_vendor, frame, history, labels, machine, start, testing
 from tasks.host.shell import Runner
 from tasks.program.merging import merge_alike
 
@@ -15,6 +15,7 @@ ns = Collection(
     base.base,
     frame.frame,
     labels.labels,
+    history.images,
     start.start,
     start.stop,
     start.rollback,

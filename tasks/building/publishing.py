@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..engine import commands
+from ..engine.names import BUILDING
 from ..engine.records import Image
 from ..settings.model import ROOT
 
@@ -64,7 +65,7 @@ def passing(reference: str) -> str:
     repository, _, tag = reference.rpartition(":")
     files = Path("/proc/self/ns/mnt")  # another container may have this one's name, and the checkout's path
     seen = files.stat().st_ino if files.exists() else 0
-    return f"{repository}:{tag[:100]}.building-{short_hash(f'{os.uname().nodename}:{seen}:{ROOT}')}"
+    return f"{repository}:{tag[:100]}{BUILDING}{short_hash(f'{os.uname().nodename}:{seen}:{ROOT}')}"
 
 
 def short_hash(text: str) -> str:

@@ -54,6 +54,10 @@ class Engine(Client):
         rows = self.get("images", "json", filters={"label": [label.NAME]}, all=int(between))
         return [row for row in map(records.image_row, rows or ()) if label.names(row.labels, name)]
 
+    def every_image(self) -> list[ImageRow]:
+        """Every image but those between, tagged or not, whatever its labels."""
+        return [records.image_row(row) for row in self.get("images", "json") or ()]
+
     def image_ids(self) -> list[str]:
         """The id of every image, tagged or not."""
         return list(dict.fromkeys(row["Id"] for row in self.get("images", "json") or ()))

@@ -71,6 +71,11 @@ def version_of(labels: Mapping[str, str], image: str) -> str:
     return first(labels, VERSION) or image.removeprefix("sha256:")[:12]
 
 
+def is_dirty(labels: Mapping[str, str]) -> bool | None:
+    """Whether an image was built from uncommitted changes; None if it does not say."""
+    return {"true": True, "false": False}.get(labels.get(DIRTY, ""))
+
+
 def first(labels: Mapping[str, str], *names: str) -> str:
     """The first of these labels that says something, without anything that could steer a terminal, and not endless."""
     text = next((labels[name] for name in names if labels.get(name)), "")[:LONGEST]

@@ -8,6 +8,7 @@ import re
 
 REPOSITORY = r"^[a-z0-9]([a-z0-9._-]*[a-z0-9])?(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$"
 REFERENCE = r"^[a-z0-9][a-zA-Z0-9._/:@-]*$"
+BUILDING = ".building-"  # in the tag that an image has for the time of its build
 CONTAINER = r"^[a-zA-Z0-9][a-zA-Z0-9_.-]+$"
 
 
@@ -19,6 +20,11 @@ def valid_name(name: str) -> bool:
 def valid_tag(tag: str) -> bool:
     """Whether Docker would accept this as an image's tag (https://docs.docker.com/reference/cli/docker/image/tag/)."""
     return re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", tag) is not None
+
+
+def being_built(tag: str) -> bool:
+    """Whether an image has this tag only for the time of its build."""
+    return re.search(re.escape(BUILDING) + "[0-9a-f]{8}$", tag) is not None
 
 
 def full_reference(image: str) -> tuple[str, str]:

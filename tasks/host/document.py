@@ -13,5 +13,11 @@ def show(value: Any) -> None:
 
 
 def moment(seconds: float) -> str | None:
-    """A time in seconds since 1970 as ISO 8601 in UTC, such as `2019-08-30T14:46:20Z`; None for 0, which is unknown."""
-    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ") if seconds else None
+    """A time in seconds since 1970 as ISO 8601 in UTC, such as `2019-08-30T14:46:20Z`.
+
+    None for 0, which is unknown, and for what no calendar holds: a label can say any time.
+    """
+    try:
+        return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ") if seconds else None
+    except (ValueError, OverflowError, OSError):
+        return None

@@ -12,7 +12,13 @@ if TYPE_CHECKING:
 WIDE = 100_000  # columns of a pipe or a file
 
 
-def show(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]], right: Collection[str] = ()) -> None:
+def show(
+    title: str,
+    heads: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    right: Collection[str] = (),
+    spare: Sequence[str] = (),
+) -> None:
     """Print a table, as wide as the terminal; in a file or a pipe, no value is wrapped.
 
     Args:
@@ -20,16 +26,26 @@ def show(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]], right:
         heads: what stands above each column.
         rows: each has as many values as there are heads.
         right: the heads of the columns of numbers, which end at one line.
+        spare: the heads of the columns that a narrow terminal does without, those first that go first.
     """
     from rich import box
+    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(title, "bold") if title else None, title_justify="left", box=box.SIMPLE)
-    for head in heads:
-        table.add_column(head, overflow="fold", justify="right" if head in right else "left")
-    for row in rows:
-        table.add_row(*(Text(readable(value)) for value in row))  # Text: what comes from outside is nobody's markup
+    lines, left_out = [*rows], set[str]()
+    terminal = Console().width if sys.stdout and sys.stdout.isatty() else WIDE
+    for beyond in (*spare, ""):
+        table = Table(title=Text(title, "bold") if title else None, title_justify="left", box=box.SIMPLE)
+        for head in heads:
+            if head not in left_out:
+                table.add_column(head, overflow="fold", justify="right" if head in right else "left")
+        for row in lines:
+            cells = [value for head, value in zip(heads, row, strict=True) if head not in left_out]
+            table.add_row(*(Text(readable(cell)) for cell in cells))  # Text: what is from outside is nobody's markup
+        if Console(width=WIDE).measure(table).maximum <= terminal:
+            break
+        left_out.add(beyond)
     put(table)
 
 

@@ -1,6 +1,7 @@
 """What `--help` says of flags that several tasks have in common."""
 
 NAME = "Which frame, a key under stack.frames; needed only when there are several."
+JSON = "Print one JSON document and nothing else; docs/JSON.md says what is in it."
 TAKE_OVER = "End a switch that is under way, whose run is gone for good; its starter is shown."
 SWITCH = {  # of the flags that `start` and `rollback` have in common
     "name": NAME,

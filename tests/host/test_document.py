@@ -19,6 +19,7 @@ def test_a_document_is_json_with_times_in_utc(capsys: pytest.CaptureFixture[str]
         {"tag": "0.2.1", "built": "2019-08-30T14:46:20Z"},
         {"tag": "0.2.2", "built": None},
     ]
+    assert document.moment(1e12) is document.moment(1e300) is None  # a label can say any time
 
 
 def test_a_table_in_a_pipe_wraps_nothing_and_steers_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,16 @@
+"""The tasks `images`, `changes` and `history`: which versions there are, and what became of them."""
+
+from invoke import Context
+
+from .program import flags
+from .program.task import task
+
+
+@task(help={"name": "Which frame, a key under stack.frames; without it, all.", "json": flags.JSON})
+def images(c: Context, name: str = "", json: bool = False) -> None:
+    """List the versions: commit, age, size, base, and what runs them."""
+    from .host import document
+    from .looking.images import report, show
+
+    found = report(c, name)
+    document.show(found) if json else show(c, found, name)
