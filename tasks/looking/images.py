@@ -33,9 +33,9 @@ class Version(Struct, frozen=True):
     """A version of a frame.
 
     `frame` is its key in the settings. `tagged` is false where the tag has moved on or is gone, and a container of the
-    service still uses the image. `building`: a build is at it, or was killed. `dirty`: from uncommitted changes. `built`
-    is in ISO 8601. `size` and `own_size`, what is not shared with the base, are in bytes. `running` and `kept` name the
-    service's containers; `others` counts those that are somebody else's. None is what the image does not say.
+    service still uses the image. `building`: a build is at it, or was killed. `dirty`: from uncommitted changes.
+    `built` is in ISO 8601. `size` and `own_size`, what is not shared with the base, are in bytes. `running` and `kept`
+    name the service's containers; `others` counts those that are somebody else's. None is what the image does not say.
     """
 
     frame: str
