@@ -37,6 +37,7 @@ RAN = OWN + "run"  # the checked command that it was made by
 REHEARSAL = OWN + "rehearsal"
 RECOVERY = OWN + "recovery"
 TICKET = OWN + "switch"
+WEIGHTS = OWN + "weights"  # of the weights' server: how it was made
 
 
 def names(labels: Mapping[str, str], repository: str) -> bool:

@@ -74,8 +74,7 @@ class Service(Struct, frozen=True):
         Raises:
             Failed: with code 1 and that sentence.
         """
-        with signals.held():
-            return run(self.c, command, failed, self.engine.environment, Show.STEP)
+        return act(self.c, self.engine, command, failed)
 
     def next_command(self, task: str, *words: str) -> str:
         """A command to type next, spelled so that it means the same frame and the same settings file as this run."""
@@ -109,6 +108,12 @@ class Service(Struct, frozen=True):
         """The number of the last switch whose containers are here; 0 without one."""
         tickets = map(ticket.read, self.own(self.engine.containers()))
         return max((found.number for found in tickets if found), default=0)
+
+
+def act(c: Context, engine: Engine, command: Sequence[str], failed: str) -> Result:
+    """See `Service.do`."""
+    with signals.held():
+        return run(c, command, failed, engine.environment, Show.STEP)
 
 
 def order_of_running(containers: Sequence[ContainerRow]) -> dict[str, float]:

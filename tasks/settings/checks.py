@@ -66,6 +66,7 @@ def duplicates(settings: Settings) -> Iterator[str]:
     images = {"stack.base.image": settings.base.image}
     images |= {f"stack.frames.{name}.image": frame.image for name, frame in settings.frames.items()}
     services = {f"stack.frames.{name}.service": frame.service for name, frame in settings.frames.items()}
+    services["stack.weights.service"] = settings.weights.service
     for named in (images, services):
         for (one, value), (other, theirs) in combinations(named.items(), 2):
             if value == theirs:

@@ -78,6 +78,15 @@ class Start(Struct, frozen=True, forbid_unknown_fields=True):
     rehearsal_network: Annotated[str, Meta(pattern=NETWORK)] = "none"
 
 
+class Weights(Struct, frozen=True, forbid_unknown_fields=True):
+    """The HTTP server of the pretrained weights; `image` is "" for the base's, `command` empty for Python's server."""
+
+    service: Annotated[str, Meta(pattern=CONTAINER)] = "cauchy_weights"
+    port: Annotated[int, Meta(ge=1, le=65535)] = 28889
+    image: Annotated[str, Meta(pattern=f"{REFERENCE}|^$")] = ""
+    command: tuple[str, ...] = ()
+
+
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """All that a site would change."""
 
@@ -91,6 +100,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     base: Base
     frames: Annotated[dict[str, Frame], Meta(min_length=1)]
     start: Start
+    weights: Weights = Weights()
 
     def path(self, relative: str) -> Path:
         """A path from the settings, made absolute: relative ones start at the project's top folder."""

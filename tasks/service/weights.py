@@ -1,0 +1,162 @@
+"""The HTTP server of the pretrained weights: a container beside the services, which the engine itself keeps up.
+
+It sees `<data>/pretrained_models` and nothing else, read-only.
+"""
+
+import shlex
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from invoke import Context, Exit
+from msgspec import Struct
+
+from ..engine import commands, label
+from ..engine.engine import Engine, current_engine
+from ..engine.records import Container
+from ..host import progress
+from ..host.text import printable
+from ..settings.model import Settings
+from ..settings.this_run import load_settings
+from . import acts
+from .data_folders import missing, mkdir
+from .service import act
+
+FOLDER = "pretrained_models"  # below the data directory
+INSIDE = f"/{FOLDER}"
+EVERY = 0.1  # seconds between two looks whether it is still up
+LOG_LINES = 10
+
+
+class Weights(Struct, frozen=True):
+    """The weights' server of one engine, in one run of `inv`."""
+
+    c: Context
+    engine: Engine
+    settings: Settings
+
+    @classmethod
+    def of(cls, c: Context) -> "Weights":
+        return cls(c, current_engine(), load_settings(c))
+
+    @property
+    def name(self) -> str:
+        return self.settings.weights.service
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.settings.data) / FOLDER
+
+    @property
+    def image(self) -> str:
+        return self.settings.weights.image or f"{self.settings.base.image}:latest"
+
+    @property
+    def command(self) -> Sequence[str]:
+        number = str(self.settings.weights.port)
+        return self.settings.weights.command or ("python3", "-m", "http.server", number)
+
+    def options(self) -> list[str]:
+        """The options of its `docker create`."""
+        number = self.settings.weights.port
+        return [
+            *("--init", "--restart=unless-stopped", "--read-only", "--cap-drop=ALL", "--no-healthcheck"),
+            *(f"--volume={self.folder}:{INSIDE}:ro", f"--workdir={INSIDE}", f"--publish={number}:{number}"),
+            "--entrypoint=",
+        ]
+
+    @property
+    def dry(self) -> bool:
+        """Whether commands are only printed in this run."""
+        return bool(self.c.config.run.dry)
+
+    def do(self, command: Sequence[str], failed: str) -> None:
+        """Run a docker command, or print it under `--dry`; see `Service.do`."""
+        act(self.c, self.engine, command, failed)
+
+    def there(self) -> Container | None:
+        """Its container, running or not.
+
+        Raises:
+            Exit: with code 1 when somebody else's container has its name.
+        """
+        found = self.engine.container(self.name)
+        if found and label.WEIGHTS not in found.labels:
+            raise Exit(
+                f"The container {self.name} is not one that inv weights made. Rename it, or set weights.service.",
+                code=1,
+            )
+        return found
+
+
+def serve(weights: Weights) -> None:
+    """Start the server, or say that it runs; one that was made in another way is replaced.
+
+    Raises:
+        Exit: with code 1 when the folder or the image is not there, or it does not stay up for `start.settle` seconds.
+    """
+    if weights.engine.shares_files and missing(weights.folder):
+        raise Exit(f"The folder {weights.folder} does not exist. Make it: {mkdir(weights.folder)}", code=1)
+    image = weights.engine.image(weights.image)
+    if not image:
+        raise Exit(f"There is no image {weights.image} to serve the weights with. Type: inv base", code=1)
+    made = shlex.join([image.id, *weights.options(), *weights.command])
+    former = weights.there()
+    if former and former.running and former.labels[label.WEIGHTS] == made:
+        print(served(weights))
+        return
+    if former:
+        weights.do(commands.remove(acts.short(former), force=True), f"{weights.name} cannot be removed.")
+    create(weights, image.id, made)
+    try:
+        with progress.step(f"serve {weights.folder}", weights.dry):
+            weights.do(commands.start(weights.name), f"{weights.name} cannot be started.")
+            if not weights.dry:
+                stay_up(weights)
+    except Exit:
+        weights.do(commands.remove(weights.name, force=True), f"{weights.name} cannot be removed.")
+        raise
+    if not weights.dry:
+        print(served(weights))
+
+
+def served(weights: Weights) -> str:
+    """The sentence about a server that runs."""
+    return f"{weights.name} serves {weights.folder} on port {weights.settings.weights.port}."
+
+
+def create(weights: Weights, image: str, made: str) -> None:
+    """Create its container. `made`: how, to be compared the next time."""
+    labels = {label.WEIGHTS: made}
+    creating = commands.create(weights.name, image, weights.options(), weights.command, labels)
+    weights.do(creating, f"{weights.name} cannot be created.")
+
+
+def stay_up(weights: Weights) -> None:
+    """Watch it for `start.settle` seconds.
+
+    Raises:
+        Exit: with code 1 when it ends; its last lines are shown.
+    """
+    give_up = time.monotonic() + weights.settings.start.settle
+    while True:
+        found = weights.engine.container(weights.name)
+        if not found or not found.running or found.restarts:
+            for line in weights.engine.log(weights.name, LOG_LINES):
+                print(f"{weights.name} | {printable(line)}", flush=True)
+            raise Exit(f"{weights.image} cannot serve the weights; the lines above say why. See weights.image.", code=1)
+        if time.monotonic() > give_up:
+            return
+        time.sleep(EVERY)
+
+
+def stop(weights: Weights) -> None:
+    """Stop the server and take its container away."""
+    found = weights.there()
+    if not found:
+        print(f"{weights.name} does not run.")
+        return
+    weights.do(commands.stop(acts.short(found)), f"{weights.name} cannot be stopped.")
+    weights.do(commands.remove(acts.short(found)), f"{weights.name} cannot be removed.")
+    if not weights.dry:
+        print(f"{weights.name} is stopped.")

@@ -1,0 +1,106 @@
+"""The server of the pretrained weights."""
+
+import socket
+from pathlib import Path
+
+import pytest
+from sites import Site, free_port
+from switches import eventually
+
+NAME = "tests_weights"
+
+
+@pytest.fixture
+def served(site: Site) -> Site:
+    """A site with weights to serve, by busybox's own server."""
+    number = free_port()
+    site.settings["weights"] = {
+        "service": NAME,
+        "port": number,
+        "image": "tiny:1",
+        "command": ["httpd", "-f", "-p", str(number)],
+    }
+    site.save()
+    folder = Path(site.settings["data"]) / "pretrained_models"
+    folder.mkdir(parents=True)
+    (folder / "resnet.pth").write_text("weights")
+    return site
+
+
+def got(site: Site, path: str) -> str:
+    """What the server answers, headers and all; "" when it does not."""
+    try:
+        with socket.create_connection(("127.0.0.1", site.settings["weights"]["port"]), timeout=2) as connection:
+            connection.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+            return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
+    except OSError:
+        return ""
+
+
+def test_weights_are_served_read_only_and_start_with_the_engine(served: Site) -> None:
+    said = served.inv("weights").stdout
+    assert f"{NAME} serves {served.settings['data']}/pretrained_models on port" in said
+    eventually(lambda: got(served, "/resnet.pth").endswith("weights"))
+    mounts = "{{range .Mounts}}{{.Destination}} {{.RW}}{{end}}"
+    template = f"{{{{.HostConfig.RestartPolicy.Name}}}} {mounts} {{{{.HostConfig.ReadonlyRootfs}}}}"
+    assert served.docker("inspect", "--format", template, NAME) == "unless-stopped /pretrained_models false true"
+
+
+def test_a_second_time_changes_nothing_and_another_way_replaces_it(served: Site) -> None:
+    served.inv("weights")
+    first = served.docker("inspect", "--format", "{{.Id}}", NAME)
+    assert "docker" not in served.inv("weights").stdout
+    assert served.docker("inspect", "--format", "{{.Id}}", NAME) == first
+    served.settings["weights"]["command"][-1:] = [str(served.settings["weights"]["port"]), "-v"]
+    served.save()
+    served.inv("weights")
+    assert served.docker("inspect", "--format", "{{.Id}}", NAME) != first
+    served.docker("stop", NAME)
+    served.inv("weights")
+    assert served.docker("inspect", "--format", "{{.State.Running}}", NAME) == "true"
+
+
+def test_stop_takes_it_away_and_twice_is_no_failure(served: Site) -> None:
+    served.inv("weights")
+    assert f"{NAME} is stopped" in served.inv("weights", "--stop").stdout
+    assert served.docker("ps", "--all", "--quiet") == ""
+    assert f"{NAME} does not run" in served.inv("weights", "--stop").stdout
+
+
+def test_somebody_elses_container_is_not_touched(served: Site) -> None:
+    theirs = served.docker("run", "-d", "--init", "--name", NAME, "tiny:1", "sleep", "1000")
+    for flags in ([], ["--stop"]):
+        assert "is not one that inv weights made" in served.inv("weights", *flags, code=1).stderr
+    assert served.docker("ps", "--no-trunc", "--quiet") == theirs
+
+
+def test_what_is_missing_is_said_before_anything_is_made(served: Site) -> None:
+    folder = Path(served.settings["data"]) / "pretrained_models"
+    folder.rename(folder.with_name("elsewhere"))
+    assert f"Make it: mkdir -p {folder}" in served.inv("weights", code=1).stderr
+    folder.with_name("elsewhere").rename(folder)
+    served.settings["weights"]["image"] = "nobody/has:1"
+    served.save()
+    assert "There is no image nobody/has:1" in served.inv("weights", code=1).stderr
+    assert served.docker("ps", "--all", "--quiet") == ""
+
+
+def test_a_server_that_ends_leaves_nothing_and_its_words_are_shown(served: Site) -> None:
+    served.settings["weights"]["command"] = ["sh", "-c", "echo no such module; exit 1"]
+    served.set(settle=1)
+    done = served.inv("weights", code=1)
+    assert f"{NAME} | no such module" in done.stdout and "cannot serve the weights" in done.stderr
+    assert served.docker("ps", "--all", "--quiet") == ""
+
+
+def test_a_switch_of_the_service_does_not_touch_it(served: Site) -> None:
+    served.inv("weights")
+    before = served.docker("inspect", "--format", "{{.Id}} {{.State.StartedAt}}", NAME)
+    served.inv("frame", "start")
+    served.inv("stop")
+    assert served.docker("inspect", "--format", "{{.Id}} {{.State.StartedAt}}", NAME) == before
+
+
+def test_dry_changes_nothing(served: Site) -> None:
+    assert f"--name={NAME}" in served.inv("--dry", "weights").stdout
+    assert served.docker("ps", "--all", "--quiet") == ""
