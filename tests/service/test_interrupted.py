@@ -152,37 +152,36 @@ def test_the_candidate_removed_by_hand(service: Site, pause: float) -> None:
 @pytest.mark.parametrize(
     "names", [".next", ".recovery", ".next tests_service.recovery"], ids=["candidate", "lock", "both"]
 )
-def test_hands_that_remove_what_a_recovery_works_with(site: Site, tmp_path: Path, names: str, point: int) -> None:
+def test_hands_that_remove_what_a_recovery_works_with(service: Site, tmp_path: Path, names: str, point: int) -> None:
     """A `docker container prune` takes both; the commands: create the lock, stop the candidate, start the old one."""
-    old(site)
-    leave(site, "2.0", [held(site)], limit=0)
-    site.docker("stop", "tests_service")
-    site.docker("start", "tests_service.next")
-    done = site.inv(*WORDS, **client(tmp_path, point, "after", f"docker rm --force tests_service{names} >/dev/null"))
+    leave(service, "2.0", [held(service)], limit=0)
+    service.docker("stop", "tests_service")
+    service.docker("start", "tests_service.next")
+    done = service.inv(*WORDS, **client(tmp_path, point, "after", f"docker rm --force tests_service{names} >/dev/null"))
     assert "1.0 runs as before." in done.stdout and "1.0 is already running" in done.stdout
-    only(site, "1.0")
+    only(service, "1.0")
 
 
-def test_a_candidate_that_is_removed_before_the_recovery_has_its_lock(site: Site, tmp_path: Path) -> None:
-    old(site)
-    leave(site, "2.0", [held(site)], limit=0)
-    site.docker("stop", "tests_service")
-    done = site.inv(*WORDS, **client(tmp_path, 1, "before", "docker rm tests_service.next >/dev/null"))
+def test_a_candidate_that_is_removed_before_the_recovery_has_its_lock(service: Site, tmp_path: Path) -> None:
+    leave(service, "2.0", [held(service)], limit=0)
+    service.docker("stop", "tests_service")
+    done = service.inv(*WORDS, **client(tmp_path, 1, "before", "docker rm tests_service.next >/dev/null"))
     assert "1.0 runs as before." in done.stdout
-    only(site, "1.0")
+    only(service, "1.0")
 
 
-def test_somebody_else_who_takes_over_in_the_middle_of_a_recovery_is_not_disturbed(site: Site, tmp_path: Path) -> None:
-    old(site)
-    was = {**held(site), "image": site.docker("inspect", "--format", "{{.Image}}", "tests_service")}
-    leave(site, "2.0", [was], limit=0)
-    site.docker("stop", "tests_service")
-    site.docker("start", "tests_service.next")
+def test_somebody_else_who_takes_over_in_the_middle_of_a_recovery_is_not_disturbed(
+    service: Site, tmp_path: Path
+) -> None:
+    was = {**held(service), "image": service.docker("inspect", "--format", "{{.Image}}", "tests_service")}
+    leave(service, "2.0", [was], limit=0)
+    service.docker("stop", "tests_service")
+    service.docker("start", "tests_service.next")
     theirs = "docker run --detach --name tests_service --network host tests/visdom:2.0 sleep 1000"
     hands = f"docker rm tests_service.next tests_service >/dev/null; {theirs} >/dev/null"
-    told = site.inv(*WORDS, code=1, **client(tmp_path, 2, "after", hands)).stderr
+    told = service.inv(*WORDS, code=1, **client(tmp_path, 2, "after", hands)).stderr
     assert "Lock lost: somebody has started 2.0 meanwhile." in told and told.count("\n") == 1
-    assert site.running() == {"tests_service": "tests/visdom:2.0"} and not leftovers(site)
+    assert service.running() == {"tests_service": "tests/visdom:2.0"} and not leftovers(service)
 
 
 def test_the_rehearsal_removed_by_hand(service: Site) -> None:
