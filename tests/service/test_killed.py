@@ -40,11 +40,12 @@ COMMANDS = {
 }
 # Where the run before was killed already: the old version is stopped; the old version is renamed.
 CUT_OFF = {"upgrade after going back": ("5", "after"), "finishing": ("7", "after")}
-# Before the first command; after each, which is before the next; and while the engine stops or starts a container.
+# Before the first command; after each, which is before the next, but for the last, after which all is done; and while the
+# engine stops or starts a container.
 POINTS = [
     (kind, max(point, 1), when)
     for kind, commands in COMMANDS.items()
-    for point in range(len(GOING_BACK if kind == "upgrade after going back" else commands) + 1)
+    for point in range(len(GOING_BACK) + 1 if kind == "upgrade after going back" else len(commands))
     for when in (["after"] if point else ["before"])
 ]
 DURING = [("first deployment", 2), ("upgrade", 5), ("upgrade", 6), ("rollback", 2), ("upgrade after going back", 2)]
@@ -96,6 +97,8 @@ def test_every_point_is_known(versions: Site, client: dict[str, Any], kind: str)
     words = prepare(versions, kind, client)
     versions.inv(*words, **client)
     assert Path(client["COUNT"]).read_text().split() == COMMANDS[kind]
+    assert "2.0 is already running" in versions.inv("start", "--tag", "2.0").stdout
+    only(versions, "2.0")
 
 
 @pytest.mark.parametrize(("kind", "point", "when"), POINTS)
