@@ -6,7 +6,7 @@ __path__ = [str(Path(__file__).with_suffix(""))]  # tasks.py is also the package
 
 from invoke import Collection
 
-from tasks import base, demo, fetch_vendor, frame, history, labels, machine, start, testing, weights
+from tasks import base, demo, fetch_vendor, frame, history, labels, machine, prune, start, testing, weights
 from tasks.host.shell import Runner
 from tasks.program.merging import merge_alike
 
@@ -19,6 +19,7 @@ ns = Collection(
     start.start,
     start.stop,
     start.rollback,
+    prune.prune,
     weights.weights,
     machine.engine,
     demo.demo,

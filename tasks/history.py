@@ -8,7 +8,7 @@ from .program.task import task
 
 @task(help={"name": "Which frame, a key under stack.frames; without it, all.", "json": flags.JSON})
 def images(c: Context, name: str = "", json: bool = False) -> None:
-    """List the versions: commit, age, size, base, and what runs them."""
+    """Show every version: commit, age, size, base, use."""
     from .host import document
     from .looking.images import report, show
 

@@ -12,7 +12,7 @@ from . import label, likeness, records
 from .client import Client
 from .endpoint import resolve
 from .names import same_repository
-from .records import Container, ContainerRow, Image, ImageRow
+from .records import Container, ContainerRow, Image, ImageRow, Step
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -61,6 +61,11 @@ class Engine(Client):
     def image_ids(self) -> list[str]:
         """The id of every image, tagged or not."""
         return list(dict.fromkeys(row["Id"] for row in self.get("images", "json") or ()))
+
+    def steps(self, image: str) -> list[Step]:
+        """The instructions that an image was made by, the last one first, those of the images below it too."""
+        found = self.get("images", image, "history") or ()
+        return [Step(row.get("CreatedBy") or "", row.get("Size") or 0) for row in found]
 
     def containers(self) -> list[ContainerRow]:
         """Every container, running or not."""

@@ -41,6 +41,13 @@ class Image(ImageRow, frozen=True):
     layers: tuple[str, ...] = ()
 
 
+class Step(Struct, frozen=True):
+    """One instruction that an image was made by: its text as the builder notes it, and the bytes that it added."""
+
+    text: str
+    size: int
+
+
 class HealthCheck(Struct, frozen=True):
     """A container's health check: its command as an argument list, and docker's times for it, in seconds.
 

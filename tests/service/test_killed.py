@@ -40,8 +40,8 @@ COMMANDS = {
 }
 # Where the run before was killed already: the old version is stopped; the old version is renamed.
 CUT_OFF = {"upgrade after going back": ("5", "after"), "finishing": ("7", "after")}
-# Before the first command; after each, which is before the next, but for the last, after which all is done; and while the
-# engine stops or starts a container.
+# Before the first command; after each, which is before the next, but for the last, after which all is done; and while
+# the engine stops or starts a container.
 POINTS = [
     (kind, max(point, 1), when)
     for kind, commands in COMMANDS.items()

@@ -1,0 +1,133 @@
+"""Removing old versions of a frame, and then what builds of this project left without a name."""
+
+import sys
+from collections.abc import Sequence
+
+from invoke import Exit
+from msgspec import Struct
+
+from ..engine import commands, label
+from ..engine.records import Image
+from ..host import document, prompt, table
+from ..host.text import brief, size
+from .freed import freed
+from .retention import Retention, retention
+from .service import Service
+from .situation import notice
+
+
+class Wishes(Struct, frozen=True):
+    """What the flags of `prune` ask for: how many of the newest versions stay, and whether nobody is asked."""
+
+    keep: int
+    yes: bool
+
+
+def prune(service: Service, wishes: Wishes) -> None:
+    """Show what may go and how many bytes that frees, ask, and remove it.
+
+    Raises:
+        Exit: with code 1 when it cannot be read what must stay, or something cannot be removed; 2 for a wrong number,
+            or without anybody to ask; 130 when the answer is no.
+    """
+    if wishes.keep < 0:
+        raise Exit("--keep takes a number of versions, 0 or more.", code=2)
+    if unfinished := notice(service):
+        print(unfinished, flush=True)
+    found = retention(service, wishes.keep)
+    show_kept(found)
+    gone = (*found.versions, *found.leftovers)
+    if not gone:
+        print(f"There is nothing to remove of {service.frame.image}.")
+        return
+    frees = size(freed(service.engine, gone, found.others))
+    show_gone(service, found)
+    print(f"Removing {counted(found)} frees about {frees}.", flush=True)
+    if not (wishes.yes or service.dry):
+        way = service.next_command("prune", "--yes")
+        prompt.confirm("Remove them?", f"Nobody can be asked, so nothing was removed. To remove them, type: {way}")
+        found = both(found, retention(service, wishes.keep))
+    remove(service, found)
+
+
+def remove(service: Service, found: Retention) -> None:
+    """Remove the versions, and then those leftovers that nothing stands on now.
+
+    Raises:
+        Exit: with code 1 when docker refuses some of it.
+    """
+    refused = [image for image in found.versions if not remove_version(service, image)]
+    leftovers = found.leftovers
+    if leftovers and not service.dry:
+        every = retention(service, keep=sys.maxsize)  # whatever version is there still stays, and so does its base
+        leftovers = both(found, every).leftovers
+    refused += [image for image in leftovers if not remove_image(service, image)]
+    if refused:
+        raise Exit(f"{len(refused)} of these images could not be removed; the lines above say why.", code=1)
+    if not service.dry:
+        print(f"Removed {counted(Retention(found.versions, leftovers, (), {}))}.")
+
+
+def both(one: Retention, other: Retention) -> Retention:
+    """What may go by both: what somebody has begun to use since it was shown stays."""
+    still = {image.id for image in (*other.versions, *other.leftovers)}
+    versions = tuple(image for image in one.versions if image.id in still)
+    leftovers = tuple(image for image in one.leftovers if image.id in still)
+    return Retention(versions, leftovers, other.others, other.reasons)
+
+
+def remove_version(service: Service, image: Image) -> bool:
+    """Remove a version with all its tags. Returns whether docker did.
+
+    The last tag goes with the image, by its id: a tag may mean another image by now.
+    """
+    for tag in image.tags[1:]:
+        now = service.engine.image(tag)
+        if now and now.id == image.id and not removed(service, tag):
+            return False
+    return remove_image(service, image)
+
+
+def remove_image(service: Service, image: Image) -> bool:
+    """Remove an image by its id. Returns whether docker did; that somebody else was faster is no refusal."""
+    return removed(service, image.id) or not (service.dry or service.engine.image(image.id))
+
+
+def removed(service: Service, image: str) -> bool:
+    """Whether docker removes an image, unforced: it refuses one that a container uses."""
+    try:
+        service.do(commands.remove_image(image), f"{image} stays: it cannot be removed.")
+    except Exit as error:
+        print(f"Warning: {error.message}", flush=True)
+        return False
+    return True
+
+
+def show_kept(found: Retention) -> None:
+    """Say which versions stay, and why."""
+    if found.reasons:
+        print("These versions stay: " + ", ".join(f"{tag} ({brief(why)})" for tag, why in found.reasons.items()) + ".")
+
+
+def show_gone(service: Service, found: Retention) -> None:
+    """Show what may go, as a table."""
+    rows = [row(image, ", ".join(tag.rpartition(":")[2] for tag in image.tags)) for image in found.versions]
+    for image in found.leftovers:
+        is_base = label.names(image.labels, service.settings.base.image)
+        rows.append(row(image, "a former base" if is_base else f"built as {label.version_of(image.labels, image.id)}"))
+    table.show("", ("image", "commit", "built", "size", "id"), rows, right=("size",), spare=("built", "commit"))
+
+
+def row(image: Image, what: str) -> tuple[str, ...]:
+    commit, built = label.commit_of(image.labels)[:7], document.moment(image.created)
+    return what, commit or "?", (built or "?")[:10], size(image.size), image.id.removeprefix("sha256:")[:12]
+
+
+def counted(found: Retention) -> str:
+    """How many versions and leftovers there are, in words."""
+    said = [number(found.versions, "version"), number(found.leftovers, "leftover of builds", "leftovers of builds")]
+    return " and ".join(word for word in said if word)
+
+
+def number(images: Sequence[Image], one: str, more: str = "") -> str:
+    return f"{len(images)} {one if len(images) == 1 else more or one + 's'}" if images else ""

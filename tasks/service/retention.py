@@ -1,0 +1,164 @@
+"""Which images of a service's frame may go, and why each of the others stays.
+
+What goes is an old version, or what builds of this project left without a name: the former image of a tag that was
+built anew, a base that nothing stands on any more. Whatever anybody's container uses stays, and so does all below it.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from invoke import Exit
+from msgspec import Struct
+
+from ..engine import label
+from ..engine.names import being_built
+from ..engine.records import ContainerRow, Image
+from . import situation, versions
+from .freed import chain
+from .service import Service
+
+# Labels that only a switch's container has: an image with one is a `docker commit` of it.
+OF_CONTAINERS = {label.SERVICE, label.RAN, label.REHEARSAL, label.RECOVERY, label.TICKET}
+STAMPED = re.compile(rf"(/bin/sh -c #\(nop\)\s+)?LABEL\b.*{re.escape(label.INPUTS)}=", re.DOTALL)
+
+
+class Retention(Struct, frozen=True):
+    """What is to become of a frame's images.
+
+    `versions` (newest first) and `leftovers` (without any tag) may go; `others` are all other images of the engine.
+    `reasons` says of each version that stays, by its tag, why.
+    """
+
+    versions: tuple[Image, ...]
+    leftovers: tuple[Image, ...]
+    others: tuple[Image, ...]
+    reasons: Mapping[str, str]
+
+
+def retention(service: Service, keep: int) -> Retention:
+    """What may go, and what stays.
+
+    Args:
+        keep: how many of the newest versions stay, used or not.
+
+    Raises:
+        Exit: with code 1 when it cannot be read what must stay.
+    """
+    engine = service.engine
+    containers = engine.containers()
+    used = uses(service, containers)
+    held = in_a_switch(service)
+    images = {row.id: found for row in engine.every_image() if (found := engine.image(row.id))}
+    rows = versions.each_once(engine.images(service.frame.image))
+    listed = [row for row in rows if row.id in images and not being_built(row.tag)]
+    reasons: dict[str, str] = {}
+    for place, row in enumerate(listed):
+        newest = f"one of the newest {keep}" if place < keep else ""
+        why = used.get(row.id) or held.get(row.id) or newest or other_names(service, images[row.id])
+        reasons[row.id] = why
+    old = {row.id: images[row.id] for row in listed if not reasons[row.id]}
+    left = {
+        image.id: image
+        for image in images.values()
+        if image.id not in used and image.id not in held and is_leftover(service, image)
+    }
+    for image in stood_on(images, old, left):
+        if old.pop(image, None):
+            reasons[image] = "another image stands on it"
+        left.pop(image, None)
+    return Retention(
+        versions=tuple(old.values()),
+        leftovers=tuple(left.values()),
+        others=tuple(image for key, image in images.items() if key not in old and key not in left),
+        reasons={row.tag: reasons[row.id] for row in listed if reasons[row.id]},
+    )
+
+
+def uses(service: Service, containers: Sequence[ContainerRow]) -> dict[str, str]:
+    """The images that a container uses, running or not and whoever's, by their ids; and which one."""
+    if unknown := next((one.name for one in containers if not one.image), ""):
+        said = f"The engine does not say which image the container {unknown} was made from"
+        raise Exit(f"{said}, so nothing is removed. See: docker inspect {unknown}", code=1)
+    mine = {one.id for one in service.own(containers)}
+    found: dict[str, str] = {}
+    for one in sorted(containers, key=lambda one: (one.id in mine, one.running)):  # the last one has the word
+        state = "runs as" if one.running else "kept for rollback as"
+        found[one.image] = f"{state} {one.name}" if one.id in mine else f"used by {one.name}"
+    return found
+
+
+def in_a_switch(service: Service) -> dict[str, str]:
+    """The images that an unfinished switch goes back to, by their ids.
+
+    Raises:
+        Exit: with code 1 when a container that no switch made holds the candidate's name.
+    """
+    found = situation.unfinished(service)
+    return {held.image: "a switch goes back to it" for held in found.ticket.old if held.image} if found else {}
+
+
+def other_names(service: Service, image: Image) -> str:
+    """Why an image stays for its names: one in another repository is somebody's, one of a build is in use."""
+    for name in (*image.tags, *image.digests):
+        if not versions.belongs(name, service.frame):
+            return f"also called {name}"
+        if being_built(name):
+            return "being built"
+    return ""
+
+
+def is_leftover(service: Service, image: Image) -> bool:
+    """Whether an image without a name was made by a build of this frame, or of the base, and by nothing after it.
+
+    What others made from one, a `docker commit` or the steps of a build, has its labels. But the last instruction of
+    this project's own builds sets them.
+    """
+    if image.tags or image.digests or image.labels.keys() & OF_CONTAINERS:
+        return False
+    ours = (service.frame.image, service.settings.base.image)
+    if not any(label.names(image.labels, name) for name in ours):
+        return False
+    steps = service.engine.steps(image.id)
+    return bool(steps) and STAMPED.match(steps[0].text) is not None
+
+
+def stood_on(images: Mapping[str, Image], *going: Mapping[str, Image]) -> set[str]:
+    """Those of the images `going` on which one that stays stands."""
+    gone = {key for some in going for key in some}
+    stay: set[str] = set()
+    while True:
+        needed = Needed.by([image for key, image in images.items() if key not in gone - stay])
+        more = {key for key in gone - stay if needed.covers(images[key])}
+        if not more:
+            return stay
+        stay |= more
+
+
+class Needed(Struct, frozen=True):
+    """What some images stand on.
+
+    `ids` are named on their labels. `parts` are the chains of layers below their last, with the inputs that an image
+    with such a chain must have for one to be made from it: inherited labels say so, and by this project's own builds
+    two images can share layers without that. `ends` are whole chains of theirs: what has one is not needed for it.
+    """
+
+    ids: set[str]
+    parts: set[tuple[str, str | None]]
+    ends: set[str]
+
+    @classmethod
+    def by(cls, images: Sequence[Image]) -> "Needed":
+        ids, parts, ends = set[str](), set[tuple[str, str | None]](), set[str]()
+        for image in images:
+            inputs = image.labels.get(label.INPUTS)
+            ids.update(re.findall("sha256:[0-9a-f]{64}", f"{image.labels.get(label.BASE)} {inputs}"))
+            *below, end = chain(image) or [""]
+            parts.update((part, inputs) for part in below)
+            ends.add(end)
+        return cls(ids, parts, ends)
+
+    def covers(self, image: Image) -> bool:
+        """Whether one of these images stands on this one."""
+        end = "".join(chain(image)[-1:])
+        inherited = (end, image.labels.get(label.INPUTS)) in self.parts
+        return image.id in self.ids or inherited or ((end, None) in self.parts and end not in self.ends)
