@@ -6,7 +6,7 @@ __path__ = [str(Path(__file__).with_suffix(""))]  # tasks.py is also the package
 
 from invoke import Collection
 
-from tasks import base, demo, fetch_vendor, frame, history, labels, machine, prune, start, testing, weights
+from tasks import base, demo, dev, fetch_vendor, frame, history, labels, machine, prune, start, testing, weights
 from tasks.host.shell import Runner
 from tasks.program.merging import merge_alike
 
@@ -20,6 +20,7 @@ ns = Collection(
     start.stop,
     start.rollback,
     prune.prune,
+    dev.dev,
     weights.weights,
     machine.engine,
     demo.demo,

@@ -55,6 +55,14 @@ def create(
     return ["docker", "create", "--pull=never", f"--name={name}", *pairs("--label", labels), *options, image, *command]
 
 
+def terminal(
+    name: str, image: str, options: Sequence[str], command: Sequence[str], labels: Mapping[str, str]
+) -> list[str]:
+    """`docker run` in this terminal of an image that is here; the container goes when it ends."""
+    flags = ["--rm", "--interactive", "--tty", "--pull=never", f"--name={name}"]
+    return ["docker", "run", *flags, *pairs("--label", labels), *options, image, *command]
+
+
 def start(container: str) -> list[str]:
     return ["docker", "start", container]
 

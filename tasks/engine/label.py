@@ -37,6 +37,7 @@ RAN = OWN + "run"  # the checked command that it was made by
 REHEARSAL = OWN + "rehearsal"
 RECOVERY = OWN + "recovery"
 TICKET = OWN + "switch"
+DEV = OWN + "dev"  # of a container of `inv dev`: whose service's source it shows
 WEIGHTS = OWN + "weights"  # of the weights' server: how it was made
 
 

@@ -36,9 +36,10 @@ class ImageRow(Struct, frozen=True):
 
 
 class Image(ImageRow, frozen=True):
-    """An image, complete: `layers` from the lowest up, each by the hash of its content."""
+    """An image, complete: `layers` from the lowest up, each by the hash of its content; `workdir` is "" for /."""
 
     layers: tuple[str, ...] = ()
+    workdir: str = ""
 
 
 class Step(Struct, frozen=True):
@@ -143,6 +144,7 @@ def image(details: dict[str, Any], reference: str) -> Image:
         tags=tags,
         digests=named(details.get("RepoDigests")),
         layers=tuple(details.get("RootFS", {}).get("Layers") or ()),
+        workdir=details["Config"].get("WorkingDir") or "",
     )
 
 

@@ -120,6 +120,15 @@ def running(service: Service) -> ImageRow:
     raise missing(service, what or f"No version of {service.frame.image} is running", images)
 
 
+def running_or_newest(service: Service) -> ImageRow:
+    """The version that runs, if one does; else the newest.
+
+    Raises:
+        Exit: with code 2 when there is none.
+    """
+    return running(service) if service.running() else newest(service)
+
+
 def missing(service: Service, what: str, images: Sequence[ImageRow]) -> Exit:
     """The sentence about a version that is not here, with those that are."""
     if not images:

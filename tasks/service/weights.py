@@ -4,7 +4,6 @@ It sees `<data>/pretrained_models` and nothing else, read-only.
 """
 
 import shlex
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,17 +14,15 @@ from ..engine import commands, label
 from ..engine.engine import Engine, current_engine
 from ..engine.records import Container
 from ..host import progress
-from ..host.text import printable
 from ..settings.model import Settings
 from ..settings.this_run import load_settings
 from . import acts
+from .beside import stay_up
 from .data_folders import missing, mkdir
 from .service import act
 
 FOLDER = "pretrained_models"  # below the data directory
 INSIDE = f"/{FOLDER}"
-EVERY = 0.1  # seconds between two looks whether it is still up
-LOG_LINES = 10
 
 
 class Weights(Struct, frozen=True):
@@ -112,7 +109,8 @@ def serve(weights: Weights) -> None:
         with progress.step(f"serve {weights.folder}", weights.dry):
             weights.do(commands.start(weights.name), f"{weights.name} cannot be started.")
             if not weights.dry:
-                stay_up(weights)
+                failed = f"{weights.image} cannot serve the weights; the lines above say why. See weights.image."
+                stay_up(weights.engine, weights.name, weights.settings.start.settle, failed)
     except Exit:
         weights.do(commands.remove(weights.name, force=True), f"{weights.name} cannot be removed.")
         raise
@@ -130,24 +128,6 @@ def create(weights: Weights, image: str, made: str) -> None:
     labels = {label.WEIGHTS: made}
     creating = commands.create(weights.name, image, weights.options(), weights.command, labels)
     weights.do(creating, f"{weights.name} cannot be created.")
-
-
-def stay_up(weights: Weights) -> None:
-    """Watch it for `start.settle` seconds.
-
-    Raises:
-        Exit: with code 1 when it ends; its last lines are shown.
-    """
-    give_up = time.monotonic() + weights.settings.start.settle
-    while True:
-        found = weights.engine.container(weights.name)
-        if not found or not found.running or found.restarts:
-            for line in weights.engine.log(weights.name, LOG_LINES):
-                print(f"{weights.name} | {printable(line)}", flush=True)
-            raise Exit(f"{weights.image} cannot serve the weights; the lines above say why. See weights.image.", code=1)
-        if time.monotonic() > give_up:
-            return
-        time.sleep(EVERY)
 
 
 def stop(weights: Weights) -> None:

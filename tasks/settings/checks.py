@@ -63,10 +63,11 @@ def without_scripts(words: Sequence[str], option: str) -> list[str]:
 
 def duplicates(settings: Settings) -> Iterator[str]:
     """A sentence for each image or service that two settings name: one would take the other's place."""
-    images = {"stack.base.image": settings.base.image}
-    images |= {f"stack.frames.{name}.image": frame.image for name, frame in settings.frames.items()}
-    services = {f"stack.frames.{name}.service": frame.service for name, frame in settings.frames.items()}
+    frames, images = settings.frames, {"stack.base.image": settings.base.image}
+    images |= {f"stack.frames.{name}.image": frame.image for name, frame in frames.items()}
+    services = {f"stack.frames.{name}.service": frame.service for name, frame in frames.items()}
     services["stack.weights.service"] = settings.weights.service
+    services |= {f"the name of inv dev for stack.frames.{name}": f"{one.service}-dev" for name, one in frames.items()}
     for named in (images, services):
         for (one, value), (other, theirs) in combinations(named.items(), 2):
             if value == theirs:

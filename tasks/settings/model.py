@@ -41,7 +41,8 @@ class Base(Struct, frozen=True, forbid_unknown_fields=True):
 class Frame(Struct, frozen=True, forbid_unknown_fields=True):
     """One third-layer image and the service that it runs as.
 
-    `source` and `series` are "" where the settings' own hold. `latest` moves the tag of that name along.
+    `source` and `series` are "" where the settings' own hold. `latest` moves the tag of that name along. `installed` is
+    where the image has the source, "" for its working directory.
     """
 
     image: Repository
@@ -51,6 +52,7 @@ class Frame(Struct, frozen=True, forbid_unknown_fields=True):
     source: str = ""
     series: Annotated[str, Meta(pattern=OWN_SERIES, max_length=40)] = ""
     latest: bool = False
+    installed: Annotated[str, Meta(pattern=f"{FOLDER}|^$")] = ""
     run_options: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     build_args: dict[str, str] = {}

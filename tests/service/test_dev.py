@@ -1,0 +1,119 @@
+"""`inv dev`: the source mounted over the installed one, beside the service."""
+
+import socket
+
+import pytest
+from sites import Site, free_port
+from switches import eventually
+from terminals import Terminal
+
+from tasks.recommended.command import parse
+from tasks.service.dev import moved
+
+DEV = "tests_service-dev"
+
+
+@pytest.fixture
+def serving(site: Site) -> Site:
+    """A site whose service runs, and whose image has the source in /srv."""
+    site.frame["installed"] = "/srv"
+    site.save()
+    site.inv("frame", "start")
+    return site
+
+
+def answer(port: int) -> str:
+    """What is served at / of a port; "" when nothing answers."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
+            connection.sendall(b"GET /index.html HTTP/1.0\r\n\r\n")
+            return b"".join(iter(lambda: connection.recv(65536), b"")).decode().partition("\r\n\r\n")[2].strip()
+    except OSError:
+        return ""
+
+
+def test_a_change_shows_without_a_build_and_the_service_is_left_alone(serving: Site) -> None:
+    service, port = serving.docker("inspect", "--format", "{{.Id}} {{.State.StartedAt}}", "tests_service"), free_port()
+    said = serving.inv("dev", "--port", str(port)).stdout
+    assert f"0.2.1 runs as {DEV} on port {port}, with {serving.source} at /srv." in said
+    eventually(lambda: answer(port) == "version one")
+    (serving.source / "index.html").write_text("not committed\n")
+    assert answer(port) == "not committed" and serving.answer() == "version one"
+    assert serving.docker("inspect", "--format", "{{.Id}} {{.State.StartedAt}}", "tests_service") == service
+    assert serving.docker("inspect", "--format", "{{.HostConfig.RestartPolicy.Name}}", DEV) == "no"
+
+
+def test_nothing_takes_it_for_the_service(serving: Site) -> None:
+    serving.inv("dev", "--port", str(free_port()))
+    before = serving.docker("inspect", "--format", "{{.Id}} {{.State.StartedAt}}", DEV)
+    serving.commit(text="version two\n")
+    serving.inv("frame", "start")
+    assert "before: 0.2.2" in serving.inv("rollback").stdout
+    serving.inv("stop")
+    assert serving.docker("inspect", "--format", "{{.Id}} {{.State.StartedAt}}", DEV) == before
+    assert serving.running() == {DEV: "tests/visdom:0.2.1"} or list(serving.running()) == [DEV]
+
+
+def test_again_replaces_it_and_stop_takes_it_away(serving: Site) -> None:
+    port = str(free_port())
+    serving.inv("dev", "--port", port)
+    first = serving.docker("inspect", "--format", "{{.Id}}", DEV)
+    serving.inv("dev", "--port", port)
+    assert serving.docker("inspect", "--format", "{{.Id}}", DEV) != first
+    assert f"{DEV} is stopped" in serving.inv("dev", "--stop").stdout
+    assert f"{DEV} does not run" in serving.inv("dev", "--stop").stdout
+    assert list(serving.running()) == ["tests_service"]
+
+
+def test_what_cannot_be_is_said_before_anything_is_made(serving: Site) -> None:
+    theirs = serving.docker("run", "-d", "--init", "--name", DEV, "tiny:1", "sleep", "1000")
+    assert "is not one that inv dev made" in serving.inv("dev", code=1).stderr
+    assert "is not one that inv dev made" in serving.inv("dev", "--stop", code=1).stderr
+    assert theirs in serving.docker("ps", "--no-trunc", "--quiet")
+    assert "needs another port" in serving.inv("dev", "--port", str(serving.port), code=2).stderr
+    assert "needs another port" in serving.inv("dev", "--port", "70000", code=2).stderr
+    assert "There is no version nope" in serving.inv("dev", "--tag", "nope", code=2).stderr
+    assert "needs a terminal" in serving.inv("dev", "--shell", code=2).stderr
+    del serving.frame["installed"]
+    serving.save()
+    assert "where the source is installed" in serving.inv("dev", code=1).stderr
+
+
+def test_one_that_ends_is_taken_away_and_its_words_are_shown(serving: Site) -> None:
+    serving.frame["command"] = ["sh", "/srv/run.sh"]
+    serving.save()
+    serving.commit("run.sh", "exec httpd -f -p $PORT -h /srv\n")
+    serving.inv("frame")
+    (serving.source / "run.sh").write_text("echo no such module; exit 1\n")
+    serving.set(settle=1)
+    done = serving.inv("dev", "--tag", "0.2.2", "--port", str(free_port()), code=1)
+    assert f"{DEV} | no such module" in done.stdout and f"{DEV} ended" in done.stderr
+    assert list(serving.running()) == ["tests_service"]
+
+
+def test_a_shell_in_the_terminal_sees_the_source_and_leaves_nothing(serving: Site) -> None:
+    (serving.source / "index.html").write_text("not committed\n")
+    with Terminal(serving, "dev", "--shell", "--port", str(free_port())) as terminal:
+        terminal.until("# ")
+        terminal.press("cat /srv/index.html\r")
+        terminal.until("not committed")
+        terminal.press("exit 7\r")
+        assert terminal.ended() == 7
+    assert serving.docker("ps", "--all", "--quiet", "--filter", f"name={DEV}") == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "words", "expected"),
+    [
+        ("--network host", "serve --port 80", "--network=host --env=PORT=81 serve --port 81"),
+        ("--network host -e PORT=80 -e A=8080", "x", "--network=host --env=PORT=81 --env=A=8080 --env=PORT=81 x"),
+        ("--network host", "serve --bind=0.0.0.0:80", "--network=host --env=PORT=81 serve --bind=0.0.0.0:81"),
+        ("-p 80:8000 --restart always", "serve 80", "--publish=81:8000 serve 80"),
+        ("-p 127.0.0.1:80:8000/tcp -p 90:9000", "x", "--publish=127.0.0.1:81:8000/tcp --publish=9000 x"),
+        ("-p 127.0.0.1:90:9000", "x", "--publish=127.0.0.1::9000 x"),
+        ("-p 8000", "x", "--publish=8000 x"),
+    ],
+)
+def test_the_port_is_moved_wherever_the_command_says_it(options: str, words: str, expected: str) -> None:
+    command = moved(parse(f"docker run -d --name a_b {options} a/b:1 {words}", "a/b:1"), 80, 81)
+    assert " ".join([*command.arguments(), *command.command]) == expected
