@@ -6,7 +6,7 @@ from .program import flags
 from .program.task import task
 
 
-@task(help={"name": "Which frame, a key under stack.frames; without it, all.", "json": flags.JSON})
+@task(aliases=["di"], help={"name": "Which frame, a key under stack.frames; without it, all.", "json": flags.JSON})
 def images(c: Context, name: str = "", json: bool = False) -> None:
     """Show every version: commit, age, size, base, use."""
     from .host import document

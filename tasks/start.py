@@ -70,7 +70,7 @@ def rollback(
     switch.perform(service, order)
 
 
-@task(help={"name": flags.NAME, "take-over": flags.TAKE_OVER})
+@task(aliases=["dsc"], help={"name": flags.NAME, "take-over": flags.TAKE_OVER})
 def stop(c: Context, name: str = "", take_over: bool = False) -> None:
     """Stop the service, so that a reboot does not bring it back."""
     from .service import stopping
