@@ -26,7 +26,7 @@ def demo(c: Context, remove: bool = False) -> None:
     from .engine.endpoint import resolve
     from .engine.engine import Engine
     from .host import dockerd
-    from .host.shell import run
+    from .host.shell import Show, run
     from .service.removal import remove_all
     from .service.service import Service
     from .service.visit import answer, check_port
@@ -43,6 +43,7 @@ def demo(c: Context, remove: bool = False) -> None:
     check_port(service)
     first_layer.bring(c, service.engine, settings.base.parent)
     inv = [str(ROOT / "inv"), "-f", str(FILE), *(["--dry"] if service.dry else [])]
-    run(c, [*inv, "frame", "--name", NAME, "start", "--name", NAME], "The demo stopped; the lines above say why.")
+    words = [*inv, "frame", "--name", NAME, "start", "--name", NAME]
+    run(c, words, "The demo stopped; the lines above say why.", show=Show.DISPLAY)
     if not service.dry:
         print(f"\nhttp://127.0.0.1:{service.frame.port}/ answers {answer(service)}\n{NEXT_STEPS}", flush=True)
