@@ -38,4 +38,4 @@ def dev(c: Context, name: str = "", tag: str = "", port: int = 0, shell: bool = 
     planned = trial.plan(service, image, port)
     if shell:
         raise Exit(code=trial.shell(service, planned))
-    trial.run(service, planned)
+    trial.begin(service, planned)

@@ -1,7 +1,8 @@
 """Showing names and values, so that nothing in them can steer a terminal."""
 
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from .text import printable
@@ -19,7 +20,7 @@ def show(
     right: Collection[str] = (),
     spare: Sequence[str] = (),
 ) -> None:
-    """Print a table, as wide as the terminal; in a file or a pipe, no value is wrapped.
+    """Print a table, as wide as the terminal; in a file or a pipe plain, each row whole.
 
     Args:
         title: a line above it; "" for none.
@@ -28,13 +29,16 @@ def show(
         right: the heads of the columns of numbers, which end at one line.
         spare: the heads of the columns that a narrow terminal does without, those first that go first.
     """
+    lines = [*rows]
+    if sys.stdout and not sys.stdout.isatty():
+        print("\n".join([*([title] if title else []), *aligned([heads, *lines], [head in right for head in heads])]))
+        return
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    lines, left_out = [*rows], set[str]()
-    terminal = Console().width if sys.stdout and sys.stdout.isatty() else WIDE
+    left_out, terminal = set[str](), Console().width
     for beyond in (*spare, ""):
         table = Table(title=Text(title, "bold") if title else None, title_justify="left", box=box.SIMPLE)
         for head in heads:
@@ -47,6 +51,21 @@ def show(
             break
         left_out.add(beyond)
     put(table)
+
+
+def aligned(rows: Sequence[Sequence[str]], right: Sequence[bool]) -> Iterator[str]:
+    """Each row as a line, or as several where values have several, its columns below each other.
+
+    Rich does the same for a terminal, in a millisecond a row: too long for thousands.
+    """
+    from rich.cells import cell_len
+
+    cells = [line for row in rows for line in zip_longest(*(readable(cell).split("\n") for cell in row), fillvalue="")]
+    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
+    for row in cells:
+        gaps = [" " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)]
+        padded = [gap + cell if end else cell + gap for cell, gap, end in zip(row, gaps, right, strict=True)]
+        yield "  ".join(padded).rstrip()
 
 
 def put(shown: "RenderableType") -> None:

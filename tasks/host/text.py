@@ -27,7 +27,7 @@ def size(count: int) -> str:
 
 def printable(text: str) -> str:
     """Text from outside, without anything that could steer a terminal."""
-    return "".join(char if char.isprintable() else "?" for char in text)
+    return text if text.isprintable() else "".join(char if char.isprintable() else "?" for char in text)
 
 
 def brief(text: object, longest: int = 200) -> str:

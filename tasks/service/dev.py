@@ -127,7 +127,7 @@ def options(trial: Trial) -> list[str]:
     return [*trial.command.arguments(), mounted, "--env=PYTHONDONTWRITEBYTECODE=1"]
 
 
-def run(service: Service, trial: Trial) -> None:
+def begin(service: Service, trial: Trial) -> None:
     """Run it in the background, instead of the one that was there before.
 
     Raises:

@@ -24,7 +24,7 @@ def test_a_document_is_json_with_times_in_utc(capsys: pytest.CaptureFixture[str]
 
 def test_a_table_in_a_pipe_wraps_nothing_and_steers_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     table.show("", ("tag", "size"), [("0.2.1", "1 B"), ("a" * 300, "\033[31m10 B")], right=("size",))
-    heads, rule, *rows = capsys.readouterr().out.strip("\n").splitlines()
-    assert heads.split() == ["tag", "size"] and set(rule) <= set("─ ")
+    heads, *rows = capsys.readouterr().out.splitlines()
+    assert heads.split() == ["tag", "size"]
     assert rows[0].split() == ["0.2.1", "1", "B"] and rows[1].split() == ["a" * 300, "?[31m10", "B"]
     assert len({row.rindex("B") for row in rows}) == 1

@@ -177,6 +177,8 @@ KNOWN = {
     ("tasks/program/install.py", "call"),
     # dockerd, which goes on when the task is over.
     ("tasks/host/dockerd.py", "subprocess.Popen"),
+    # A terminal, or pipes, handed to docker as they are: Invoke would copy every byte.
+    ("tasks/host/handing.py", "subprocess.Popen"),
     # Several libraries are fetched at a time, each by a thread, and Invoke's runner is for one.
     ("tasks/vendoring/git_commands.py", "subprocess.Popen"),
     ("tasks/vendoring/git_commands.py", "subprocess.run"),
