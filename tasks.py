@@ -16,6 +16,8 @@ ns = Collection(
     frame.frame,
     labels.labels,
     history.images,
+    history.changes,
+    history.history,
     start.start,
     start.stop,
     start.rollback,

@@ -134,6 +134,7 @@ def test_hostile_labels_are_shown_and_change_nothing(site: Site) -> None:
     )
     dressed(site, "2.0", **{label.INPUTS: '["parent"]', label.CREATED: "9999-12-31T23:59:59-23:00"})
     dressed(site, "3.0", **{label.INPUTS: '{"parent": 7}'})
+    dressed(site, "4.0", **{label.INPUTS: "[" * 100_000})
     shown = site.inv("images").stdout
     assert "\x1b" not in shown and "\u202e" not in shown and "?[31mr" in shown
     found = listed(site)

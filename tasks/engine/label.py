@@ -4,6 +4,7 @@ Three sets: label-schema (http://label-schema.org/rc1/), OCI
 (https://github.com/opencontainers/image-spec/blob/main/annotations.md), and this project's own.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import datetime, timezone
 
@@ -71,6 +72,12 @@ def created_of(labels: Mapping[str, str]) -> float:
 def version_of(labels: Mapping[str, str], image: str) -> str:
     """The tag that an image was built under, by its labels; the beginning of its id if they do not say."""
     return first(labels, VERSION) or image.removeprefix("sha256:")[:12]
+
+
+def base_of(labels: Mapping[str, str]) -> str:
+    """The id of the base that an image says it was built on; "" if it does not say, or what it says is no id."""
+    said = labels.get(BASE, "")
+    return said if re.fullmatch("sha256:[0-9a-f]{64}", said) else ""
 
 
 def is_dirty(labels: Mapping[str, str]) -> bool | None:

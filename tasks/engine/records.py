@@ -86,14 +86,16 @@ class ContainerRow(Struct, frozen=True):
 class Container(ContainerRow, frozen=True, kw_only=True):
     """A container, complete.
 
-    `exit_code` and `error` are of its last end. `created` and `finished` are by the engine's clock, in seconds since
-    1970; `finished` is 0 while it has never ended. `stop_timeout` are the seconds until `docker stop` kills it, None
-    where it does not say.
+    `exit_code`, `error` and `out_of_memory` are of its last end. `created`, `started` (last) and `finished` are by the
+    engine's clock, in seconds since 1970; the latter two are 0 while there was no such moment. `stop_timeout` are the
+    seconds until `docker stop` kills it, None where it does not say.
     """
 
     exit_code: int
     error: str
+    out_of_memory: bool
     created: float
+    started: float
     finished: float
     restarts: int
     restart_policy: str
@@ -174,7 +176,7 @@ def container_row(row: dict[str, Any]) -> ContainerRow:
 def container(details: dict[str, Any]) -> Container:
     """A container from `GET /containers/{name}/json`."""
     state, config, host = details["State"], details["Config"], details["HostConfig"]
-    finished, restart = moment(state["FinishedAt"]), host.get("RestartPolicy") or {}
+    restart = host.get("RestartPolicy") or {}
     return Container(
         id=details["Id"],
         name=details["Name"][1:],
@@ -183,8 +185,10 @@ def container(details: dict[str, Any]) -> Container:
         labels=config.get("Labels") or {},
         exit_code=state["ExitCode"],
         error=state.get("Error") or "",
+        out_of_memory=bool(state.get("OOMKilled")),
         created=moment(details["Created"]),
-        finished=max(finished, 0.0),  # the engine says the year 1 where there was none yet
+        started=max(moment(state["StartedAt"]), 0.0),  # the engine says the year 1 where there was none yet
+        finished=max(moment(state["FinishedAt"]), 0.0),
         restarts=details.get("RestartCount") or 0,
         restart_policy=restart.get("Name") or "",
         restart_retries=restart.get("MaximumRetryCount") or 0,

@@ -19,10 +19,10 @@ def size(count: int) -> str:
     """A number of bytes as docker shows it: 6.3 GB, 41.2 MB, 512 B."""
     value = float(count)
     for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:.3g} {unit}" if unit != "B" else f"{count} B"
+        if value < 999.5:
+            return f"{value:.3g} {unit}"
         value /= 1000
-    return f"{value:.3g} TB"
+    return f"{value:.3g} TB" if value < 999.5 else f"{value:.0f} TB"
 
 
 def printable(text: str) -> str:

@@ -124,12 +124,12 @@ def version_of(key: str, row: ImageRow, mine: Sequence[ContainerRow], seen: Seen
 
 def base_of(row: ImageRow, seen: Seen) -> Base | None:
     """The image that a version says it was built on: the base, or a parent of its own; None if it says neither."""
-    if image := row.labels.get(label.BASE):
+    if image := label.base_of(row.labels):
         return Base(row.labels.get(label.OCI + "base.name"), image, present=image == seen.base)
     try:
         inputs = json.loads(row.labels.get(label.INPUTS, ""))
         image = inputs["parent"]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return None
     below = seen.images.get(image) if isinstance(image, str) else None
     return Base(below.reference, image, present=bool(below.tags)) if below else None

@@ -32,7 +32,7 @@ def typed_flags(signature: inspect.Signature, values: Mapping[str, Any]) -> list
     """The flags that a task was given, each as the words that one types."""
     found: list[tuple[str, ...]] = []
     for name, value in values.items():
-        flag = name.replace("_", "-")
+        flag = name.strip("_").replace("_", "-")  # as Invoke does: `from` can be no name in Python
         if name in signature.parameters and value != signature.parameters[name].default:
             switch = f"--{flag}" if value else f"--no-{flag}"
             found.append((switch,) if isinstance(value, bool) else (f"--{flag}", str(value)))

@@ -37,8 +37,8 @@ def just_built(service: Service, tag: str) -> ImageRow:
     return pick(service, tag, latest=False)
 
 
-def tagged(service: Service, tag: str) -> ImageRow:
-    """The version with this tag.
+def tagged(service: Service, tag: str, flag: str = "--tag") -> ImageRow:
+    """The version with this tag. `flag`: the one that it was named with.
 
     Raises:
         Exit: with code 2 when there is none, with those that there are.
@@ -47,7 +47,7 @@ def tagged(service: Service, tag: str) -> ImageRow:
     if found and label.names(found.labels, service.frame.image):
         return found
     what = f"There is no version {printable(tag)} of {service.frame.image}"
-    raise missing(service, what, versions.each_once(service.engine.images(service.frame.image)))
+    raise missing(service, what, versions.each_once(service.engine.images(service.frame.image)), flag)
 
 
 def newest(service: Service) -> ImageRow:
@@ -104,8 +104,8 @@ def previous(service: Service) -> tuple[ContainerRow, ImageRow]:
     raise Exit(f"There is no earlier version of {service.name} to return to. Type: {way}", code=2)
 
 
-def running(service: Service) -> ImageRow:
-    """The version that runs; its image may have lost its tag to a later build.
+def running(service: Service, flag: str = "--tag") -> ImageRow:
+    """The version that runs; its image may have lost its tag to a later build. `flag`: the one that names another.
 
     Raises:
         Exit: with code 2 when none runs, or several, with the versions that there are.
@@ -117,7 +117,7 @@ def running(service: Service) -> ImageRow:
         return versions.by_own_name(service.engine, service.frame, found)
     what = f"{len(ids)} versions of {service.frame.image} are running" if len(ids) > 1 else ""
     images = versions.each_once(service.engine.images(service.frame.image))
-    raise missing(service, what or f"No version of {service.frame.image} is running", images)
+    raise missing(service, what or f"No version of {service.frame.image} is running", images, flag)
 
 
 def running_or_newest(service: Service) -> ImageRow:
@@ -129,9 +129,9 @@ def running_or_newest(service: Service) -> ImageRow:
     return running(service) if service.running() else newest(service)
 
 
-def missing(service: Service, what: str, images: Sequence[ImageRow]) -> Exit:
+def missing(service: Service, what: str, images: Sequence[ImageRow], flag: str = "--tag") -> Exit:
     """The sentence about a version that is not here, with those that are."""
     if not images:
         way = service.next_command("frame")
         return Exit(f"There is no version of {service.frame.image} on this engine. Type: {way}", code=2)
-    return Exit(f"{what}. Type --tag with one of: {', '.join(image.tag for image in images)}.", code=2)
+    return Exit(f"{what}. Type {flag} with one of: {', '.join(image.tag for image in images)}.", code=2)

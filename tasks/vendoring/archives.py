@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
-from ..host.text import brief
+from ..host.text import brief, size
 from . import manifest
 from .job import Refused
-from .limits import Allowance, size
+from .limits import Allowance
 from .members import BROKEN, Member, Parts, is_litter, opened
 
 HOPS = 40  # links that one path may go through, as in Linux

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
-from ..host.text import brief, without_credentials
+from ..host.text import brief, size, without_credentials
 from . import archives
 from .job import Job, Refused
-from .limits import Allowance, require_room, size
+from .limits import Allowance, require_room
 from .pins import Url
 from .pip_settings import PipSettings
 

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+from ..host.text import size
 from .job import Refused
 
 MARGIN = 1 << 30  # bytes that stay free, or a twentieth of a small disk
@@ -45,8 +46,3 @@ def require_room(folder: Path, count: int) -> None:
     """Raise Refused when the disk has no room for so many bytes."""
     if count > (free := room(folder)):
         raise Refused(f"the disk has no room for it: {size(count)} more, and there is {size(max(0, free))} to use")
-
-
-def size(count: int) -> str:
-    """Bytes for people."""
-    return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"

@@ -59,6 +59,8 @@ def test_text_from_outside_steers_no_terminal_and_is_not_endless() -> None:
         (41_200_000, "41.2 MB"),
         (6_300_000_000, "6.3 GB"),
         (2 * 10**12, "2 TB"),
+        (999_700, "1 MB"),
+        (10**17, "100000 TB"),
     ],
 )
 def test_bytes_are_shown_as_docker_shows_them(count: int, shown: str) -> None:

@@ -227,7 +227,7 @@ def test_a_bomb_does_not_fill_the_disk(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(archives, "SMALL", 1_000_000)
     for number, data in enumerate((bomb, zipped({"a": bytes(30_000_000)}))):
         (tmp_path / "x").write_bytes(data)
-        with pytest.raises(Refused, match=r"it has 0\.0 MB and unpacks to more than [23]\.\d MB"):
+        with pytest.raises(Refused, match=r"it has [\d.]+ kB and unpacks to more than [23]\.\d+ MB"):
             archives.unpack(tmp_path / "x", tmp_path / str(number))
     monkeypatch.setattr(archives, "MEMBERS", 3)
     (tmp_path / "x").write_bytes(zipped(dict.fromkeys("abcd", b"")))

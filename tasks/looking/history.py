@@ -1,0 +1,146 @@
+"""Which version ran when, who started it, and how it ended: from the service's containers, the kept ones among them."""
+
+from collections.abc import Sequence
+
+from invoke import Context
+from msgspec import Struct
+
+from ..engine import label
+from ..engine.records import Container
+from ..host import document, table
+from ..host.text import brief
+from ..service import ticket
+from ..service.service import Service, order_of_running
+from ..service.ticket import Ticket
+
+BY_HAND = "by hand"
+
+
+class End(Struct, frozen=True):
+    """How a run ended. `exit_code` is the process's; `replaced_by` (a tag) and `by`: the switch that stopped it."""
+
+    exit_code: int
+    out_of_memory: bool
+    error: str | None
+    replaced_by: str | None
+    by: str | None
+
+
+class Run(Struct, frozen=True):
+    """One container of the service. Times are ISO 8601 in UTC.
+
+    `by` is user@host of the switch that made it, None where it was started by hand. `created` is when that was,
+    `started` its last start (a reboot is one too), `ended` None while it runs or if it never ran. `state` is docker's.
+    `restarts` counts those by docker alone.
+    """
+
+    tag: str
+    commit: str | None
+    container: str
+    id: str
+    image: str
+    state: str
+    by: str | None
+    created: str | None
+    started: str | None
+    ended: str | None
+    restarts: int
+    end: End | None
+
+
+class History(Struct, frozen=True):
+    """The runs of one service, the latest first."""
+
+    service: str
+    runs: tuple[Run, ...]
+
+
+def report(c: Context, name: str) -> History:
+    """The history of the service of one frame. One question for each of its containers, of which few are kept.
+
+    Raises:
+        Exit: with code 2 when there is no such frame, or several and none was named.
+    """
+    service = Service.of(c, name)
+    mine = [one for one in service.own(service.engine.containers()) if one.name not in service.temporary]
+    places = order_of_running(mine)
+    details = [found for one in mine if (found := service.engine.container(one.id))]
+    details.sort(key=lambda one: (places[one.id], one.created), reverse=True)
+    return History(service.name, tuple(run_of(one, details) for one in details))
+
+
+def run_of(container: Container, others: Sequence[Container]) -> Run:
+    """One container as a run. `others`: all of the service's."""
+    mine = ticket.read(container)
+    ended = 0.0 if container.running else container.finished
+    return Run(
+        tag=label.version_of(container.labels, container.image),
+        commit=label.commit_of(container.labels) or None,
+        container=container.name,
+        id=container.id,
+        image=container.image,
+        state=container.state,
+        by=mine.by if mine else None,
+        created=document.moment(container.created),
+        started=document.moment(container.started),
+        ended=document.moment(ended),
+        restarts=container.restarts,
+        end=end_of(container, others) if ended else None,
+    )
+
+
+def end_of(container: Container, others: Sequence[Container]) -> End:
+    """How a container that is down ended: by the switch that made one of the others, or else by itself."""
+    replacing = [found for other in others if (found := stopped_by(container, other))]
+    last = max(replacing, key=lambda found: (found.number, found.since), default=None)
+    return End(
+        exit_code=container.exit_code,
+        out_of_memory=container.out_of_memory,
+        error=container.error or None,
+        replaced_by=last.tag if last else None,
+        by=last.by if last else None,
+    )
+
+
+def stopped_by(container: Container, other: Container) -> Ticket | None:
+    """The ticket of the switch that made `other`, if that stopped the container: it still ran then."""
+    theirs = ticket.read(other)
+    if not theirs or container.finished < other.created:
+        return None
+    return theirs if any(held.running and held.id == container.id[:12] for held in theirs.old) else None
+
+
+def show(found: History) -> None:
+    """Print the history as a table."""
+    if not found.runs:
+        print(f"No container of {found.service} is here.")
+        return
+    heads = ("version", "commit", "from", "to", "started by", "ended", "container")
+    table.show("", heads, map(line, found.runs), spare=("container", "commit", "started by"))
+
+
+def line(run: Run) -> tuple[str, ...]:
+    return (
+        run.tag,
+        (run.commit or "?")[:7],
+        minutes(run.created),
+        minutes(run.ended) if run.ended else "",
+        run.by or BY_HAND,
+        how(run),
+        run.container,
+    )
+
+
+def minutes(time: str | None) -> str:
+    """A time of a document as people write it, in UTC: 2019-08-30 14:46."""
+    return time[:16].replace("T", " ") if time else "?"
+
+
+def how(run: Run) -> str:
+    """How a run ended, in a few words; docker's state while it runs."""
+    if run.end is None:
+        return run.state if run.started else f"{run.state}, never ran"
+    if run.end.replaced_by:
+        return f"replaced by {run.end.replaced_by} ({run.end.by})"
+    why = "out of memory" if run.end.out_of_memory else brief(run.end.error or "", 60)
+    return f"exit code {run.end.exit_code}{f', {why}' if why else ''}"
