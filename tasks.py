@@ -6,7 +6,21 @@ __path__ = [str(Path(__file__).with_suffix(""))]  # tasks.py is also the package
 
 from invoke import Collection
 
-from tasks import base, demo, dev, fetch_vendor, frame, history, labels, machine, prune, start, testing, weights
+from tasks import (
+    base,
+    completion,
+    demo,
+    dev,
+    fetch_vendor,
+    frame,
+    history,
+    labels,
+    machine,
+    prune,
+    start,
+    testing,
+    weights,
+)
 from tasks.host.shell import Runner
 from tasks.program.merging import merge_alike
 
@@ -25,6 +39,7 @@ ns = Collection(
     dev.dev,
     weights.weights,
     machine.engine,
+    completion.completion,
     demo.demo,
     testing.test,
     testing.bench,

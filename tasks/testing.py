@@ -16,6 +16,8 @@ NEEDED = {
     "mmdebstrap": "mmdebstrap",
     "busybox": "busybox-static",
     "sshd": "openssh-server",
+    "zsh": "zsh",
+    "fish": "fish",
 }
 WORKERS = 4  # at most; each has a Docker Engine of its own
 

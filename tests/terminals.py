@@ -8,6 +8,7 @@ import struct
 import subprocess
 import termios
 import time
+from collections.abc import Sequence
 from fcntl import ioctl
 from types import TracebackType
 
@@ -19,14 +20,18 @@ WHERE_IS_THE_CURSOR = "\x1b[6n"
 
 
 class Terminal:
-    """`inv …` in a terminal of 100 columns; `shown` is all that it printed, without what steers a terminal."""
+    """`inv …` in a terminal of 100 columns; `shown` is all that it printed, without what steers a terminal.
 
-    def __init__(self, site: Site, *arguments: str, **variables: str) -> None:
+    Args:
+        argv: another command instead.
+    """
+
+    def __init__(self, site: Site, *arguments: str, argv: Sequence[str] = (), **variables: str) -> None:
         self.ours, theirs = pty.openpty()
         ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
         self.raw = ""
         self.process = subprocess.Popen(
-            ["setsid", "--ctty", "--wait", *site.command(*arguments)],
+            ["setsid", "--ctty", "--wait", *(argv or site.command(*arguments))],
             env={**site.environment, "TERM": "xterm", **variables},
             stdin=theirs,
             stdout=theirs,

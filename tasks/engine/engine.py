@@ -2,6 +2,7 @@
 
 import errno
 import re
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,18 @@ def in_order(tag: str) -> list[str | int]:
     return [int(part) if place % 2 else part for place, part in enumerate(parts)]
 
 
+def versions(images: Iterable[ImageRow], name: str) -> list[ImageRow]:
+    """Those of the images that are stamped with `name`, one row for each of their tags there, newest first."""
+    found = [
+        structs.replace(row, reference=tag)
+        for row in images
+        if label.names(row.labels, name)
+        for tag in row.tags
+        if same_repository(tag, name)
+    ]
+    return sorted(found, key=lambda image: (image.created, in_order(image.tag)), reverse=True)
+
+
 class Engine(Client):
     """One Docker Engine: the questions that this project has for it."""
 
@@ -37,13 +50,7 @@ class Engine(Client):
 
         A child image inherits the label but has another repository; one that lost its tag has none: neither is here.
         """
-        found = [
-            structs.replace(row, reference=tag)
-            for row in self.stamped(name)
-            for tag in row.tags
-            if same_repository(tag, name)
-        ]
-        return sorted(found, key=lambda image: (image.created, in_order(image.tag)), reverse=True)
+        return versions(self.stamped(name), name)
 
     def stamped(self, name: str, between: bool = False) -> list[ImageRow]:
         """Every image whose name label is `name`, in any of docker's spellings of it, tagged or not.

@@ -14,10 +14,11 @@ from .endings import as_exit
 
 
 class StackProgram(Program):
-    """Invoke's program with three changes.
+    """Invoke's program with four changes.
 
     - Tasks are listed in the order of the work, not of the alphabet.
     - A wrong argument or setting ends with 2, an interrupt with 130, each with a sentence.
+    - `--complete` and `--print-completion-script` complete values too.
     - Compiled modules are kept (Invoke turns that off), so that every later start is faster.
     """
 
@@ -55,6 +56,31 @@ class StackProgram(Program):
             self.update_config()
             self.config.load_shell_env()  # again before each task, but here its complaint has a sentence
             correct_truths(self.config)  # and so that Invoke's own settings are right before the first task
+
+    def parse_core_args(self) -> None:
+        """Read Invoke's own flags.
+
+        Raises:
+            Exit: with code 0 when a shell's script for completion was asked for; it has been printed.
+        """
+        super().parse_core_args()
+        if shell := self.args["print-completion-script"].value:
+            from .shells import script
+
+            print(script(shell))
+            raise Exit
+
+    def parse_cleanup(self) -> None:
+        """Do what asks for no task: `--help`, `--list`, `--complete`.
+
+        Raises:
+            Exit: when there is nothing more to do.
+        """
+        if self.args.complete.value:
+            from .completing import answer
+
+            answer(self, self.argv[self.argv.index("--") + 1 :] if "--" in self.argv else [])
+        super().parse_cleanup()
 
     def display_with_columns(self, pairs: Sequence[tuple[str, str | None]], extra: str = "") -> None:
         """Show the tasks. `pairs`: each one's name, perhaps with what Invoke adds to it, and its line."""
