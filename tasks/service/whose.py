@@ -56,7 +56,8 @@ def by_switch(engine: Engine, containers: Iterable[ContainerRow]) -> set[str]:
         return found is not None and found.labels.get(label.TICKET) == one.labels[label.TICKET]
 
     eldest: dict[str, ContainerRow] = {}
-    for one in sorted(tickets[::-1], key=lambda one: one.created):  # the engine lists the youngest first
+    tickets.reverse()  # the engine lists the youngest first, and tells seconds
+    for one in sorted(tickets, key=lambda one: one.created):
         if not of_image(one):
             eldest.setdefault(one.labels[label.TICKET], one)
     return {one.id for one in eldest.values() if as_its_ticket_says(one)}
