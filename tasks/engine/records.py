@@ -65,7 +65,8 @@ class ContainerRow(Struct, frozen=True):
     """A container: `image` is the id of the image it was made from, `state` is docker's (running, exited, …).
 
     `unhealthy` is docker's own verdict of its health check. `published` are the TCP ports of the host that it has now,
-    each with the host's address. `network` is docker's NetworkMode.
+    each with the host's address. `network` is docker's NetworkMode. `created` is by the engine's clock, in seconds
+    since 1970, in a list without their fractions.
     """
 
     id: str
@@ -76,6 +77,7 @@ class ContainerRow(Struct, frozen=True):
     unhealthy: bool = False
     published: tuple[tuple[str, int], ...] = ()
     network: str = ""
+    created: float = 0.0
 
     @property
     def running(self) -> bool:
@@ -86,15 +88,13 @@ class ContainerRow(Struct, frozen=True):
 class Container(ContainerRow, frozen=True, kw_only=True):
     """A container, complete.
 
-    `exit_code`, `error` and `out_of_memory` are of its last end. `created`, `started` (last) and `finished` are by the
-    engine's clock, in seconds since 1970; the latter two are 0 while there was no such moment. `stop_timeout` are the
-    seconds until `docker stop` kills it, None where it does not say.
+    `exit_code`, `error` and `out_of_memory` are of its last end. `started` (last) and `finished` are by the engine's
+    clock, in seconds since 1970; 0 while there was no such moment. `stop_timeout` are the seconds until `docker stop` kills it, None where it does not say.
     """
 
     exit_code: int
     error: str
     out_of_memory: bool
-    created: float
     started: float
     finished: float
     restarts: int
@@ -170,6 +170,7 @@ def container_row(row: dict[str, Any]) -> ContainerRow:
         unhealthy=row.get("Status", "").endswith("(unhealthy)"),
         published=tuple((port.get("IP", ""), port["PublicPort"]) for port in ports),
         network=(row.get("HostConfig") or {}).get("NetworkMode") or "",
+        created=float(row.get("Created") or 0),
     )
 
 

@@ -30,8 +30,8 @@ class Lock(Struct, frozen=True):
     """The lock of a switch: the candidate of this `id`, with this ticket.
 
     `recovery` is the ticket on the recovery lock, where this run recovers the switch of another. `open`: the candidate
-    was removed, and this run goes back without it; then nobody else's may be there, and the recovery lock may have gone
-    the same way.
+    was removed, or has another name, and this run goes back without that lock; then nobody else's may be there, and the
+    recovery lock may have gone the same way.
     """
 
     service: Service
@@ -73,7 +73,7 @@ class Lock(Struct, frozen=True):
         return found
 
     def to_go_back(self) -> "Lock":
-        """This lock, or an open one if somebody removed the candidate and nobody else has come since.
+        """This lock, or an open one if somebody removed or renamed the candidate and nobody else has come since.
 
         Raises:
             Lost: when somebody else has it or has switched, or only the recovery lock was removed.
@@ -81,7 +81,7 @@ class Lock(Struct, frozen=True):
         try:
             self.check()
         except Lost as lost:
-            if lost.taken or self.service.engine.container(self.id):
+            if lost.taken or self.service.engine.container(self.service.candidate):
                 raise
             return replace(self, open=True)
         return self
@@ -102,4 +102,8 @@ class Lock(Struct, frozen=True):
                 by = f"{printable(theirs.by)} has switched to" if theirs else "somebody has started"
                 tag = printable(label.version_of(container.labels, container.image))
                 return Lost(f"{by} {tag} meanwhile", taken=True)
-        return Lost(f"somebody removed {name}", taken=False)
+        found = engine.container(self.id) if self.id else None
+        if found and found.name == service.name:
+            return Lost(f"somebody has finished the switch to {printable(self.ticket.tag)} meanwhile", taken=True)
+        renamed = found is not None and name == service.candidate and found.name != name
+        return Lost(f"somebody {'renamed' if renamed else 'removed'} {name}", taken=False)

@@ -92,11 +92,14 @@ def all_versions(service: Service) -> list[ImageRow]:
 def previous(service: Service) -> tuple[ContainerRow, ImageRow]:
     """The kept container of the version that ran before the one that runs, and its image.
 
+    Where nothing runs and none is kept, that is the container that was stopped last.
+
     Raises:
         Exit: with code 2 when there is none.
     """
     running = {container.image for container in service.running()}
-    for container in service.kept():
+    stopped = [] if running else [one for one in service.own(service.engine.containers()) if one.name == service.name]
+    for container in [*service.kept(), *stopped]:
         image = service.engine.image(container.image)
         if image and image.id not in running:
             return container, versions.by_own_name(service.engine, service.frame, image)

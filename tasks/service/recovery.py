@@ -123,7 +123,7 @@ def finish(lock: Lock) -> str:
     except Exit as error:
         return error.message or f"{name} cannot be started."
     with progress.waiting(tag) as tell:
-        found = health.wait(service, name, service.settings.start.settle, tell)
+        found = health.wait(service, lock.id, service.settings.start.settle, tell)
     if found.trouble:
         print(f"{tag} {printable(found.trouble)}.", flush=True)
         return found.trouble
@@ -144,7 +144,7 @@ def go_back(lock: Lock) -> str:
     version can be started.
     """
     service, engine = lock.service, lock.service.engine
-    rehearsal, candidate = engine.container(service.rehearsal), None if lock.open else lock.check()
+    rehearsal, candidate = engine.container(service.rehearsal), engine.container(lock.id) if lock.open else lock.check()
     rehearsed = rehearsal is not None or (candidate is not None and candidate.running)
     if rehearsal and rehearsal.labels.get(label.REHEARSAL) == service.name:
         acts.take_away(service, rehearsal)

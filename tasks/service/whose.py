@@ -12,7 +12,9 @@ from ..engine import label
 from ..engine.engine import Engine
 from ..engine.records import ContainerRow
 from ..settings.model import Frame
-from . import record, versions
+from . import record, ticket, versions
+
+MADE_WITHIN = 60.0  # seconds between a ticket's moment and its container's; another host's clock may go a little wrong
 
 
 def own(engine: Engine, frame: Frame, containers: Iterable[ContainerRow], known: str = "") -> list[ContainerRow]:
@@ -40,6 +42,9 @@ def own(engine: Engine, frame: Frame, containers: Iterable[ContainerRow], known:
 def by_switch(engine: Engine, containers: Iterable[ContainerRow]) -> set[str]:
     """The ids of those that a switch made: each has a ticket of its own.
 
+    A copy of one has its ticket too: some tools take all labels along when they run the same once more. So the eldest
+    counts; and where that is gone, its name or its age must be right.
+
     One whose ticket is its image's was made from a `docker commit` of such a container. Its image is asked, and not
     for every image with a ticket: the engine takes long to look through thousands.
     """
@@ -50,7 +55,20 @@ def by_switch(engine: Engine, containers: Iterable[ContainerRow]) -> set[str]:
         found = images[one.image]
         return found is not None and found.labels.get(label.TICKET) == one.labels[label.TICKET]
 
-    return {one.id for one in tickets if not of_image(one)}
+    eldest: dict[str, ContainerRow] = {}
+    tickets.reverse()  # the engine lists the youngest first, and tells seconds
+    for one in sorted(tickets, key=lambda one: one.created):
+        if not of_image(one):
+            eldest.setdefault(one.labels[label.TICKET], one)
+    return {one.id for one in eldest.values() if as_its_ticket_says(one)}
+
+
+def as_its_ticket_says(container: ContainerRow) -> bool:
+    """Whether a container has a name of its service, or was made when its ticket was: it may have been renamed."""
+    service, found = container.labels.get(label.SERVICE, ""), ticket.read(container)
+    if service and (container.name == service or container.name.startswith(f"{service}.")):
+        return True
+    return found is not None and abs(container.created - found.since) <= MADE_WITHIN
 
 
 def bears_name(frame: Frame, container: ContainerRow) -> bool:
