@@ -89,7 +89,8 @@ class Container(ContainerRow, frozen=True, kw_only=True):
     """A container, complete.
 
     `exit_code`, `error` and `out_of_memory` are of its last end. `started` (last) and `finished` are by the engine's
-    clock, in seconds since 1970; 0 while there was no such moment. `stop_timeout` are the seconds until `docker stop` kills it, None where it does not say.
+    clock, in seconds since 1970; 0 while there was no such moment. `stop_timeout` are the seconds until
+    `docker stop` kills it, None where it does not say.
     """
 
     exit_code: int
