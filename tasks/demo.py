@@ -3,7 +3,7 @@
 from invoke import Context
 
 from .program.task import task
-from .settings.model import ROOT
+from .settings.root import ROOT
 
 FILE = ROOT / "docker/demo.yaml"
 NAME = "visdom"

@@ -7,7 +7,7 @@ import sys
 from invoke import Context
 
 from .program.task import task
-from .settings.model import ROOT
+from .settings.root import ROOT
 
 # What the tests use besides Python: program → Debian package.
 NEEDED = {

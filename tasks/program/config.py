@@ -13,10 +13,7 @@ from typing import Any
 from invoke import Config, Context, Exit
 
 from ..host.text import brief
-from ..settings.complaints import did_you_mean
-from ..settings.model import ROOT
-from ..settings.sources import Sources, remember_sources
-from ..settings.written import odd_keys
+from ..settings.root import ROOT
 from .merging import levels, merge
 
 SUFFIXES = (".yaml", ".yml", ".json", ".py")  # of the settings files that Invoke reads
@@ -58,12 +55,14 @@ def prepare(c: Context) -> None:
     Raises:
         Exit: with code 2 for a settings file that is not there, or a variable that is neither true nor false.
     """
+    from ..settings.sources import Level, Sources, remember_sources
+
     config = c.config
     check_file(config._runtime_path)
     correct_truths(config)
     if "stack_sources" not in config:
         refuse_stray_sections(config)
-        remember_sources(c, Sources(levels(config), str(config._runtime_path or "")))
+        remember_sources(c, Sources(tuple(Level(*one) for one in levels(config)), str(config._runtime_path or "")))
 
 
 def correct_truths(config: Config) -> None:
@@ -99,6 +98,8 @@ def refuse_stray_sections(config: Config) -> None:
     Raises:
         Exit: with code 2.
     """
+    from ..settings.complaints import did_you_mean
+
     known = {"stack", *Config.global_defaults()}
     for values, path in ((config._runtime, config._runtime_path), (config._project, config._project_path)):
         for key in (values or {}).keys() - known:
@@ -123,7 +124,7 @@ def checked(path: PathLike[Any], read: Callable[[Path], Any]) -> Any:
     try:
         loaded = read(Path(path))
         odd = list(not_text(loaded)) if isinstance(loaded, dict) else []
-        odd = (list(odd_keys(str(path))) or odd) if odd else []  # rather as they are written
+        odd = as_written(path, odd) if odd else []
     except FileNotFoundError:
         raise
     except UnicodeDecodeError:
@@ -141,6 +142,13 @@ def checked(path: PathLike[Any], read: Callable[[Path], Any]) -> Any:
         place = section or "it"
         raise Exit(f'{path}: {key} in {place} stands where a name is expected. Write it in quotes: "{key}"', code=2)
     return loaded
+
+
+def as_written(path: PathLike[Any], odd: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The same keys as they are written in the file, if that can be found."""
+    from ..settings.written import odd_keys
+
+    return list(odd_keys(str(path))) or odd
 
 
 def not_text(settings: dict[Any, Any], section: str = "") -> Iterator[tuple[str, str]]:

@@ -6,7 +6,7 @@ from typing import Any
 from invoke import Config, Exit
 from invoke.config import AmbiguousMergeError
 
-from ..settings.sources import ENVIRONMENT, Level
+from ..settings.root import ENVIRONMENT
 
 FRAMES = ("stack", "frames")
 
@@ -21,19 +21,18 @@ def merge(config: Config, of_invoke: Callable[[], None]) -> None:
         Exit: with code 2 for such a section.
     """
     found, project = levels(config), config._project or {}
-    for level in found:
+    for _, values in found:
         for below in (config._defaults, project):
-            drop_empty(level.values, below)
-    for number, level in enumerate(found):
-        drop_frames(level, found[number + 1 :])
+            drop_empty(values, below)
+    drop_frames([values for _, values in found])
     try:
         of_invoke()
     except AmbiguousMergeError:
-        for level in found:
+        for own_place, values in found:
             for below, place in ((project, "invoke.yaml"), (config._defaults, "Invoke")):
-                if name := conflict(below, level.values):
+                if name := conflict(below, values):
                     expected = f"expected `key: value` lines where {place} has them, and only there"
-                    raise Exit(f"Setting {name} in {level.place}: {expected}.", code=2) from None
+                    raise Exit(f"Setting {name} in {own_place}: {expected}.", code=2) from None
         raise Exit("In the settings files, a section of one is a value of another.", code=2) from None
 
 
@@ -49,14 +48,14 @@ def merge_alike() -> None:
         Config.merge = alike  # type: ignore[method-assign, assignment]
 
 
-def levels(config: Config) -> tuple[Level, ...]:
-    """What Invoke read and where, those with the last word first. An empty file is None to Invoke."""
+def levels(config: Config) -> tuple[tuple[str, dict[str, Any]], ...]:
+    """Where Invoke read and what, those with the last word first. An empty file is None to Invoke."""
     return (
-        Level(str(config._runtime_path), config._runtime or {}),
-        Level(ENVIRONMENT, config._env),
-        Level(str(config._project_path), config._project or {}),
-        Level(str(config._user_path), config._user or {}),
-        Level(str(config._system_path), config._system or {}),
+        (str(config._runtime_path), config._runtime or {}),
+        (ENVIRONMENT, config._env),
+        (str(config._project_path), config._project or {}),
+        (str(config._user_path), config._user or {}),
+        (str(config._system_path), config._system or {}),
     )
 
 
@@ -73,17 +72,19 @@ def drop_empty(settings: dict[str, Any], below: dict[str, Any], path: tuple[str,
                 drop_empty(value, below[key], (*path, key))
 
 
-def drop_frames(level: Level, below: Sequence[Level]) -> None:
-    """Take away each frame that a level sets to nothing, there and in the levels below it."""
-    for name in [name for name, value in frames(level).items() if value is None]:
-        holding = [one for one in below if isinstance(frames(one).get(name), dict)]
-        for one in (level, *below) if holding else ():
-            frames(one).pop(name, None)
+def drop_frames(levels: Sequence[dict[str, Any]]) -> None:
+    """Take away each frame that a level sets to nothing, there and in the levels below it, which come after it."""
+    for number, level in enumerate(levels):
+        below = levels[number + 1 :]
+        for name in [name for name, value in frames(level).items() if value is None]:
+            holding = [one for one in below if isinstance(frames(one).get(name), dict)]
+            for one in (level, *below) if holding else ():
+                frames(one).pop(name, None)
 
 
-def frames(level: Level) -> dict[str, Any]:
+def frames(level: dict[str, Any]) -> dict[str, Any]:
     """The frames of one level, to be changed."""
-    found: Any = level.values
+    found: Any = level
     for key in FRAMES:
         found = found.get(key) if isinstance(found, dict) else None
     return found if isinstance(found, dict) else {}

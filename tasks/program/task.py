@@ -10,7 +10,6 @@ from typing import Any
 import invoke
 
 from ..host import signals
-from ..settings.this_run import remember_typed
 from .config import prepare
 from .endings import as_exit
 
@@ -19,6 +18,8 @@ class StackTask(invoke.Task[Any]):
     """Invoke's task, which gets a checked context; an interrupt ends it with 130, and whatever else with a sentence."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        from ..settings.this_run import remember_typed
+
         for stream in (sys.stdout, sys.stderr):  # what the locale cannot spell is shown as escapes, and ends nothing
             if isinstance(stream, TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")

@@ -11,7 +11,8 @@ from msgspec import Struct, ValidationError, convert
 from ..engine.names import CONTAINER, REFERENCE, REPOSITORY
 from ..host.text import brief
 from .model import FILE, FOLDER, NETWORK, OWN_SERIES, ROOT, SERIES, Base, Frame, Settings, Start
-from .sources import ENVIRONMENT, sources
+from .root import ENVIRONMENT
+from .sources import sources
 from .written import scalar
 
 # What msgspec calls by regular expressions and bounds, in words.

@@ -8,8 +8,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import force_setattr
 
 from ..engine.names import CONTAINER, REFERENCE, REPOSITORY, repository_of
-
-ROOT = Path(__file__).resolve().parents[2]
+from .root import ROOT
 
 SERIES = r"^[a-zA-Z0-9_][a-zA-Z0-9_.-]*$"
 OWN_SERIES = r"^([a-zA-Z0-9_][a-zA-Z0-9_.-]*)?$"

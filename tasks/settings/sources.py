@@ -5,8 +5,6 @@ from typing import Any
 from invoke import Context
 from msgspec import Struct
 
-ENVIRONMENT = "the environment"
-
 
 class Level(Struct, frozen=True):
     """One of the levels that Invoke merges: `place` is a file's path or ENVIRONMENT, `values` what was read there."""
