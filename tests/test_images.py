@@ -73,7 +73,7 @@ def test_each_column_of_a_busy_engine(busy: Site) -> None:
     assert first["base"]["name"] == "tests/base:latest" and first["base"]["present"] is False
     assert (first["running"], first["kept"], first["others"]) == (["tests_service"], [], 2)
     assert (newest["running"], newest["kept"], newest["others"]) == ([], [], 0)
-    heads, _, *rows = table(site)
+    heads, *rows = table(site)
     assert heads == ["tag", "commit", "branch", "built", "size", "own", "state", "base"]
     assert rows[0][:4] == [newest["tag"], head[:7], "dirty", "main"] and rows[0][-1] == present[7:19]
     assert rows[1][-1] == "former" and " ".join(rows[1]).count("running, 2 others") == 1
@@ -113,7 +113,7 @@ def test_several_frames_and_nothing_there(site: Site) -> None:
     site.save()
     make(site, "1.0")
     make(site, "7.0", image="tests/second")
-    heads, _, *rows = table(site)
+    heads, *rows = table(site)
     assert heads[0] == "frame" and [row[:2] for row in rows] == [["visdom", "1.0"], ["second", "7.0"]]
     assert [*listed(site, "--name", "second")] == ["7.0"]
     assert "There is no frame nope." in site.inv("images", "--name", "nope", code=2).stderr

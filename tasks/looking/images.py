@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from ..engine import label
 from ..engine.engine import current_engine
+from ..engine.engine import versions as versions_among
 from ..engine.names import being_built
 from ..engine.records import ContainerRow, ImageRow
 from ..host import document, table
@@ -90,7 +91,7 @@ def report(c: Context, name: str) -> Images:
 def all_of(service: Service, key: str, seen: Seen) -> list[Version]:
     """The versions of one frame, newest first, those that lost their tag last."""
     mine = service.own(seen.containers)
-    tagged = versions.each_once(service.engine.images(service.frame.image))
+    tagged = versions.each_once(versions_among(seen.images.values(), service.frame.image))
     used = dict.fromkeys(one.image for one in mine)
     known = {row.id for row in tagged}
     nameless = [seen.images[image] for image in used if image not in known and image in seen.images]

@@ -11,6 +11,7 @@ from invoke import Exit
 from msgspec import Struct
 
 from ..engine import label
+from ..engine.engine import versions as versions_among
 from ..engine.names import being_built
 from ..engine.records import ContainerRow, Image
 from . import situation, versions
@@ -48,8 +49,9 @@ def retention(service: Service, keep: int) -> Retention:
     containers = engine.containers()
     used = uses(service, containers)
     held = in_a_switch(service)
-    images = {row.id: found for row in engine.every_image() if (found := engine.image(row.id))}
-    rows = versions.each_once(engine.images(service.frame.image))
+    listing = engine.every_image()
+    images = {row.id: found for row in listing if (found := engine.image(row.id))}
+    rows = versions.each_once(versions_among(listing, service.frame.image))
     listed = [row for row in rows if row.id in images and not being_built(row.tag)]
     reasons: dict[str, str] = {}
     for place, row in enumerate(listed):
