@@ -5,7 +5,7 @@ What is private to Invoke is used here and in merging.py, and nowhere else.
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from ..host.text import brief
 from ..settings.complaints import did_you_mean
 from ..settings.model import ROOT
 from ..settings.sources import Sources, remember_sources
-from ..settings.written import odd_keys
+from ..settings.written import odd_keys, repeated_keys
 from .merging import levels, merge
 
 SUFFIXES = (".yaml", ".yml", ".json", ".py")  # of the settings files that Invoke reads
@@ -42,7 +42,7 @@ class StackConfig(Config):
     _load_yml = _load_yaml
 
     def _load_json(self, path: PathLike[Any]) -> Any:
-        return checked(path, lambda file: json.loads(file.read_text(encoding="utf-8")))
+        return checked(path, lambda file: json.loads(file.read_text(encoding="utf-8"), object_pairs_hook=each_once))
 
     def _load_py(self, path: Any) -> Any:
         load = super()._load_py
@@ -107,10 +107,34 @@ def refuse_stray_sections(config: Config) -> None:
 
 
 def read_yaml(path: Path) -> Any:
-    """What a file holds, read as YAML."""
-    from invoke.vendor.yaml import safe_load
+    """What a file holds, read as YAML.
 
-    return safe_load(path.read_text(encoding="utf-8"))  # type: ignore[no-untyped-call]
+    Raises:
+        YAMLError: when it is none, or says one thing twice: of these the last would count, and the first be lost.
+    """
+    from invoke.vendor.yaml import MarkedYAMLError, SafeLoader
+
+    loader: Any = SafeLoader(path.read_text(encoding="utf-8"))  # type: ignore[no-untyped-call]
+    node = loader.get_single_node()
+    if node is None:
+        return None
+    for key in repeated_keys(node):
+        said = f"{brief(key.value)} stands here twice; keep one"
+        raise MarkedYAMLError(problem=said, problem_mark=key.start_mark)  # type: ignore[no-untyped-call]
+    return loader.construct_document(node)
+
+
+def each_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """A section of a JSON file.
+
+    Raises:
+        ValueError: when it says one thing twice.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for key in found if [name for name, _ in pairs].count(key) > 1)
+        raise ValueError(f"{brief(twice)} stands there twice; keep one")
+    return found
 
 
 def checked(path: PathLike[Any], read: Callable[[Path], Any]) -> Any:
