@@ -5,7 +5,7 @@ What is private to Invoke is used here and in merging.py, and nowhere else.
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from invoke import Config, Context, Exit
 
 from ..host.text import brief
 from ..settings.root import ROOT
+from ..settings.written import odd_keys, repeated_keys
 from .merging import levels, merge
 
 SUFFIXES = (".yaml", ".yml", ".json", ".py")  # of the settings files that Invoke reads
@@ -39,7 +40,7 @@ class StackConfig(Config):
     _load_yml = _load_yaml
 
     def _load_json(self, path: PathLike[Any]) -> Any:
-        return checked(path, lambda file: json.loads(file.read_text(encoding="utf-8")))
+        return checked(path, lambda file: json.loads(file.read_text(encoding="utf-8"), object_pairs_hook=each_once))
 
     def _load_py(self, path: Any) -> Any:
         load = super()._load_py
@@ -108,10 +109,34 @@ def refuse_stray_sections(config: Config) -> None:
 
 
 def read_yaml(path: Path) -> Any:
-    """What a file holds, read as YAML."""
-    from invoke.vendor.yaml import safe_load
+    """What a file holds, read as YAML.
 
-    return safe_load(path.read_text(encoding="utf-8"))  # type: ignore[no-untyped-call]
+    Raises:
+        YAMLError: when it is none, or says one thing twice: of these the last would count, and the first be lost.
+    """
+    from invoke.vendor.yaml import MarkedYAMLError, SafeLoader
+
+    loader: Any = SafeLoader(path.read_text(encoding="utf-8"))  # type: ignore[no-untyped-call]
+    node = loader.get_single_node()
+    if node is None:
+        return None
+    for key in repeated_keys(node):
+        said = f"{brief(key.value)} stands here twice; keep one"
+        raise MarkedYAMLError(problem=said, problem_mark=key.start_mark)  # type: ignore[no-untyped-call]
+    return loader.construct_document(node)
+
+
+def each_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """A section of a JSON file.
+
+    Raises:
+        ValueError: when it says one thing twice.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for key in found if [name for name, _ in pairs].count(key) > 1)
+        raise ValueError(f"{brief(twice)} stands there twice; keep one")
+    return found
 
 
 def checked(path: PathLike[Any], read: Callable[[Path], Any]) -> Any:
@@ -124,7 +149,7 @@ def checked(path: PathLike[Any], read: Callable[[Path], Any]) -> Any:
     try:
         loaded = read(Path(path))
         odd = list(not_text(loaded)) if isinstance(loaded, dict) else []
-        odd = as_written(path, odd) if odd else []
+        odd = (list(odd_keys(str(path))) or odd) if odd else []  # rather as they are written
     except FileNotFoundError:
         raise
     except UnicodeDecodeError:
@@ -142,13 +167,6 @@ def checked(path: PathLike[Any], read: Callable[[Path], Any]) -> Any:
         place = section or "it"
         raise Exit(f'{path}: {key} in {place} stands where a name is expected. Write it in quotes: "{key}"', code=2)
     return loaded
-
-
-def as_written(path: PathLike[Any], odd: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The same keys as they are written in the file, if that can be found."""
-    from ..settings.written import odd_keys
-
-    return list(odd_keys(str(path))) or odd
 
 
 def not_text(settings: dict[Any, Any], section: str = "") -> Iterator[tuple[str, str]]:

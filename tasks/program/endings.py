@@ -8,6 +8,7 @@ from invoke import Exit
 
 from ..host.shell import exit_code, reason
 from ..host.table import readable
+from .program import unfit
 
 
 @contextmanager
@@ -27,6 +28,8 @@ def as_exit() -> Iterator[None]:
         raise Exit(reason(stop), code=exit_code(stop)) from None
     except BrokenPipeError:  # nobody reads on, as with `inv --list | head -1`
         raise Exit(code=1) from None
+    except ImportError as error:
+        raise Exit(unfit(error), code=1) from None
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise

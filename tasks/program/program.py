@@ -23,14 +23,23 @@ def program() -> Callable[[], None]:
 
         from tasks.program.config import StackConfig
         from tasks.program.invoking import StackProgram
-    except ImportError as reason:  # after an upgrade of the system's Python, say
-        if (reason.name or "").startswith("tasks"):
-            raise  # a mistake in this project
-        sys.exit(f"What is in .venv does not fit this Python ({reason}). Type: rm -r {ROOT}/.venv")
+    except ImportError as error:
+        sys.exit(unfit(error))
     except SyntaxError as error:
         sys.exit(f"{error.filename}, line {error.lineno}: {error.msg}.")
     names = ["inv", "invoke"]
     return StackProgram(__version__, name="inv", binary="inv", binary_names=names, config_class=StackConfig).run
+
+
+def unfit(error: ImportError) -> str:
+    """The sentence about packages that cannot be imported, after an upgrade of the system's Python, say.
+
+    Raises:
+        ImportError: the error itself, when it is a mistake in this project.
+    """
+    if (error.name or "").startswith("tasks"):
+        raise error
+    return f"What is in .venv does not fit this Python ({error}). Type: rm -r {ROOT}/.venv"
 
 
 def main() -> None:

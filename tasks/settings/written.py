@@ -45,6 +45,25 @@ def odd_keys_of(node: Any, section: str) -> Iterator[tuple[str, str]]:
             yield from odd_keys_of(value, f"{section}.{key.value}".lstrip("."))
 
 
+def repeated_keys(node: Any) -> Iterator[Any]:
+    """The nodes of keys that stand a second time in one section of a YAML file. `node`: of all that it holds."""
+    seen, left = set(), [node]  # an alias may lead to what it stands in
+    while left:
+        node = left.pop()
+        if id(node) in seen or node.id == "scalar":
+            continue
+        seen.add(id(node))
+        if node.id == "sequence":
+            left += node.value
+            continue
+        keys = set()
+        for key, value in node.value:
+            if key.id == "scalar" and key.value in keys:
+                yield key
+            keys.add(key.value if key.id == "scalar" else None)
+            left.append(value)
+
+
 def tree(file: str) -> Any:
     """A YAML file, or a JSON file, which is YAML too, as a tree of nodes; None for others and unreadable ones."""
     from invoke.vendor.yaml import SafeLoader, YAMLError, compose

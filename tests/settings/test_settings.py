@@ -193,7 +193,7 @@ def test_a_hint_shows_no_value_that_may_be_another(tmp_path: Path) -> None:
 @pytest.mark.parametrize("written", ["0.10", "1E-2", "true"])
 def test_a_hint_shows_what_stands_in_a_json_file_too(written: str, tmp_path: Path) -> None:
     file = tmp_path / "site.json"
-    file.write_text(f'{{\n\t"stack": {{"series": "0.3", "series": {written}}}\n}}\n')  # of two, the last one counts
+    file.write_text(f'{{\n\t"stack": {{"series": {written}}}\n}}\n')
     assert refused(file).endswith(f'expected text, found {written}. Write it in quotes: "{written}"')
 
 
@@ -333,6 +333,7 @@ def test_two_settings_must_not_name_one_image_or_service(tmp_path: Path) -> None
         ("site.yaml", "a: \x00", "cannot be read: unacceptable character #x0000"),
         ("site.yaml", "a: 2001-99-99", "cannot be read: month must be in 1..12."),
         ("site.json", '{"stack": ', "cannot be read: Expecting value: line 1 column 11 (char 10)."),
+        ("dup.json", '{"stack": {"data": "/a", "data": "/b"}}', "cannot be read: data stands there twice; keep one."),
         ("site.py", "x = (\n", "cannot be read: '(' was never closed (site.py, line 1)."),
     ],
     ids=lambda value: value[:9],
@@ -341,3 +342,11 @@ def test_a_file_that_cannot_be_read_gets_one_sentence(name: str, text: str, said
     (tmp_path / name).write_text(text)
     refusal = inv("-f", tmp_path / name, "labels", code=2).stderr
     assert refusal.startswith(f"{tmp_path / name} {said}") and len(refusal.splitlines()) == 1
+
+
+def test_a_section_that_stands_twice_is_refused_and_not_lost(tmp_path: Path) -> None:
+    file = tmp_path / "site.yaml"
+    file.write_text("stack: &all\n  start: {keep: 1, volumes: [{a: *all}]}\n  data: /srv\n  start: {timeout: 6}\n")
+    assert inv("-f", file, "labels", code=2).stderr == (
+        f"{file}, line 4: not valid YAML (start stands here twice; keep one).\n"
+    )
