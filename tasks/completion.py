@@ -15,6 +15,6 @@ def completion(c: Context, shell: str = "") -> None:
     In ~/.bashrc: eval "$(inv completion --shell bash)". In ~/.zshrc the same with zsh. For fish, once:
     inv completion --shell fish > ~/.config/fish/completions/inv.fish
     """
-    from .program.shells import script
+    from .host.shells import script
 
     print(script(shell or Path(os.environ.get("SHELL", "")).name))

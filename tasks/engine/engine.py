@@ -12,6 +12,7 @@ from msgspec import structs
 from . import label, likeness, records
 from .client import Client
 from .endpoint import resolve
+from .facts import Facts, facts
 from .names import same_repository
 from .records import Container, ContainerRow, Image, ImageRow, Step
 
@@ -121,6 +122,14 @@ class Engine(Client):
             return not known or any((folder / container.id).exists() for container in known)
         except OSError as error:
             return error.errno == errno.EACCES
+
+    def facts(self) -> Facts:
+        """What the engine says of itself.
+
+        Raises:
+            Unreachable: when no engine answers.
+        """
+        return facts(self.get("info") or {})
 
     def now(self) -> float:
         """The engine's own clock, in seconds since 1970."""

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from invoke import Context, Exit, Program
 from msgspec import Struct
 
+from ..host.shells import SCRIPTS
 from ..settings.model import ROOT, Settings
 from .config import prepare, read_yaml
-from .shells import SCRIPTS
 
 if TYPE_CHECKING:
     from invoke.parser import Argument, ParserContext

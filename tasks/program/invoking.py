@@ -65,7 +65,7 @@ class StackProgram(Program):
         """
         super().parse_core_args()
         if shell := self.args["print-completion-script"].value:
-            from .shells import script
+            from ..host.shells import script
 
             print(script(shell))
             raise Exit

@@ -1,0 +1,75 @@
+"""What `doctor` looks at in the engine: the client, the image store, the builder."""
+
+from collections.abc import Iterator
+
+from invoke import Context
+
+from ..engine.engine import Engine
+from ..engine.facts import Facts
+from ..host.shell import UNKNOWN, ask
+from .finding import Finding, broken, doubtful, fine
+
+OLDEST = (20, 10)  # of the client: `docker create --pull` is not in older ones
+NO_CLIENT = "apt-get install docker.io (on Debian 13: docker-cli)"
+BUILDX = "apt-get install docker-buildx (from docker.com: docker-buildx-plugin)"
+
+
+def engine_itself(engine: Engine, facts: Facts) -> Iterator[Finding]:
+    """That it answers, and where."""
+    there = (
+        "" if engine.shares_files else ", on another machine, of which disk, driver, folders and limits are not seen"
+    )
+    yield fine("engine", f"Docker Engine {facts.version} at {engine.endpoint.host}{there}")
+
+
+def client(c: Context, engine: Engine, answers: bool) -> Iterator[Finding]:
+    """Whether the docker CLI is here and talks to the engine: all that changes something goes through it.
+
+    Args:
+        answers: whether the engine answers us.
+    """
+    result = ask(c, ["docker", "version", "--format", "{{.Client.Version}}"], env=engine.environment)
+    version = result.stdout.strip()
+    if result.exited == UNKNOWN:
+        yield broken("client", "There is no docker client here.", NO_CLIENT)
+    elif not version:
+        yield broken("client", f"The docker client does not work: {last_line(result.stderr)}.", "docker version")
+    elif tuple(int(part) for part in version.split(".")[:2] if part.isdigit()) < OLDEST:
+        yield broken("client", f"The docker client {version} is older than 20.10.", NO_CLIENT)
+    elif answers and not result.ok:
+        yield broken("client", f"The docker client {version} says: {last_line(result.stderr)}.", "docker version")
+    else:
+        yield fine("client", f"docker client {version}")
+
+
+def store(facts: Facts) -> Iterator[Finding]:
+    """The kind of image store."""
+    if facts.driver == "vfs":
+        said = "The storage driver vfs copies every layer whole; see storage-driver in /etc/docker/daemon.json."
+        yield doubtful("image store", said, None)
+        return
+    yield fine("image store", f"{'containerd' if facts.containerd else 'classic'} ({facts.driver})")
+
+
+def builder(c: Context, engine: Engine) -> Iterator[Finding]:
+    """Which builder `docker build` is: its own help lists flags of BuildKit only where that would build."""
+    result = ask(c, ["docker", "build", "--help"], env=engine.environment)
+    if result.exited == UNKNOWN:
+        return  # said of the client
+    if not result.ok:
+        said = f"docker build does not work: {first_line(result.stderr)}."
+        yield broken("builder", said, BUILDX)
+    elif "--progress" in result.stdout:
+        yield fine("builder", "BuildKit")
+    elif "DEPRECATED" in result.stdout + result.stderr:
+        yield doubtful("builder", "The legacy builder, which docker is about to give up.", BUILDX)
+    else:
+        yield fine("builder", "the legacy builder; DOCKER_BUILDKIT=1 is BuildKit")
+
+
+def first_line(text: str) -> str:
+    return next((line.strip().rstrip(".") for line in text.splitlines() if line.strip()), "it said nothing")
+
+
+def last_line(text: str) -> str:
+    return first_line("\n".join(reversed(text.splitlines())))
