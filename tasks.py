@@ -18,6 +18,7 @@ from tasks import (
     machine,
     prune,
     start,
+    status,
     testing,
     weights,
 )
@@ -35,6 +36,7 @@ ns = Collection(
     start.start,
     start.stop,
     start.rollback,
+    status.status,
     prune.prune,
     dev.dev,
     weights.weights,
