@@ -19,6 +19,7 @@ from tasks import (
     machine,
     prune,
     start,
+    status,
     testing,
     weights,
 )
@@ -36,6 +37,7 @@ ns = Collection(
     start.start,
     start.stop,
     start.rollback,
+    status.status,
     prune.prune,
     dev.dev,
     weights.weights,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from . import label, likeness, records
+from . import label, likeness, options, records
 from .client import Client
 from .endpoint import resolve
 from .facts import Facts, facts
@@ -91,6 +91,22 @@ class Engine(Client):
             return ["Id"]
         image = self.image(left["Image"])
         return likeness.unlike(left, right, image.labels if image else {})
+
+    def run_options(self, name: str) -> options.Options:
+        """How a container really runs, as `options.of_container` says it; {} for no such container."""
+        found = self.get("containers", name, "json")
+        image = self.image(found["Image"]) if found else None
+        return options.of_container(found, image.labels if image else {}) if found else {}
+
+    def image_options(self, reference: str) -> options.Options:
+        """What an image sets of the options of its containers; {} for no such image."""
+        found = self.get("images", reference, "json")
+        return options.of_config(found["Config"]) if found else {}
+
+    @cached_property
+    def about(self) -> options.About:
+        """What the engine says of itself."""
+        return options.about(self.get("info"))
 
     def log(self, name: str, lines: int) -> list[str]:
         """The last lines that a container wrote; [] where there are none, as of a container that is being removed."""

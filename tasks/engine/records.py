@@ -90,7 +90,8 @@ class Container(ContainerRow, frozen=True, kw_only=True):
 
     `exit_code`, `error` and `out_of_memory` are of its last end. `started` (last) and `finished` are by the engine's
     clock, in seconds since 1970; 0 while there was no such moment. `stop_timeout` are the seconds until
-    `docker stop` kills it, None where it does not say.
+    `docker stop` kills it, None where it does not say. `health` is docker's own verdict (healthy, unhealthy, starting);
+    "" without a health check.
     """
 
     exit_code: int
@@ -104,6 +105,7 @@ class Container(ContainerRow, frozen=True, kw_only=True):
     auto_remove: bool
     stop_timeout: int | None
     health_check: HealthCheck | None
+    health: str = ""
 
     @property
     def restart_option(self) -> str:
@@ -179,6 +181,7 @@ def container(details: dict[str, Any]) -> Container:
     """A container from `GET /containers/{name}/json`."""
     state, config, host = details["State"], details["Config"], details["HostConfig"]
     restart = host.get("RestartPolicy") or {}
+    verdict = ((state.get("Health") or {}).get("Status") or "").replace("none", "")
     return Container(
         id=details["Id"],
         name=details["Name"][1:],
@@ -197,7 +200,8 @@ def container(details: dict[str, Any]) -> Container:
         auto_remove=bool(host.get("AutoRemove")),
         stop_timeout=config.get("StopTimeout"),
         health_check=health_check(config),
-        unhealthy=(state.get("Health") or {}).get("Status") == "unhealthy",
+        health=verdict,
+        unhealthy=verdict == "unhealthy",
         network=host.get("NetworkMode") or "",
         published=tuple(
             (host_side["HostIp"], int(host_side["HostPort"]))

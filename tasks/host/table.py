@@ -68,6 +68,19 @@ def aligned(rows: Sequence[Sequence[str]], right: Sequence[bool]) -> Iterator[st
         yield "  ".join(padded).rstrip()
 
 
+def facts(rows: Iterable[tuple[str, str, str]]) -> None:
+    """Print what is known of one thing, a line for each: what it is, its value, and rich's style for that."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    for name, value, style in rows:
+        table.add_row(name, Text(readable(value), style))
+    put(table)
+
+
 def put(shown: "RenderableType") -> None:
     """Print what rich draws, with its colours on a terminal, as plain text of any width elsewhere."""
     from rich.console import Console

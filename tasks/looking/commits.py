@@ -35,13 +35,13 @@ def known(c: Context, source: Path, revision: str) -> str:
     return git(c, source, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}") or ""
 
 
-def between(c: Context, source: Path, older: str, newer: str) -> tuple[Commit, ...]:
-    """The commits that `newer` has and `older` has not, both in full, the newest first.
+def between(c: Context, source: Path, older: str, newer: str, *, most: int = -1) -> tuple[Commit, ...]:
+    """The commits that `newer` has and `older` has not, both in full, the newest first, and at most so many.
 
     Raises:
         Exit: with code 1 when git cannot say.
     """
-    plain = ("--no-show-signature", "--no-decorate", "--encoding=UTF-8")
+    plain = (f"--max-count={most}", "--no-show-signature", "--no-decorate", "--encoding=UTF-8")
     said = answer(c, source, "log", "-z", "--format=tformat:%H%x00%ct%x00%an%x00%s", *plain, f"{older}..{newer}", "--")
     fields = said.split("\0")
     rows = zip(*(fields[place::4] for place in range(4)), strict=False)

@@ -138,27 +138,46 @@ def check_once(engine: Engine, container: Container, check: HealthCheck, left: f
         Whether it succeeded, and the last line of what it printed.
     """
     seconds = allowed(check, left)
-    answer: SimpleQueue[Any] = SimpleQueue()
-    # The SDK waits for a check's output without end; so a thread does, and is left alone when that takes too long.
-    Thread(target=lambda: answer.put(outcome(engine, container.id, check)), daemon=True).start()
-    try:
-        found = answer.get(timeout=seconds)
-    except Empty:
+    found = inside(engine, container.id, check.command, seconds)
+    if found is None:
         return False, f"its health check takes longer than {seconds:.1f} s"
-    if isinstance(found, Unreachable):
-        raise found
     code, output = found
     lines = output.decode(errors="replace").strip().splitlines() or [""]
     return code == 0, lines[-1]
 
 
-def outcome(engine: Engine, container: str, health: HealthCheck) -> tuple[int | None, bytes] | Unreachable:
-    """The exit code and the output of a container's health check, or why they cannot be known."""
+def inside(
+    engine: Engine, container: str, command: Sequence[str], seconds: float, user: str = ""
+) -> tuple[int | None, bytes] | None:
+    """Run a command in a container, which must change nothing; None when it takes longer.
+
+    Args:
+        user: as whom; "" for the container's own.
+
+    Returns:
+        Its exit code, None if it could not be run, and the end of what it printed, or why.
+    """
+    answer: SimpleQueue[Any] = SimpleQueue()
+    # The SDK waits for a command's output without end; so a thread does, and is left alone when that takes too long.
+    Thread(target=lambda: answer.put(outcome(engine, container, command, user)), daemon=True).start()
+    try:
+        found: tuple[int | None, bytes] | Unreachable = answer.get(timeout=seconds)
+    except Empty:
+        return None
+    if isinstance(found, Unreachable):
+        raise found
+    return found
+
+
+def outcome(
+    engine: Engine, container: str, command: Sequence[str], user: str
+) -> tuple[int | None, bytes] | Unreachable:
+    """The exit code and the output of a command in a container, or why they cannot be known."""
     from docker.errors import APIError
 
-    def check(client: Any) -> tuple[int | None, bytes]:
+    def ask(client: Any) -> tuple[int | None, bytes]:
         try:
-            exec_id = client.exec_create(container, list(health.command))["Id"]
+            exec_id = client.exec_create(container, list(command), user=user)["Id"]
             output = b""
             for part in client.exec_start(exec_id, stream=True):
                 output = (output + part)[-MOST:]
@@ -167,6 +186,6 @@ def outcome(engine: Engine, container: str, health: HealthCheck) -> tuple[int | 
             return None, str(error).encode()  # it stopped in this moment: the next look tells
 
     try:
-        return engine.through_sdk(check) or (None, b"")
+        return engine.through_sdk(ask) or (None, b"")
     except Unreachable as error:
         return error
