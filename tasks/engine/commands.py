@@ -5,6 +5,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
+SHELL = ("sh", "-c", "command -v bash >/dev/null && exec bash || exec sh")  # bash where there is one
+
 
 class Recipe(Struct, frozen=True):
     """What `docker build` makes one image of. `reference` is repository:tag, `options` are more of its flags."""
@@ -65,6 +67,17 @@ def terminal(
 
 def start(container: str) -> list[str]:
     return ["docker", "start", container]
+
+
+def logs(container: str, follow: bool = False, tail: str = "", since: str = "") -> list[str]:
+    """`docker logs`. `tail`: so many lines, "" for all; `since`: docker's own forms of a time, "" for the beginning."""
+    options = [*(["--tail", tail] if tail else []), *(["--since", since] if since else [])]
+    return ["docker", "logs", *(["--follow"] if follow else []), *options, container]
+
+
+def execute(container: str, command: Sequence[str], terminal: bool) -> list[str]:
+    """`docker exec` with this run's standard input; `terminal`: in a terminal of its own."""
+    return ["docker", "exec", "--interactive", *(["--tty"] if terminal else []), container, *command]
 
 
 def stop(container: str, seconds: int | None = None) -> list[str]:

@@ -12,9 +12,7 @@ from ..host import document
 from ..service.service import Service
 from ..service.situation import notice, unfinished
 from . import running
-from .running import Running
-
-NOTHING_RUNS = 3  # exit code
+from .running import NOTHING_RUNS, Running
 
 
 class Stopped(Struct, frozen=True):

@@ -21,7 +21,6 @@ from .order import Wishes, checked_command
 from .service import Service
 
 ONLY_SERVING = ("restart", "network-alias", "ip", "ip6", "mac-address", "tty", "interactive")
-SHELL = ("sh", "-c", "command -v bash >/dev/null && exec bash || exec sh")
 
 
 class Trial(Struct, frozen=True):
@@ -155,7 +154,7 @@ def shell(service: Service, trial: Trial) -> int:
     """A shell in it instead of its command, in this terminal. It goes when that ends. Returns its exit code."""
     remove(service)
     entry = [*options(trial), "--entrypoint="]
-    argv = commands.terminal(name(service), trial.image.id, entry, SHELL, {label.DEV: service.name})
+    argv = commands.terminal(name(service), trial.image.id, entry, commands.SHELL, {label.DEV: service.name})
     return hand_over(argv, service.engine.environment, service.dry)
 
 
