@@ -430,6 +430,8 @@ ORDER = [
     "stop",
     "rollback",
     "status",
+    "logs",
+    "shell",
     "prune",
     "dev",
     "weights",
