@@ -34,22 +34,25 @@ def show(
         print("\n".join([*([title] if title else []), *aligned([heads, *lines], [head in right for head in heads])]))
         return
     from rich import box
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    left_out, terminal = set[str](), Console().width
-    for beyond in (*spare, ""):
-        table = Table(title=Text(title, "bold") if title else None, title_justify="left", box=box.SIMPLE)
-        for head in heads:
-            if head not in left_out:
-                table.add_column(head, overflow="fold", justify="right" if head in right else "left")
-        for row in lines:
-            cells = [value for head, value in zip(heads, row, strict=True) if head not in left_out]
-            table.add_row(*(Text(readable(cell)) for cell in cells))  # Text: what is from outside is nobody's markup
-        if Console(width=WIDE).measure(table).maximum <= terminal:
+    cells = [[readable(value) for value in row] for row in lines]
+    widths = {
+        head: max(cell_len(line) for value in column for line in value.split("\n"))
+        for head, column in zip(heads, zip(heads, *cells, strict=True), strict=True)
+    }
+    for beyond in spare:
+        if sum(widths.values()) + 3 * len(widths) + 1 <= Console().width:  # each has a blank on both sides, and a rule
             break
-        left_out.add(beyond)
+        del widths[beyond]
+    table = Table(title=Text(title, "bold") if title else None, title_justify="left", box=box.SIMPLE)
+    for head in widths:
+        table.add_column(head, overflow="fold", justify="right" if head in right else "left")
+    for row in cells:  # Text: what comes from outside is nobody's markup
+        table.add_row(*(Text(value) for head, value in zip(heads, row, strict=True) if head in widths))
     put(table)
 
 

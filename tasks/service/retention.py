@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from invoke import Exit
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ..engine import label
 from ..engine.engine import versions as versions_among
@@ -50,7 +51,8 @@ def retention(service: Service, keep: int) -> Retention:
     used = uses(service, containers)
     held = in_a_switch(service)
     listing = engine.every_image()
-    images = {row.id: found for row in listing if (found := engine.image(row.id))}
+    # By the list's size: where images lie in containerd's store, the other one is that of their compressed layers.
+    images = {row.id: replace(found, size=row.size) for row in listing if (found := engine.image(row.id))}
     rows = versions.each_once(versions_among(listing, service.frame.image))
     listed = [row for row in rows if row.id in images and not being_built(row.tag)]
     reasons: dict[str, str] = {}
