@@ -29,37 +29,48 @@ def show(
         right: the heads of the columns of numbers, which end at one line.
         spare: the heads of the columns that a narrow terminal does without, those first that go first.
     """
-    lines = [*rows]
+    table = [tuple(heads), *map(tuple, rows)]
+    drawn = [*aligned(table, [head in right for head in table[0]])]
     if sys.stdout and not sys.stdout.isatty():
-        print("\n".join([*([title] if title else []), *aligned([heads, *lines], [head in right for head in heads])]))
+        print("\n".join([*([title] if title else []), *drawn]))
         return
-    from rich import box
     from rich.cells import cell_len
     from rich.console import Console
+    from rich.text import Text
+
+    for beyond in (*spare, ""):
+        if fits := max(map(cell_len, drawn)) <= Console().width:
+            break
+        left = [place for place, head in enumerate(table[0]) if head != beyond]
+        table = [tuple(row[place] for place in left) for row in table]
+        drawn = [*aligned(table, [head in right for head in table[0]])]
+    if title:
+        put(Text(title, "bold"))
+    if fits:
+        put(Text(drawn[0], "bold"))
+        print("\n".join(drawn[1:]))
+    else:
+        fold(table, right)
+
+
+def fold(table: Sequence[Sequence[str]], right: Collection[str]) -> None:
+    """Print a table that is wider than the terminal, its values on several lines. Its first row are the heads."""
     from rich.table import Table
     from rich.text import Text
 
-    cells = [[readable(value) for value in row] for row in lines]
-    widths = {
-        head: max(cell_len(line) for value in column for line in value.split("\n"))
-        for head, column in zip(heads, zip(heads, *cells, strict=True), strict=True)
-    }
-    for beyond in spare:
-        if sum(widths.values()) + 3 * len(widths) + 1 <= Console().width:  # each has a blank on both sides, and a rule
-            break
-        del widths[beyond]
-    table = Table(title=Text(title, "bold") if title else None, title_justify="left", box=box.SIMPLE)
-    for head in widths:
-        table.add_column(head, overflow="fold", justify="right" if head in right else "left")
-    for row in cells:  # Text: what comes from outside is nobody's markup
-        table.add_row(*(Text(value) for head, value in zip(heads, row, strict=True) if head in widths))
-    put(table)
+    heads, *rows = table
+    folded = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for head in heads:
+        folded.add_column(head, overflow="fold", justify="right" if head in right else "left")
+    for row in rows:
+        folded.add_row(*(Text(readable(value)) for value in row))  # Text: what comes from outside is nobody's markup
+    put(folded)
 
 
 def aligned(rows: Sequence[Sequence[str]], right: Sequence[bool]) -> Iterator[str]:
     """Each row as a line, or as several where values have several, its columns below each other.
 
-    Rich does the same for a terminal, in a millisecond a row: too long for thousands.
+    Rich does the same in a millisecond a row, and folds: too long for thousands that fit.
     """
     from rich.cells import cell_len
 

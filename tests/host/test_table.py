@@ -1,0 +1,39 @@
+"""Tables on a terminal: what fits is drawn plainly, what does not loses columns or is folded."""
+
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from tasks.host import table
+
+HEADS, ROWS = ("tag", "size", "branch"), [("0.2.1", "1 B", "main"), ("0.2.10", "22 kB", "a-long-name 语言")]
+Shown = Callable[..., list[str]]
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shown:
+    """What a terminal of so many columns, which knows no colours, is shown of the table."""
+
+    def of(columns: int, *spare: str) -> list[str]:
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+        for name, value in (("TERM", "dumb"), ("LINES", "25"), ("COLUMNS", str(columns))):
+            monkeypatch.setenv(name, value)
+        table.show("A title that is wider", HEADS, ROWS, right=("size",), spare=spare)
+        return [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+
+    return of
+
+
+def test_what_fits_exactly_is_whole(shown: Shown) -> None:
+    lines = ["tag      size  branch", "0.2.1     1 B  main", "0.2.10  22 kB  a-long-name 语言"]
+    assert shown(31, "branch", "size") == ["A title that is wider", *lines]
+    assert shown(30, "branch", "size")[1:] == [line[:13].rstrip() for line in lines]
+
+
+def test_what_does_not_fit_is_folded(shown: Shown) -> None:
+    lines = shown(22)
+    assert all(len(line) <= 22 for line in lines) and len(lines) > 4
+    assert "语言" in "".join(lines)
+    assert shown(7, "branch", "size")[-1] == "0.2.10"
+    assert shown(4, "branch", "size")[-2:] == ["0.2.", "10"]
