@@ -87,7 +87,10 @@ def test_the_screen_says_the_same_a_line_each(site: Site) -> None:
     assert done.stdout.splitlines()[-1].startswith("1 failure, ") and "\x1b" not in done.stdout
     with Terminal(site, "doctor") as terminal:
         assert terminal.ended() == 1
-    assert "\x1b[1;31mfailure" in terminal.raw and max(map(len, terminal.shown.splitlines())) <= 100
+    assert "\x1b[1;31mfailure" in terminal.raw
+    lines = terminal.shown.splitlines()
+    assert "Type: docker info --format '{{.Runtimes}}'" in [line.strip() for line in lines]
+    assert max(len(line) for line in lines if "Type: " not in line) <= 100
     with Terminal(site, "doctor", NO_COLOR="1") as plain:
         assert plain.ended() == 1
     assert "\x1b[1;31m" not in plain.raw and "failure" in plain.shown
@@ -106,7 +109,7 @@ def test_no_engine_and_no_docker_and_no_git(site: Site) -> None:
     only_bash.mkdir()
     (only_bash / "bash").symlink_to("/bin/bash")
     gone = {one["check"]: one for one in findings(site, code=1, PATH=str(only_bash))}
-    assert gone["client"]["said"] == "There is no docker client here."
+    assert gone["client"]["said"] == "There is no docker client here. On Debian 13 it is in docker-cli."
     assert gone["checkout"]["said"] == "git is not installed." and gone["checkout"]["advice"] == "apt-get install git"
     wrong = findings(site, code=1, DOCKER_HOST="", DOCKER_CONTEXT="nope")
     assert wrong[0]["said"] == "There is no docker context nope. See: docker context ls"
@@ -145,6 +148,12 @@ def test_the_builder_is_asked_of_the_real_client(site: Site) -> None:
     environment = buildkit(site)
     assert look(site, "builder", 0, **environment)[:2] == ("ok", "BuildKit")
     assert "legacy builder" in look(site, "builder", 0, **environment | {"DOCKER_BUILDKIT": "0"})[1]
+
+
+def test_a_silent_engine_is_left_alone_by_the_client(site: Site) -> None:
+    hung = program(site, "docker", "[ $1 = --version ] && echo Docker version 28.2.2, build e6534b4 || sleep 600")
+    done = look(site, "client", 1, DOCKER_HOST=f"unix://{site.folder}/s", **hung)
+    assert done == ("ok", "docker client 28.2.2", None)
 
 
 def test_the_image_store() -> None:
@@ -256,9 +265,10 @@ def test_room_for_the_next_version(tmp_path: Path) -> None:
         ([version(endless, None)], "failure", "the next version needs about "),
         ([], "ok", "no version says"),
     ):
-        (found,) = of_machine.disk(engine, versions, "visdom")
+        (found,) = of_machine.disk(engine, versions, "visdom", "inv prune")
         assert found.state == state and words in found.said
-    (gone,) = of_machine.disk(Facts("1", "x", False, (), 1, 1, "/nowhere"), [], "visdom")
+        assert found.advice == (None if state == "ok" else "inv prune")
+    (gone,) = of_machine.disk(Facts("1", "x", False, (), 1, 1, "/nowhere"), [], "visdom", "inv prune")
     assert gone.state == "warning"
 
 

@@ -1,5 +1,6 @@
 """Whether machine, engine and project are fit for the tasks: a finding for each thing, and what to type."""
 
+import sys
 from collections.abc import Iterator
 from functools import partial
 
@@ -15,6 +16,7 @@ from ..settings.this_run import load_settings
 from . import images, of_command, of_engine, of_machine, of_source
 from .finding import FAILURE, OK, WARNING, Finding, attempted
 
+GAP = 2  # columns between two
 STYLES = {OK: "green", WARNING: "yellow", FAILURE: "bold red"}
 
 
@@ -63,7 +65,7 @@ def of_engines(c: Context, name: str) -> Iterator[Finding]:
         service = Service(c, engine, settings, settings.frames[key])
         yield from attempted("command", partial(of_one_command, c, service, key, facts), key)
         if engine.shares_files:
-            yield from of_machine.disk(facts, versions, key)
+            yield from of_machine.disk(facts, versions, key, service.next_command("prune"))
 
 
 def of_one_command(c: Context, service: Service, frame: str, facts: Facts) -> Iterator[Finding]:
@@ -83,20 +85,27 @@ def of_one_command(c: Context, service: Service, frame: str, facts: Facts) -> It
 
 
 def show(found: Diagnosis) -> None:
-    """Print a line for each finding, and what they come to."""
+    """Print each finding, and what they come to: in a pipe a line each.
+
+    On a terminal a command has a line of its own, which only the terminal itself may break, so that it can be copied.
+    """
     from rich.table import Table
     from rich.text import Text
 
     several = len({one.frame for one in found.findings if one.frame}) > 1
-    lines = Table.grid(padding=(0, 2))
-    lines.add_column(no_wrap=True)
-    lines.add_column(no_wrap=True)
-    lines.add_column(overflow="fold")
-    for one in found.findings:
-        check = f"{one.check} ({one.frame})" if several and one.frame else one.check
-        way = f" Type: {one.advice}" if one.advice else ""
-        lines.add_row(Text(one.state, STYLES[one.state]), readable(check), Text(readable(one.said + way)))
-    table.put(lines)
+    checks = [f"{one.check} ({one.frame})" if several and one.frame else one.check for one in found.findings]
+    widths, terminal = (max(map(len, STYLES)), max(map(len, checks))), bool(sys.stdout and sys.stdout.isatty())
+    for one, check in zip(found.findings, checks, strict=True):
+        line = Table.grid(padding=(0, GAP))
+        for width in widths:
+            line.add_column(width=width, no_wrap=True)
+        line.add_column(overflow="fold")
+        way = f"Type: {readable(one.advice)}" if one.advice else ""
+        said = readable(one.said) if terminal else f"{readable(one.said)} {way}".rstrip()
+        line.add_row(Text(one.state, STYLES[one.state]), readable(check), Text(said))
+        table.put(line)
+        if way and terminal:
+            print(f"{' ' * (sum(widths) + 2 * GAP)}{way}")
     counts = {state: sum(one.state == state for one in found.findings) for state in (FAILURE, WARNING)}
-    said = [f"{count} {state}{'s' * (count > 1)}" for state, count in counts.items() if count]
-    print(", ".join(said) or "All is well.", flush=True)
+    said_of = [f"{count} {state}{'s' * (count > 1)}" for state, count in counts.items() if count]
+    print(", ".join(said_of) or "All is well.", flush=True)

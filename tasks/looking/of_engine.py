@@ -1,5 +1,6 @@
 """What `doctor` looks at in the engine: the client, the image store, the builder."""
 
+import re
 from collections.abc import Iterator
 
 from invoke import Context
@@ -9,9 +10,12 @@ from ..engine.facts import Facts
 from ..host.shell import UNKNOWN, ask
 from .finding import Finding, broken, doubtful, fine
 
+VERSION = r"\d+\.\d+[\w.+~-]*"
 OLDEST = (20, 10)  # of the client: `docker create --pull` is not in older ones
-NO_CLIENT = "apt-get install docker.io (on Debian 13: docker-cli)"
-BUILDX = "apt-get install docker-buildx (from docker.com: docker-buildx-plugin)"
+NO_CLIENT = "apt-get install docker.io"
+ON_DEBIAN_13 = "On Debian 13 it is in docker-cli."
+BUILDX = "apt-get install docker-buildx"
+PLUGIN = "The plugin buildx is missing, which is docker-buildx-plugin where docker-ce is from docker.com."
 
 
 def engine_itself(engine: Engine, facts: Facts) -> Iterator[Finding]:
@@ -26,17 +30,19 @@ def client(c: Context, engine: Engine, answers: bool) -> Iterator[Finding]:
     """Whether the docker CLI is here and talks to the engine: all that changes something goes through it.
 
     Args:
-        answers: whether the engine answers us.
+        answers: whether the engine answers us; the client would wait for a silent one without end.
     """
-    result = ask(c, ["docker", "version", "--format", "{{.Client.Version}}"], env=engine.environment)
-    version = result.stdout.strip()
+    question = ["version", "--format", "{{.Client.Version}}"] if answers else ["--version"]
+    result = ask(c, ["docker", *question], env=engine.environment)
+    found = re.search(VERSION, result.stdout)
+    version = found[0] if found else ""
     if result.exited == UNKNOWN:
-        yield broken("client", "There is no docker client here.", NO_CLIENT)
+        yield broken("client", f"There is no docker client here. {ON_DEBIAN_13}", NO_CLIENT)
     elif not version:
         yield broken("client", f"The docker client does not work: {last_line(result.stderr)}.", "docker version")
     elif tuple(int(part) for part in version.split(".")[:2] if part.isdigit()) < OLDEST:
-        yield broken("client", f"The docker client {version} is older than 20.10.", NO_CLIENT)
-    elif answers and not result.ok:
+        yield broken("client", f"The docker client {version} is older than 20.10. {ON_DEBIAN_13}", NO_CLIENT)
+    elif not result.ok:
         yield broken("client", f"The docker client {version} says: {last_line(result.stderr)}.", "docker version")
     else:
         yield fine("client", f"docker client {version}")
@@ -62,7 +68,7 @@ def builder(c: Context, engine: Engine) -> Iterator[Finding]:
     elif "--progress" in result.stdout:
         yield fine("builder", "BuildKit")
     elif "DEPRECATED" in result.stdout + result.stderr:
-        yield doubtful("builder", "The legacy builder, which docker is about to give up.", BUILDX)
+        yield doubtful("builder", f"The legacy builder, which docker is about to give up. {PLUGIN}", BUILDX)
     else:
         yield fine("builder", "the legacy builder; DOCKER_BUILDKIT=1 is BuildKit")
 

@@ -26,14 +26,14 @@ READ = {
     "zsh": (".zshrc", ".zprofile", "/etc/zsh/zshrc"),
     "fish": (".config/fish/config.fish", ".config/fish/completions/inv.fish", "/etc/fish/completions/inv.fish"),
 }
-NO_ROOM = "inv prune"
 
 
-def disk(facts: Facts, versions: Sequence[Version], frame: str) -> Iterator[Finding]:
+def disk(facts: Facts, versions: Sequence[Version], frame: str, way: str) -> Iterator[Finding]:
     """The room for the next version of a frame: as large as its newest, of which the base is there already.
 
     Args:
         versions: of all frames, the newest first.
+        way: what to type for more room.
     """
     try:
         free = shutil.disk_usage(facts.root).free
@@ -44,14 +44,14 @@ def disk(facts: Facts, versions: Sequence[Version], frame: str) -> Iterator[Find
     newest = next((one for one in versions if one.frame == frame), None)
     if newest is None:
         said = f"{room}; no version says what the next one needs"
-        yield doubtful("disk", f"{said}.", NO_ROOM, frame) if free < LITTLE else fine("disk", said, frame)
+        yield doubtful("disk", f"{said}.", way, frame) if free < LITTLE else fine("disk", said, frame)
         return
     own = newest.size if newest.own_size is None else newest.own_size
     if free < own:
-        yield broken("disk", f"{room}; the next version needs about {size(own)}.", NO_ROOM, frame)
+        yield broken("disk", f"{room}; the next version needs about {size(own)}.", way, frame)
     elif free < newest.size:
         said = f"{room}; the next version needs about {size(own)}, and on a new base {size(newest.size)}."
-        yield doubtful("disk", said, NO_ROOM, frame)
+        yield doubtful("disk", said, way, frame)
     else:
         yield fine(
             "disk", f"{room}; the next version needs about {size(own)}, on a new base {size(newest.size)}", frame
