@@ -21,10 +21,14 @@ def prune(service: Service, before: Situation) -> None:
     kept: list[ContainerRow] = service.kept()
     if service.dry:  # nothing was renamed, so those that would have been are not among them yet
         kept = [*before.old, *kept]
-    switched = whose.by_switch(service.engine, kept)
-    taken = {container.name for container in service.engine.containers()}
+    containers = service.engine.containers()
+    switched = whose.by_switch(service.engine, containers)
+    known = whose.replaced(one for one in containers if one.id in switched) | {one.id[:12] for one in before.old}
+    taken = {container.name for container in containers}
     for container in kept[service.settings.start.keep :]:
         name = container.name
+        if container.id not in switched and container.id[:12] not in known:
+            continue  # somebody made it under such a name
         if container in before.old:
             name = versions.kept_name(service.name, container, taken)
         try:

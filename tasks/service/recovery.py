@@ -159,7 +159,9 @@ def go_back(lock: Lock) -> str:
         troubles = {held: said and again(back, held, said) for held, said in troubles.items()}
     if any(troubles.values()):
         return " ".join(trouble for trouble in troubles.values() if trouble)
-    were = {word for held in lock.ticket.old if held.running for word in (held.id, held.name)}
-    running = [one for one in service.own(engine.containers()) if one.running and were & {one.id[:12], one.name}]
+    were = {held.id: held.name for held in lock.ticket.old if held.running}
+    containers = [one for one in engine.containers() if one.running]
+    anew = {one.id for one in service.own(containers) if one.name in were.values()}
+    running = [one for one in containers if one.id[:12] in were or one.id in anew]
     versions = ", ".join(label.version_of(container.labels, container.image) for container in running)
     return f"{versions} runs as before." if versions else "No version runs, as before."

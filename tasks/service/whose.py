@@ -1,8 +1,8 @@
 """Whose a container is: a service's, or somebody's training, notebook or shell that was made from the same image.
 
 A service's container carries the service's own label, which a switch sets; or it was started by hand from a version of
-the frame, and bears the service's name or the one that its image recommends. Whatever else was made from a frame is its
-owner's: it is never stopped, renamed, removed or counted.
+the frame, and bears the service's name or the one that its image recommends, or a kept name that a switch gave it.
+Whatever else was made from a frame is its owner's: it is never stopped, renamed, removed or counted.
 """
 
 import re
@@ -28,12 +28,14 @@ def own(engine: Engine, frame: Frame, containers: Iterable[ContainerRow], known:
 
     containers = list(containers)
     switched = by_switch(engine, containers)
+    before = replaced(one for one in containers if one.id in switched)
     found = []
     for container in containers:
         if container.id in switched and label.SERVICE in container.labels:
             mine = container.labels[label.SERVICE] == frame.service
         else:
-            mine = bears_name(frame, container) and is_version(container.image)
+            stopped = container.id[:12] in before or not container.running
+            mine = bears_name(frame, container, stopped) and is_version(container.image)
         if mine:
             found.append(container)
     return found
@@ -63,6 +65,11 @@ def by_switch(engine: Engine, containers: Iterable[ContainerRow]) -> set[str]:
     return {one.id for one in eldest.values() if as_its_ticket_says(one)}
 
 
+def replaced(switched: Iterable[ContainerRow]) -> set[str]:
+    """What switches have replaced, by the tickets of what they made: the first 12 characters of each id."""
+    return {held.id for one in switched if (found := ticket.read(one)) for held in found.old}
+
+
 def as_its_ticket_says(container: ContainerRow) -> bool:
     """Whether a container has a name of its service, or was made when its ticket was: it may have been renamed."""
     service, found = container.labels.get(label.SERVICE, ""), ticket.read(container)
@@ -71,16 +78,19 @@ def as_its_ticket_says(container: ContainerRow) -> bool:
     return found is not None and abs(container.created - found.since) <= MADE_WITHIN
 
 
-def bears_name(frame: Frame, container: ContainerRow) -> bool:
+def bears_name(frame: Frame, container: ContainerRow, stopped: bool) -> bool:
     """Whether a container that no switch made bears the service's name, or one that is kept for it.
 
     Its labels are those of its image, so the name that its image recommends is among them.
+
+    Args:
+        stopped: whether it does not run, or a switch has replaced it. Else somebody tries that version under that name.
     """
     labels = container.labels
     if not label.names(labels, frame.image) or labels.keys() & {label.REHEARSAL, label.RECOVERY}:
         return False
     kept = re.escape(versions.plain_kept_name(frame.service, container)) + r"(\.\d+)?"
-    if container.name == frame.service or re.fullmatch(kept, container.name):
+    if container.name == frame.service or (stopped and re.fullmatch(kept, container.name)):
         return True
     recommended = record.read(labels.get(label.COMMAND, ""))
     return recommended is not None and container.name == recommended.name

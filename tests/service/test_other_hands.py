@@ -89,3 +89,15 @@ def test_a_service_that_was_renamed_by_hand_is_still_the_services(site: Site) ->
     site.docker("rename", "tests_service", "renamed")
     assert "before: 1.0;" in site.inv("start", "--tag", "2.0", "--no-rehearsal").stdout
     only(site, "2.0")
+
+
+def test_a_version_that_somebody_tries_under_a_kept_name_is_theirs(site: Site) -> None:
+    for name in ("tests_service.1.0", "tests_service.1.0.7"):
+        site.docker("run", "--detach", "--name", name, "--network", "none", "tests/visdom:1.0", "sleep", "1000")
+    site.engine.container("tests_service.2.0", "tests/visdom:2.0", ["sleep", "1000"], start=False)
+    site.set(keep=0)
+    assert "before: 1.0;" in site.inv("start", "--tag", "2.0", "--no-rehearsal").stdout
+    site.inv("stop")
+    assert {*site.running()} == {"tests_service.1.0", "tests_service.1.0.7"}
+    names = site.docker("ps", "--all", "--format", "{{.Names}}").split()
+    assert sorted(names) == ["tests_service", "tests_service.1.0", "tests_service.1.0.7", "tests_service.2.0"]

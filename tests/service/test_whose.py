@@ -135,9 +135,9 @@ def test_a_container_that_others_link_to_goes_by_its_own_name() -> None:
 
 
 def test_a_kept_name_says_which_version(site: Site) -> None:
-    site.engine.container("tests_service.1.0", "tests/visdom:1.0", SLEEP, start=False)
+    old(site)
+    site.inv("start", "--tag", "2.0", "--no-rehearsal")
     site.engine.container("tests_service.notebook", "tests/visdom:1.0", SLEEP, start=False)
-    old(site, "2.0")
     site.set(keep=1)
     site.inv("start", "--tag", "3.0", "--no-rehearsal")  # keeps 2.0, and removes 1.0 but not what is no version
     names = site.docker("ps", "--all", "--format", "{{.Names}}").split()
