@@ -70,6 +70,8 @@ def returning(service: Service, wishes: Wishes) -> Order:
     container, image = pick.previous(service)
     command = record.read(record.of(container, image))
     if wishes.from_settings or not command:
+        if not wishes.from_settings:
+            print(f"How {container.name} was run is recorded nowhere: it runs as its image recommends.", flush=True)
         return order_for(service, image, wishes)
     tag, ports = versions.tag_of(service.frame, image), reach.taken(service, command)
     return Order(image, tag, command, ports, wishes.rehearsal, wishes.force, wishes.wait)

@@ -92,7 +92,9 @@ def test_a_service_started_by_hand_as_its_image_recommends_counts_whatever_the_s
     site.save()
     assert "another; before: 1.0;" in site.inv("start", "--tag", "2.0", "--no-rehearsal").stdout
     assert site.running() == {"another": "tests/visdom:2.0"}
-    assert "1.0 runs as another" in site.inv("rollback").stdout  # its kept container counts too
+    said = site.inv("rollback").stdout  # its kept container counts too
+    assert "1.0 runs as another" in said
+    assert "How another.1.0 was run is recorded nowhere: it runs as its image recommends." in said
 
 
 def test_a_training_on_the_services_port_is_named_and_nothing_is_touched(site: Site) -> None:
