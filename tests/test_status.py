@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 from contextlib import suppress
 from typing import Any
@@ -9,13 +10,19 @@ from typing import Any
 import pytest
 from documented import keys
 from images import like, load
+from invoke import Config, Context
 from sites import Site
 from switches import eventually, held, leave
 from terminals import Terminal
-from versions import NO_CHECK, SERVE, make
+from versions import NO_CHECK, SERVE, make, make_all
 
 from tasks.engine import label
+from tasks.engine.client import Client
+from tasks.engine.engine import Engine
 from tasks.looking.gpu import at_risk
+from tasks.looking.status import report
+from tasks.service.service import Service
+from tasks.settings.load import load_file
 
 EVIL = "\x1b[31mred\u202e"
 LISTS = "GPU 0: Tesla V100 (UUID: GPU-1)\nGPU 1: Tesla V100 (UUID: GPU-2)\n"
@@ -376,6 +383,34 @@ def test_a_gpu_without_nvidia_smi_is_asked_by_its_device(gpu: Site) -> None:
     assert state(site)[0] == "never had"
     site.docker("exec", "tests_service", "rm", "/bin/nvidia-smi", "/bin/sh")
     assert state(site)[0] == "unknown"
+
+
+def test_the_number_of_questions_does_not_grow(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    fetch = Client.fetch
+
+    def counted(self: Client, target: str) -> tuple[int, bytes]:
+        asked.append(target)
+        return fetch(self, target)
+
+    def questions() -> list[str]:
+        asked.clear()
+        c = Context(Config(overrides={"run": {"in_stream": False}}))
+        chosen = load_file(c, site.file)
+        found = report(Service(c, Engine(site.engine.api.endpoint), chosen, chosen.frames["visdom"]))
+        assert found.running and found.running.tag == "1.0"
+        return [re.sub("[0-9a-f]{64}", "ID", target) for target in asked]
+
+    monkeypatch.setattr(Client, "fetch", counted)
+    make(site, "1.0", check=NO_CHECK)
+    site.inv("start", "--tag", "1.0", "--no-rehearsal")
+    eventually(lambda: site.answer() == "1.0")
+    few = questions()
+    make_all(site, {f"2.{number}": {} for number in range(30)})
+    for number in range(10):
+        site.engine.container(f"train{number}", f"tests/visdom:2.{number}", ["true"], start=False)
+        site.engine.container(f"note{number}", "tests/visdom:1.0", ["true"], start=False)
+    assert questions() == few
 
 
 def test_at_eighty_columns_on_a_terminal(built: Site) -> None:
