@@ -212,7 +212,7 @@ def test_options_that_differ_by_name_and_value(site: Site) -> None:
     rows = [line.split() for line in done.stdout.splitlines()]
     assert ["--shm-size", "2g", "1g", "1g"] in rows
     assert ["--env", "API_TOKEN", hidden, "another", "value", "another", "value"] in rows
-    assert ["--pids-limit", "—", "the", "same", "100"] in rows
+    assert ["--pids-limit", "-", "the", "same", "100"] in rows
     assert shown(site)["options"] == "10 options differ, see below"
     assert shown(site)["started"].endswith("by hand")
 
@@ -306,6 +306,38 @@ def test_an_unfinished_switch(site: Site) -> None:
     leave(site, "2.0", [held(site)], limit=0)
     assert said(site)["switch"]["cut_off"] is True
     assert "was cut off. To recover, type: inv" in shown(site)["switch"]
+
+
+def test_a_container_in_a_network_of_its_own_and_an_image_that_lost_its_tag(site: Site) -> None:
+    site.docker("network", "create", "tests_net")
+    try:
+        site.frame["run_options"] = ["--network", "tests_net", "--init", "--publish", f"127.0.0.1:{site.port}:80"]
+        site.frame["command"] = ["httpd", "-f", "-p", "80", "-h", "/"]
+        site.save()
+        make(site, "1.0", check=NO_CHECK)
+        configuration = like(site.engine, "tests/visdom:1.0")
+        words = site.frame["run_options"], ["tests/visdom:1.0", *site.frame["command"]]
+        command = shlex.join(["docker", "run", "-d", "--name", "tests_service", *words[0], *words[1]])
+        configuration["config"]["Labels"][label.COMMAND] = command
+        load(site.engine, {"tests/visdom:1.0": configuration})
+        site.inv("start", "--tag", "1.0", "--no-rehearsal")
+        assert differences(site) == {}, "the name that a switch gives it in its network is none"
+        assert runs(site)["port"] == {"number": site.port, "answers": True}
+        site.docker("image", "rm", "--force", "tests/visdom:1.0")
+        now = runs(site)
+        assert (now["tag"], now["tag_means"], now["base"]) == ("1.0", "nothing", None)
+        assert differences(site) == {}
+        assert shown(site)["image"].endswith("and no image is called 1.0 any more")
+    finally:
+        site.docker("rm", "--force", "tests_service", check=False)
+        site.docker("network", "rm", "tests_net")
+
+
+def test_a_stranger_that_has_the_services_name(site: Site) -> None:
+    site.engine.container("tests_service", "tiny:1", ["sleep", "100"])
+    found = said(site, code=3)
+    assert found["running"] is found["stopped"] is None
+    assert found["notice"].startswith("The container tests_service is not a version of tests/visdom")
 
 
 def test_the_server_of_the_weights_is_shown(site: Site) -> None:
