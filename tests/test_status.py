@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 from contextlib import suppress
 from typing import Any
@@ -9,13 +10,19 @@ from typing import Any
 import pytest
 from documented import keys
 from images import like, load
+from invoke import Config, Context
 from sites import Site
 from switches import eventually, held, leave
 from terminals import Terminal
-from versions import NO_CHECK, SERVE, make
+from versions import NO_CHECK, SERVE, make, make_all
 
 from tasks.engine import label
+from tasks.engine.client import Client
+from tasks.engine.engine import Engine
 from tasks.looking.gpu import at_risk
+from tasks.looking.status import report
+from tasks.service.service import Service
+from tasks.settings.load import load_file
 
 EVIL = "\x1b[31mred\u202e"
 LISTS = "GPU 0: Tesla V100 (UUID: GPU-1)\nGPU 1: Tesla V100 (UUID: GPU-2)\n"
@@ -205,7 +212,7 @@ def test_options_that_differ_by_name_and_value(site: Site) -> None:
     rows = [line.split() for line in done.stdout.splitlines()]
     assert ["--shm-size", "2g", "1g", "1g"] in rows
     assert ["--env", "API_TOKEN", hidden, "another", "value", "another", "value"] in rows
-    assert ["--pids-limit", "—", "the", "same", "100"] in rows
+    assert ["--pids-limit", "-", "the", "same", "100"] in rows
     assert shown(site)["options"] == "10 options differ, see below"
     assert shown(site)["started"].endswith("by hand")
 
@@ -301,6 +308,38 @@ def test_an_unfinished_switch(site: Site) -> None:
     assert "was cut off. To recover, type: inv" in shown(site)["switch"]
 
 
+def test_a_container_in_a_network_of_its_own_and_an_image_that_lost_its_tag(site: Site) -> None:
+    site.docker("network", "create", "tests_net")
+    try:
+        site.frame["run_options"] = ["--network", "tests_net", "--init", "--publish", f"127.0.0.1:{site.port}:80"]
+        site.frame["command"] = ["httpd", "-f", "-p", "80", "-h", "/"]
+        site.save()
+        make(site, "1.0", check=NO_CHECK)
+        configuration = like(site.engine, "tests/visdom:1.0")
+        words = site.frame["run_options"], ["tests/visdom:1.0", *site.frame["command"]]
+        command = shlex.join(["docker", "run", "-d", "--name", "tests_service", *words[0], *words[1]])
+        configuration["config"]["Labels"][label.COMMAND] = command
+        load(site.engine, {"tests/visdom:1.0": configuration})
+        site.inv("start", "--tag", "1.0", "--no-rehearsal")
+        assert differences(site) == {}, "the name that a switch gives it in its network is none"
+        assert runs(site)["port"] == {"number": site.port, "answers": True}
+        site.docker("image", "rm", "--force", "tests/visdom:1.0")
+        now = runs(site)
+        assert (now["tag"], now["tag_means"], now["base"]) == ("1.0", "nothing", None)
+        assert differences(site) == {}
+        assert shown(site)["image"].endswith("and no image is called 1.0 any more")
+    finally:
+        site.docker("rm", "--force", "tests_service", check=False)
+        site.docker("network", "rm", "tests_net")
+
+
+def test_a_stranger_that_has_the_services_name(site: Site) -> None:
+    site.engine.container("tests_service", "tiny:1", ["sleep", "100"])
+    found = said(site, code=3)
+    assert found["running"] is found["stopped"] is None
+    assert found["notice"].startswith("The container tests_service is not a version of tests/visdom")
+
+
 def test_the_server_of_the_weights_is_shown(site: Site) -> None:
     labels = ["--label", f"{label.WEIGHTS}=made"]
     site.docker("run", "--detach", "--network", "host", "--name", "cauchy_weights", *labels, "tiny:1", "sleep", "9")
@@ -376,6 +415,34 @@ def test_a_gpu_without_nvidia_smi_is_asked_by_its_device(gpu: Site) -> None:
     assert state(site)[0] == "never had"
     site.docker("exec", "tests_service", "rm", "/bin/nvidia-smi", "/bin/sh")
     assert state(site)[0] == "unknown"
+
+
+def test_the_number_of_questions_does_not_grow(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    fetch = Client.fetch
+
+    def counted(self: Client, target: str) -> tuple[int, bytes]:
+        asked.append(target)
+        return fetch(self, target)
+
+    def questions() -> list[str]:
+        asked.clear()
+        c = Context(Config(overrides={"run": {"in_stream": False}}))
+        chosen = load_file(c, site.file)
+        found = report(Service(c, Engine(site.engine.api.endpoint), chosen, chosen.frames["visdom"]))
+        assert found.running and found.running.tag == "1.0"
+        return [re.sub("[0-9a-f]{64}", "ID", target) for target in asked]
+
+    monkeypatch.setattr(Client, "fetch", counted)
+    make(site, "1.0", check=NO_CHECK)
+    site.inv("start", "--tag", "1.0", "--no-rehearsal")
+    eventually(lambda: site.answer() == "1.0")
+    few = questions()
+    make_all(site, {f"2.{number}": {} for number in range(30)})
+    for number in range(10):
+        site.engine.container(f"train{number}", f"tests/visdom:2.{number}", ["true"], start=False)
+        site.engine.container(f"note{number}", "tests/visdom:1.0", ["true"], start=False)
+    assert questions() == few
 
 
 def test_at_eighty_columns_on_a_terminal(built: Site) -> None:

@@ -53,7 +53,8 @@ def drift(service: Service, container: ContainerRow, image: Image | None, real: 
     written = shlex.join(service.frame.recommended_command(tag if valid_tag(tag) else "latest"))
     said = labels.get(label.COMMAND, "")
     own, about = service.engine.image_options(container.image) if image else {}, service.engine.about
-    local = service.settings.start.env_files if service.engine.shares_files else ()
+    files = service.settings.start.env_files
+    local = files if files and service.engine.shares_files else ()
     found = []
     for text in (said, written):
         command = record.read(text)

@@ -47,8 +47,10 @@ def gpu(c: Context, engine: Engine, container: Container, options: Mapping[Key, 
     Args:
         options: how it runs, from `Engine.run_options`.
     """
-    if not wants(options) or container.state != "running":
+    if not wants(options):
         return None
+    if container.state != "running":
+        return Gpu("unknown", f"it is {container.state}", None, False)
     state, why, seen = look(c, engine, container.id, options)
     return Gpu(state, why, seen, at_risk=at_risk(options, engine.about.cgroup_driver) and state == "fine")
 

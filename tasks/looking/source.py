@@ -5,7 +5,7 @@ from pathlib import Path
 from invoke import Context
 from msgspec import Struct
 
-from ..building.git import answer, asked, git, reason
+from ..building.git import answer, asked, git, reason, refusal
 from ..engine import label
 from ..engine.records import ImageRow
 from .commits import Commit, between, fetch, known
@@ -40,7 +40,9 @@ def ahead(c: Context, source: Path, image: ImageRow | None) -> Ahead:
         return Ahead(folder, None, False, "there is no such folder")
     probe = asked(c, source, "rev-parse", "--verify", "HEAD^{commit}")
     if not probe.ok:
-        return Ahead(folder, None, False, "git is not installed" if probe.exited == 127 else reason(probe.stderr))
+        refused = refusal(source, probe.stderr)
+        why = "git is not installed" if probe.exited == 127 else reason(probe.stderr)
+        return Ahead(folder, None, False, (refused and refused.message) or why)
     head, commit = probe.stdout.strip(), label.commit_of(image.labels) if image else ""
     if not image or not commit:
         return Ahead(folder, head, False, "the image does not say which commit it was made from")

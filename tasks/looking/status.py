@@ -10,7 +10,7 @@ from ..engine.client import Unreachable
 from ..engine.records import ContainerRow
 from ..host import document
 from ..service.service import Service
-from ..service.situation import notice, unfinished
+from ..service.situation import notice, situation_of, unfinished
 from . import running
 from .running import NOTHING_RUNS, Running
 
@@ -46,7 +46,7 @@ class Status(Struct, frozen=True):
     """A service now.
 
     `healthy` says whether the exit code is 0, `troubles` what stands against it. `notice` is a sentence about what is
-    unfinished. `stopped` is there only where nothing runs.
+    unfinished, or in the way. `stopped` is there only where nothing runs.
     """
 
     service: str
@@ -77,7 +77,7 @@ def report(service: Service) -> Status:
         running=found,
         stopped=None if found else stopped(service, mine),
         switch=switch(service),
-        notice=notice(service) or None,
+        notice=notice(service) or stranger(service, containers) or None,
         weights=weights(service, containers),
     )
 
@@ -103,6 +103,17 @@ def switch(service: Service) -> Switch | None:
     if not found:
         return None
     return Switch(found.ticket.by, found.ticket.tag, document.moment(found.ticket.since), found.gone)
+
+
+def stranger(service: Service, containers: Sequence[ContainerRow]) -> str:
+    """A sentence about a container that has the service's name and is not its own; "" without one."""
+    try:
+        situation_of(service, containers)
+    except Unreachable:
+        raise
+    except Exit as error:
+        return error.message or ""
+    return ""
 
 
 def weights(service: Service, containers: Sequence[ContainerRow]) -> Weights | None:

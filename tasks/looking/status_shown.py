@@ -131,7 +131,7 @@ def differences(found: Drift) -> None:
     rows = [
         (
             one.option,
-            one.container or "—",
+            one.container or "-",
             told(one.recommended, one.differs_from_recommended, one.secret),
             told(one.settings, one.differs_from_settings, one.secret),
         )
@@ -146,7 +146,7 @@ def told(value: str | None, differs: bool | None, secret: bool) -> str:
         return "?"
     if not differs:
         return "the same"
-    return "another value" if secret and value else value or "—"
+    return "another value" if secret and value else value or "-"
 
 
 def good(means: Meaning) -> str:
