@@ -7,10 +7,12 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from documented import keys
+from invoke import Context
 from projects import run
 from sites import Site, buildkit
 from terminals import Terminal
@@ -18,9 +20,10 @@ from versions import make
 
 from tasks.engine.facts import Facts, facts
 from tasks.host.limits import UNLIMITED, Limits, of_listener
-from tasks.looking import of_machine
+from tasks.looking import of_command, of_machine
 from tasks.looking.images import Version
 from tasks.looking.of_engine import store
+from tasks.recommended.command import parse
 
 NOBODYS_LIMITS = ("--ulimit", "nofile=1048576000")
 
@@ -183,6 +186,16 @@ def test_the_runtime_and_the_driver(site: Site) -> None:
     assert look(site, "driver", 0, **program(site, "nvidia-smi", "exit 9"))[0] == "warning"
     options(site, "--runtime", "nope")
     assert look(site, "runtime", 1)[:2] == ("failure", "The engine has no runtime nope.")
+
+
+def test_gpus_without_a_toolkit(monkeypatch: pytest.MonkeyPatch) -> None:
+    command = parse("docker run -d --name service --gpus all tests/visdom:1", "tests/visdom:1")
+    service: Any = SimpleNamespace(engine=SimpleNamespace(shares_files=True))
+    engine = Facts("1", "x", False, ("runc",), 1, 1, "/")
+    for found, checks in ((None, ["runtime", "driver"]), ("/usr/bin/hook", ["driver"])):
+        monkeypatch.setattr(of_command, "program", lambda name, found=found: found)
+        looked = [*of_command.gpu(Context(), of_command.Asked("visdom", service, command), engine)]
+        assert [one.check for one in looked] == checks
 
 
 def test_limits_of_a_process(site: Site, tmp_path: Path) -> None:

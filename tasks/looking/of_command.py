@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from ..engine.facts import Facts
 from ..host import limits
+from ..host.debian import program
 from ..host.port import answers
 from ..host.shell import ask
 from ..host.text import brief, size
@@ -18,6 +19,7 @@ from .finding import Finding, broken, doubtful, fine
 from .of_engine import first_line
 
 TOOLKIT = "apt-get install nvidia-container-toolkit && nvidia-ctk runtime configure && systemctl restart docker"
+HOOK = "nvidia-container-runtime-hook"  # by which docker knows that it can do --gpus
 MODULE = Path("/proc/driver/nvidia/version")
 UNITS = {"": 0, "b": 0, "k": 10, "m": 20, "g": 30, "t": 40}  # powers of two, as docker reads --memory=2g
 THOSE_WHO_READ = 0o044  # permission bits of others than the owner
@@ -60,6 +62,8 @@ def gpu(c: Context, what: Asked, facts: Facts) -> Iterator[Finding]:
         yield broken("runtime", f"The engine has no runtime {runtime}.", way, what.frame)
     elif runtime:
         yield fine("runtime", f"{runtime} is there", what.frame)
+    elif gpus and what.service.engine.shares_files and "nvidia" not in facts.runtimes and program(HOOK) is None:
+        yield doubtful("runtime", "NVIDIA's container toolkit, which --gpus needs, is not found.", TOOLKIT, what.frame)
     if (runtime == "nvidia" or gpus) and what.service.engine.shares_files:
         yield driver(c, what.frame)
 
