@@ -6,6 +6,7 @@ import shlex
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +22,7 @@ from versions import make
 from tasks.engine.facts import Facts, facts
 from tasks.host.limits import UNLIMITED, Limits, of_listener
 from tasks.looking import of_command, of_machine
+from tasks.looking.finding import Finding, attempted, fine
 from tasks.looking.images import Version
 from tasks.looking.of_engine import store
 from tasks.recommended.command import parse
@@ -229,7 +231,7 @@ def test_what_the_engine_cannot_give(site: Site) -> None:
     assert look(site, "limits")[0] == "ok"
     options(site, "--cpus", "4096")
     assert look(site, "limits", 1)[1].startswith("--cpus 4096 is more than the ")
-    options(site, "--memory", "900TB")
+    options(site, "--memory", "900TB", "--cpus", "many", "--shm-size", "x")
     assert look(site, "limits")[0] == "warning"
 
 
@@ -329,6 +331,15 @@ def test_vendored_libraries(own_site: Site) -> None:
     assert state == "failure" and "was edited by hand (edit.py)" in said
     (vendor / "vendor.yaml").write_text("x: 1\n")
     assert look(site, "vendor", 1)[0] == "failure"
+
+
+def test_what_may_not_be_looked_at() -> None:
+    def look() -> Iterator[Finding]:
+        yield fine("x", "seen")
+        Path("/dev/null/x").stat()
+
+    seen, failed = attempted("x", look)
+    assert (seen.state, failed.said) == ("ok", "/dev/null/x cannot be looked at: Not a directory.")
 
 
 @pytest.mark.parametrize(("shell", "file"), [("bash", ".bashrc"), ("zsh", ".zshrc"), ("fish", None)])
