@@ -6,11 +6,14 @@ import shlex
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from documented import keys
+from invoke import Context
 from projects import run
 from sites import Site, buildkit
 from terminals import Terminal
@@ -18,9 +21,11 @@ from versions import make
 
 from tasks.engine.facts import Facts, facts
 from tasks.host.limits import UNLIMITED, Limits, of_listener
-from tasks.looking import of_machine
+from tasks.looking import of_command, of_machine
+from tasks.looking.finding import Finding, attempted, fine
 from tasks.looking.images import Version
 from tasks.looking.of_engine import store
+from tasks.recommended.command import parse
 
 NOBODYS_LIMITS = ("--ulimit", "nofile=1048576000")
 
@@ -185,6 +190,16 @@ def test_the_runtime_and_the_driver(site: Site) -> None:
     assert look(site, "runtime", 1)[:2] == ("failure", "The engine has no runtime nope.")
 
 
+def test_gpus_without_a_toolkit(monkeypatch: pytest.MonkeyPatch) -> None:
+    command = parse("docker run -d --name service --gpus all tests/visdom:1", "tests/visdom:1")
+    service: Any = SimpleNamespace(engine=SimpleNamespace(shares_files=True))
+    engine = Facts("1", "x", False, ("runc",), 1, 1, "/")
+    for found, checks in ((None, ["runtime", "driver"]), ("/usr/bin/hook", ["driver"])):
+        monkeypatch.setattr(of_command, "program", lambda name, found=found: found)
+        looked = [*of_command.gpu(Context(), of_command.Asked("visdom", service, command), engine)]
+        assert [one.check for one in looked] == checks
+
+
 def test_limits_of_a_process(site: Site, tmp_path: Path) -> None:
     path = site.engine.host.removeprefix("unix://")
     theirs = of_listener(path)
@@ -216,7 +231,7 @@ def test_what_the_engine_cannot_give(site: Site) -> None:
     assert look(site, "limits")[0] == "ok"
     options(site, "--cpus", "4096")
     assert look(site, "limits", 1)[1].startswith("--cpus 4096 is more than the ")
-    options(site, "--memory", "900TB")
+    options(site, "--memory", "900TB", "--cpus", "many", "--shm-size", "x")
     assert look(site, "limits")[0] == "warning"
 
 
@@ -316,6 +331,15 @@ def test_vendored_libraries(own_site: Site) -> None:
     assert state == "failure" and "was edited by hand (edit.py)" in said
     (vendor / "vendor.yaml").write_text("x: 1\n")
     assert look(site, "vendor", 1)[0] == "failure"
+
+
+def test_what_may_not_be_looked_at() -> None:
+    def look() -> Iterator[Finding]:
+        yield fine("x", "seen")
+        Path("/dev/null/x").stat()
+
+    seen, failed = attempted("x", look)
+    assert (seen.state, failed.said) == ("ok", "/dev/null/x cannot be looked at: Not a directory.")
 
 
 @pytest.mark.parametrize(("shell", "file"), [("bash", ".bashrc"), ("zsh", ".zshrc"), ("fish", None)])

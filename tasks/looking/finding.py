@@ -43,3 +43,5 @@ def attempted(check: str, look: Callable[[], Iterable[Finding]], frame: str | No
     except Exit as end:
         said, _, way = (end.message or "It ended without a reason.").partition(" Type: ")
         yield broken(check, said, way or None, frame)
+    except OSError as error:  # a folder that this user may not look into
+        yield broken(check, f"{error.filename} cannot be looked at: {error.strerror}.", None, frame)

@@ -1,5 +1,7 @@
 """What `doctor` looks at for the command that the settings recommend: whether this engine and host can run it so."""
 
+import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +10,7 @@ from msgspec import Struct
 
 from ..engine.facts import Facts
 from ..host import limits
+from ..host.debian import program
 from ..host.port import answers
 from ..host.shell import ask
 from ..host.text import brief, size
@@ -18,8 +21,11 @@ from .finding import Finding, broken, doubtful, fine
 from .of_engine import first_line
 
 TOOLKIT = "apt-get install nvidia-container-toolkit && nvidia-ctk runtime configure && systemctl restart docker"
+HOOK = "nvidia-container-runtime-hook"  # by which docker knows that it can do --gpus
 MODULE = Path("/proc/driver/nvidia/version")
-UNITS = {"": 0, "b": 0, "k": 10, "m": 20, "g": 30, "t": 40}  # powers of two, as docker reads --memory=2g
+NUMBER = re.compile(r"\d+(?:\.\d+)?")
+AMOUNT = re.compile(rf"({NUMBER.pattern})([kmgt]?)b?", re.IGNORECASE)  # as docker reads --memory=2g
+UNITS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}  # powers of two
 THOSE_WHO_READ = 0o044  # permission bits of others than the owner
 
 
@@ -37,8 +43,6 @@ def asked(service: Service, frame: str) -> Asked:
     Raises:
         Exit: with code 1 for one that docker would not understand.
     """
-    import shlex
-
     words = service.frame.recommended_command("newest")
     return Asked(frame, service, parse(shlex.join(words), f"{service.frame.image}:newest"))
 
@@ -60,6 +64,8 @@ def gpu(c: Context, what: Asked, facts: Facts) -> Iterator[Finding]:
         yield broken("runtime", f"The engine has no runtime {runtime}.", way, what.frame)
     elif runtime:
         yield fine("runtime", f"{runtime} is there", what.frame)
+    elif gpus and what.service.engine.shares_files and "nvidia" not in facts.runtimes and program(HOOK) is None:
+        yield doubtful("runtime", "NVIDIA's container toolkit, which --gpus needs, is not found.", TOOLKIT, what.frame)
     if (runtime == "nvidia" or gpus) and what.service.engine.shares_files:
         yield driver(c, what.frame)
 
@@ -101,24 +107,15 @@ def ulimits(what: Asked) -> Iterator[Finding]:
 
 def amounts(what: Asked, facts: Facts) -> Iterator[Finding]:
     """More processors or memory than the engine's host has."""
-    cpus = what.command.value("cpus")
-    if cpus and facts.cpus and number(cpus) > facts.cpus:
+    cpus = what.command.value("cpus") or ""
+    if NUMBER.fullmatch(cpus) and facts.cpus and float(cpus) > facts.cpus:
         yield broken("limits", f"--cpus {cpus} is more than the {facts.cpus} that there are.", None, what.frame)
     for option in ("memory", "shm-size"):
         given = what.command.value(option) or ""
-        unit = given.lower().removesuffix("b").lstrip("0123456789.")
-        amount = number(given[: len(given.lower().removesuffix("b")) - len(unit)]) * 2 ** UNITS.get(unit, 0)
-        if facts.memory and amount > facts.memory:
+        read = AMOUNT.fullmatch(given)
+        if read and facts.memory and float(read[1]) * 2 ** UNITS[read[2].lower()] > facts.memory:
             said = f"--{option} {given} is more than the memory that there is, {size(facts.memory)}."
             yield doubtful("limits", said, None, what.frame)
-
-
-def number(text: str) -> float:
-    """A number; 0 for what is none, of which docker itself will say so."""
-    try:
-        return float(text)
-    except ValueError:
-        return 0.0
 
 
 def data(what: Asked) -> Iterator[Finding]:

@@ -127,7 +127,7 @@ def settings(program: Program, place: Place) -> Settings:
     from ..settings.this_run import load_settings
 
     if "config" in place.values:
-        program.args.config.value = str(Path(place.values["config"]).expanduser())
+        program.args.config.value = str(Path(os.path.expandvars(place.values["config"])).expanduser())
     program.update_config()
     program.config.load_shell_env()
     c = Context(program.config)
