@@ -66,6 +66,7 @@ def configured(
     labels = {
         "org.label-schema.name": name,
         "org.label-schema.docker.cmd": command if label is None else label,
+        "com.colorai.stack.port": str(site.port),
         "org.opencontainers.image.version": tag,
         "org.opencontainers.image.created": datetime.now(timezone.utc).isoformat(),
         "org.opencontainers.image.revision": tag.encode().hex().ljust(40, "0")[:40],

@@ -93,4 +93,6 @@ def bears_name(frame: Frame, container: ContainerRow, stopped: bool) -> bool:
     if container.name == frame.service or (stopped and re.fullmatch(kept, container.name)):
         return True
     recommended = record.read(labels.get(label.COMMAND, ""))
-    return recommended is not None and container.name == recommended.name
+    # Built for another port, it is the service of other settings for the same image.
+    same_port = labels.get(label.PORT, "") in ("", str(frame.port or ""))
+    return recommended is not None and container.name == recommended.name and same_port

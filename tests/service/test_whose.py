@@ -97,6 +97,19 @@ def test_a_service_started_by_hand_as_its_image_recommends_counts_whatever_the_s
     assert "How another.1.0 was run is recorded nowhere: it runs as its image recommends." in said
 
 
+def test_a_service_of_other_settings_for_the_same_image_is_left_alone_when_it_was_started_by_hand(site: Site) -> None:
+    old(site)
+    first = site.docker("inspect", "--format", "{{.Id}} {{.State.StartedAt}}", "tests_service")
+    site.frame.update(service="second", port=free_port())
+    site.frame["command"] = ["httpd", "-f", "-p", str(site.frame["port"]), "-h", "/srv"]
+    site.save()
+    site.inv("frame", "start")
+    assert sorted(site.running()) == ["second", "tests_service"]
+    assert "second is stopped" in site.inv("stop").stdout
+    assert list(site.running()) == ["tests_service"]
+    assert site.docker("inspect", "--format", "{{.Id}} {{.State.StartedAt}}", "tests_service") == first
+
+
 def test_a_training_on_the_services_port_is_named_and_nothing_is_touched(site: Site) -> None:
     old(site, "1.0", "train")
     told = site.inv("start", "--tag", "2.0", code=1).stderr
