@@ -163,8 +163,8 @@ def of_host(host: Mapping[str, Any]) -> Options:
     found["gpus", ""] = " and ".join(map(gpus, host.get("DeviceRequests") or ()))
     found |= mounted(host)
     for inside, sides in (host.get("PortBindings") or {}).items():
-        ends = sorted(published(side.get("HostIp") or "", side.get("HostPort") or "") for side in sides or ())
-        found["publish", inside] = ", ".join(ends) or GIVEN
+        ends = {published(side.get("HostIp") or "", side.get("HostPort") or "") for side in sides or ()}
+        found["publish", inside] = ", ".join(sorted(ends)) or GIVEN
     return found
 
 

@@ -60,7 +60,8 @@ def effect(command: Recommended, image: Mapping[Key, str], about: About, env_fil
         found |= {("env", name): text for name, text in said.items()}
     for option in command.options:
         with suppress(Malformed, ValueError):  # possible with --trust: then docker says what it makes of it
-            found |= dict(single(option))
+            for key, text in single(option):
+                found[key] = together(key, found.get(key), text)
     if any(name == "entrypoint" for name, _ in given):
         found.pop(COMMAND, None)
     if command.command:
@@ -73,6 +74,13 @@ def effect(command: Recommended, image: Mapping[Key, str], about: About, env_fil
         found["log-opt", REST] = None  # the engine adds those of its own settings
     own = [key for key in found if key[0] == "label" and key[1].startswith(label.OWN)]
     return Effect({key: said for key, said in found.items() if said != "" and key not in own}, frozenset(secret))
+
+
+def together(key: Key, before: str | None, now: str | None) -> str | None:
+    """What two options with one key make: the last counts, but a port may be published in several places."""
+    if key[0] != "publish" or before is None or now is None:
+        return now
+    return ", ".join(sorted({*before.split(", "), now}))
 
 
 def defaults(about: About) -> dict[Key, str | None]:
