@@ -321,7 +321,9 @@ def test_the_checkout(site: Site) -> None:
 
 def test_vendored_libraries(own_site: Site) -> None:
     site, vendor = own_site, own_site.root / "vendor"
+    before = {path: path.stat().st_mtime_ns for path in vendor.rglob("*")}
     assert look(site, "vendor")[0] == "ok"
+    assert {path: path.stat().st_mtime_ns for path in vendor.rglob("*")} == before
     (library,) = [folder for folder in vendor.iterdir() if folder.is_dir() and not folder.name.startswith(".")]
     library.rename(site.folder / "away")
     assert look(site, "vendor") == ("warning", f"vendor/{library.name} is missing.", "inv fetch-vendor")

@@ -9,7 +9,6 @@ from invoke import Exit
 BASH = r"""
 _inv_complete() {
     local found word before=("${COMP_WORDS[@]:1:COMP_CWORD-1}")
-    [[ ${COMP_WORDS[COMP_CWORD]} == "=" ]] && before+=("=")
     COMPREPLY=()
     if found=$("${1/#\~\//$HOME/}" --complete -- "${before[@]}" "$2" 2>/dev/null </dev/null); then
         while read -r word; do

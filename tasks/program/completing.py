@@ -46,7 +46,7 @@ def answer(program: Program, words: Sequence[str]) -> None:
     signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
     signal.setitimer(signal.ITIMER_REAL, PATIENCE)
     *before, last = [unquoted(word) for word in words] or [""]
-    found = candidates(program, before, "" if last == "=" else last)
+    found = candidates(program, before, last)
     if found is None:
         raise Exit(code=1)
     print("".join(f"{one}\n" for one in found if UNQUOTED.fullmatch(one)), end="")
