@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 def base(c: Context, force: bool = False) -> None:
     """Build the second layer, if missing or its inputs changed.
 
-    Its inputs are the Dockerfile, the pins in vendor/vendor.yaml, the parent image and the build options. What the pins
-    name is fetched first, as by `inv fetch-vendor`.
+    Its inputs are the Dockerfile, the pins in vendor/vendor.yaml, the parent
+    image and the build options. What the pins name is fetched first, as by `inv
+    fetch-vendor`.
     """
     from .building.bases import bring_base
     from .building.build import Build, one_at_a_time

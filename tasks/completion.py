@@ -12,7 +12,8 @@ from .program.task import task
 def completion(c: Context, shell: str = "") -> None:
     """Print what a shell runs to complete tasks, flags and values.
 
-    In ~/.bashrc: eval "$(inv completion --shell bash)". In ~/.zshrc the same with zsh. For fish, once:
+    In ~/.bashrc: eval "$(inv completion --shell bash)". In ~/.zshrc the same
+    with zsh. For fish, once:
     inv completion --shell fish > ~/.config/fish/completions/inv.fish
     """
     from .host.shells import script

@@ -9,8 +9,9 @@ FILE = ROOT / "docker/demo.yaml"
 NAME = "visdom"
 NEXT_STEPS = """
 Try next:
-  ./inv -f docker/demo.yaml labels         what the running version says of itself
-  ./inv -f docker/demo.yaml start          the versions that are here
+  ./inv -f docker/demo.yaml status         what runs, and whether it is what it should be
+  ./inv -f docker/demo.yaml images         the versions that are here
+  ./inv -f docker/demo.yaml doctor         what is missing on this machine
   change docker/framework, commit, and     ./inv -f docker/demo.yaml frame start
   ./inv demo --remove                      take everything away"""
 
@@ -19,7 +20,8 @@ Try next:
 def demo(c: Context, remove: bool = False) -> None:
     """Build and start everything once, under names of its own.
 
-    Brings a Docker Engine where there is none. The settings are in docker/demo.yaml.
+    Brings a Docker Engine where there is none. The settings are in
+    docker/demo.yaml.
     """
     from .building import first_layer
     from .engine.client import DENIED, Unreachable

@@ -20,8 +20,8 @@ from .program.task import task
 def dev(c: Context, name: str = "", tag: str = "", port: int = 0, shell: bool = False, stop: bool = False) -> None:
     """Run a version with the source mounted over the installed one.
 
-    A change shows without a build. It runs beside the service, as SERVICE-dev; no switch takes it for the service, and
-    no reboot starts it.
+    A change shows without a build. It runs beside the service, as SERVICE-dev; no
+    switch takes it for the service, and no reboot starts it.
     """
     from .service import dev as trial
     from .service import pick

@@ -21,8 +21,9 @@ def frame(
 ) -> None:
     """Build the third layer from the current commit, and stamp it.
 
-    The base below it is brought first, as by `inv base`. The image holds the files that git tracks at HEAD, submodules
-    included, and nothing else that lies about.
+    The base below it is brought first, as by `inv base`. The image holds the
+    files that git tracks at HEAD, submodules included, and nothing else that lies
+    about.
     """
     from .building.build import Build, one_at_a_time
     from .building.frames import bring_version, plan

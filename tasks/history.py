@@ -27,7 +27,8 @@ def images(c: Context, name: str = "", json: bool = False) -> None:
 def changes(c: Context, name: str = "", from_: str = "", to: str = "", json: bool = False) -> None:
     """Show the commits between two versions, and what changed below.
 
-    Exit code 1 when the source does not have the commit of a version; it is said then which fetch brings it.
+    Exit code 1 when the source does not have the commit of a version; it is said
+    then which fetch brings it.
     """
     from .host import document
     from .looking.changes import refuse_missing, report, show

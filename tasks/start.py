@@ -30,8 +30,8 @@ def start(
 ) -> None:
     """Pick a version and switch to it.
 
-    The old version runs until the new one was healthy in a rehearsal, and comes back if the new one fails. The image's
-    recommended command says how to run it; that command is checked first and never reaches a shell.
+    The old version runs until the new one was healthy in a rehearsal, and comes
+    back if the new one fails. No shell sees the recommended command.
     """
     from .service import data_folders, pick, situation, switch
     from .service.order import Wishes, order_for

@@ -9,8 +9,9 @@ from .program.task import task
 def weights(c: Context, stop: bool = False) -> None:
     """Serve the pretrained weights over HTTP, read-only.
 
-    A container of the base, or of the setting weights.image, which the engine itself starts again after a reboot. It
-    sees the folder pretrained_models of the data directory and nothing else. Anybody who reaches the port may read it.
+    A container of the base, or of the setting weights.image, which the engine
+    itself starts again after a reboot. It sees the folder pretrained_models of
+    the data directory and nothing else. Anybody who reaches the port may read it.
     """
     from .service import weights as server
 

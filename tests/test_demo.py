@@ -21,7 +21,7 @@ from sites import ROOT, free_port
 
 from tasks import demo
 from tasks.building import first_layer
-from tasks.engine import client
+from tasks.engine import client, label
 from tasks.engine.engine import current_engine
 from tasks.host.debian import program
 from tasks.service import removal
@@ -135,6 +135,21 @@ def test_where_a_registry_answers_the_first_layer_is_pulled_and_goes_with_the_de
     )
     removal.remove_all(Service(c, current_engine(), chosen, chosen.frames["visdom"]))
     assert engine.docker("image", "inspect", "--format", "{{.RepoTags}}", tiny).stdout == f"[{tiny}]\n"
+
+
+def test_what_was_tried_beside_the_demo_goes_with_it(engine: PrivateEngine, tiny: str) -> None:
+    """`dev` and `weights` of the demo's settings; those of another service stay."""
+    c = Context(Config(overrides={"run": {"in_stream": False}}))
+    chosen = load_file(c, demo.FILE)
+    assert chosen.weights.service != load_file(c, ROOT / "invoke.yaml").weights.service
+    engine.docker("create", "--name=cauchy_demo-dev", f"--label={label.DEV}=cauchy_demo", tiny, "true")
+    engine.docker("create", f"--name={chosen.weights.service}", f"--label={label.WEIGHTS}=as it was made", tiny, "true")
+    engine.docker("create", "--name=other-dev", f"--label={label.DEV}=other", tiny, "true")
+    engine.docker("create", "--name=cauchy_weights", f"--label={label.WEIGHTS}=as it was made", tiny, "true")
+    others = "cauchy_weights\nother-dev\n"
+    assert removal.remove_all(Service(c, current_engine(), chosen, chosen.frames["visdom"]))
+    assert "".join(sorted(engine.docker("ps", "--all", "--format", "{{.Names}}").stdout.splitlines(True))) == others
+    engine.docker("rm", *others.split())
 
 
 # engine

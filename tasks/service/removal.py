@@ -9,7 +9,7 @@ from .service import Service
 
 
 def remove_all(service: Service) -> bool:
-    """Remove a service's containers, its volume and all three layers, and nothing else.
+    """Remove a service's containers, its volume, its settings' weights' server and all three layers, and nothing else.
 
     An image that somebody's own container uses cannot be removed: docker says so.
 
@@ -22,9 +22,14 @@ def remove_all(service: Service) -> bool:
     engine, base = service.engine, service.settings.base
     containers = engine.containers()
     mine = {container.id for container in service.own(containers)}
-    left = (label.REHEARSAL, label.RECOVERY)  # of a switch that was cut off
+    left = (label.REHEARSAL, label.RECOVERY, label.DEV)  # of a switch that was cut off; of `inv dev`
+    weights = service.settings.weights.service
     containers = [
-        one for one in containers if one.id in mine or any(one.labels.get(kind) == service.name for kind in left)
+        one
+        for one in containers
+        if one.id in mine
+        or any(one.labels.get(kind) == service.name for kind in left)
+        or (one.name == weights and label.WEIGHTS in one.labels)
     ]
     for container in containers:
         service.do(commands.remove(container.id[:12], force=True), f"{container.name} cannot be removed.")

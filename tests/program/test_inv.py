@@ -5,6 +5,7 @@ import base64
 import fcntl
 import hashlib
 import importlib.metadata
+import inspect
 import json
 import os
 import re
@@ -470,6 +471,11 @@ def test_every_flag_of_every_task_is_explained(tasks: "dict[str, Task[Any]]") ->
             assert argument.help and len(argument.help.split()) > 2, f"{name} --{argument.name} is not explained"
             flag = str(argument.name).replace("_", "-").rstrip("-")
             assert f"--{flag}" in shown.replace("[no-]", "") or f"  -{flag} " in shown, f"{name}: {flag}"
+
+
+def test_the_help_of_a_task_fits_a_terminal_of_80_columns(tasks: "dict[str, Task[Any]]") -> None:
+    said = {name: inspect.getdoc(task) or "" for name, task in tasks.items()}  # Invoke shows it indented by two
+    assert [name for name, text in said.items() if max(map(len, text.splitlines())) > 78] == []
 
 
 def test_every_task_is_made_with_the_projects_own_decorator(tasks: "dict[str, Task[Any]]") -> None:
