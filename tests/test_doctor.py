@@ -347,7 +347,7 @@ def test_what_may_not_be_looked_at() -> None:
 @pytest.mark.parametrize(("shell", "file"), [("bash", ".bashrc"), ("zsh", ".zshrc"), ("fish", None)])
 def test_completion(site: Site, shell: str, file: str | None) -> None:
     home = {"HOME": str(site.folder / "home"), "SHELL": f"/usr/bin/{shell}"}
-    (site.folder / "home/.config/fish/completions").mkdir(parents=True)
+    (site.folder / "home/.config/fish").mkdir(parents=True)
     state, _, way = look(site, "completion", 0, **home)
     assert state == "warning" and way and (file or "completions/inv.fish") in way
     inv = program(site, "inv", shlex.join([sys.executable, "-I", *site.script()]) + ' "$@"')

@@ -48,7 +48,7 @@ SCRIPTS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
 STARTED_BY = {  # what to type once, for all shells to come
     "bash": """echo 'eval "$(inv completion --shell bash)"' >> ~/.bashrc""",
     "zsh": """echo 'eval "$(inv completion --shell zsh)"' >> ~/.zshrc""",
-    "fish": "inv completion --shell fish > ~/.config/fish/completions/inv.fish",
+    "fish": "cd ~/.config/fish && mkdir -p completions && inv completion --shell fish > completions/inv.fish",
 }
 
 
