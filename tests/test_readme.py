@@ -96,8 +96,15 @@ def test_a_repository_of_several_images_is_built_and_run_with_the_file_in_the_re
     assert site.answer() == "result one"
 
 
-def test_both_readmes_have_the_same_sections_and_link_to_each_other() -> None:
+def test_both_readmes_have_the_same_sections_and_paragraphs_and_link_to_each_other() -> None:
     assert [level for level, _ in sections(ENGLISH)] == [level for level, _ in sections(CHINESE)]
+    for (_, english), (_, chinese) in zip(sections(ENGLISH), sections(CHINESE), strict=True):
+        paragraphs, items = (
+            [re.findall(begin, CODE.sub("", text), re.MULTILINE) for text in (english, chinese)]
+            for begin in (r"\n\n(?=\S)", r"^(?:-|\d\.|\|)")
+        )
+        assert len(paragraphs[0]) == len(paragraphs[1]), chinese.partition("\n")[0]
+        assert items[0] == items[1], chinese.partition("\n")[0]
     assert f"\n\nEnglish | [简体中文]({CHINESE})\n\n" in sections(ENGLISH)[0][1]
     assert f"\n\n[English]({ENGLISH}) | 简体中文\n\n" in sections(CHINESE)[0][1]
 
