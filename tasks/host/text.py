@@ -8,11 +8,10 @@ REPLACED_BY_A_SHELL = re.compile(r"\$(?:\{[^}]*\}?|\([^)]*\)?|[A-Za-z_]\w*|[0-9@
 
 def age(seconds: float) -> str:
     """A duration in the largest unit that makes it at least 1: 5 seconds, 3 minutes, 2 hours, 40 days."""
-    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
-        if seconds >= size:
-            count = int(seconds // size)
-            return f"{count} {unit}{'s' * (count > 1)}"
-    return f"{max(0, int(seconds))} seconds"
+    units = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+    size, unit = next((one for one in units if seconds >= one[0]), units[-1])
+    count = max(0, int(seconds // size))
+    return f"{count} {unit}{'s' * (count != 1)}"
 
 
 def size(count: int) -> str:

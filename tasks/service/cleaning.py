@@ -104,9 +104,10 @@ def removed(service: Service, image: str) -> bool:
 
 
 def show_kept(found: Retention) -> None:
-    """Say which versions stay, and why."""
+    """Say which versions stay, and why, as a table."""
     if found.reasons:
-        print("These versions stay: " + ", ".join(f"{tag} ({brief(why)})" for tag, why in found.reasons.items()) + ".")
+        rows = [(tag, brief(why)) for tag, why in found.reasons.items()]
+        table.show("These versions stay:", ("version", "why"), rows)
 
 
 def show_gone(service: Service, found: Retention) -> None:
@@ -115,7 +116,9 @@ def show_gone(service: Service, found: Retention) -> None:
     for image in found.leftovers:
         is_base = label.names(image.labels, service.settings.base.image)
         rows.append(row(image, "a former base" if is_base else f"built as {label.version_of(image.labels, image.id)}"))
-    table.show("", ("image", "commit", "built", "size", "id"), rows, right=("size",), spare=("built", "commit"))
+    table.show(
+        "These go:", ("image", "commit", "built", "size", "id"), rows, right=("size",), spare=("built", "commit")
+    )
 
 
 def row(image: Image, what: str) -> tuple[str, ...]:

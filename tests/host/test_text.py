@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks.host.text import brief, printable, size, without_credentials
+from tasks.host.text import age, brief, printable, size, without_credentials
 
 
 @pytest.mark.parametrize(
@@ -65,3 +65,8 @@ def test_text_from_outside_steers_no_terminal_and_is_not_endless() -> None:
 )
 def test_bytes_are_shown_as_docker_shows_them(count: int, shown: str) -> None:
     assert size(count) == shown
+
+
+def test_an_age_is_one_of_its_unit_or_several() -> None:
+    wanted = {-1: "0 seconds", 0.5: "0 seconds", 1.9: "1 second", 59: "59 seconds", 60: "1 minute", 7200: "2 hours"}
+    assert {seconds: age(seconds) for seconds in wanted} == wanted
