@@ -327,11 +327,11 @@ def test_labels_say_the_same_however_they_get_into_the_image(site: Site, kind: s
     site.dockerfile.write_bytes(text.encode())
     (site.folder / "other").write_text(PLAIN)
     done = site.inv("frame").stdout
-    assert done.partition("docker build --tag tests/visdom")[2].count(" --label ") == (0 if kind in STAMPED else 19)
+    assert done.partition("docker build --tag tests/visdom")[2].count(" --label ") == (0 if kind in STAMPED else 20)
     labels = details(site, "tests/visdom:0.2.1")["Config"]["Labels"]
     given = {key.rpartition(".")[2]: value for key, value in labels.items() if key.startswith("org.opencontainers")}
     assert (given["vendor"], given["description"], given["url"], given["title"]) == ("\\", description, "$", "visdom")
-    assert len(labels) == 19 + ("last" in labels) + ("own" in labels)
+    assert len(labels) == 20 + ("last" in labels) + ("own" in labels)
     assert json.loads(labels["com.colorai.stack.inputs"])["content"] == site.git("rev-parse", "HEAD^{tree}")
     assert left(site) == LOCKS
 

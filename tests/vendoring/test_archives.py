@@ -1,5 +1,6 @@
 """Archives from elsewhere, unpacked without ever leaving their folder."""
 
+import gc
 import gzip
 import io
 import os
@@ -247,11 +248,15 @@ def test_a_header_of_any_size_is_not_read_into_memory(tmp_path: Path) -> None:
 
 
 def test_memory_does_not_grow_with_the_archive(tmp_path: Path) -> None:
-    peaks = []
-    for folders in (2, 20):
+    def peak(folders: int, turn: int) -> int:
         (tmp_path / "x").write_bytes(tarred(*((member(f"{i % folders}/{i}"), b"") for i in range(folders * 25))))
+        gc.collect()
         tracemalloc.start()
-        archives.unpack(tmp_path / "x", tmp_path / str(folders))
-        peaks.append(tracemalloc.get_traced_memory()[1])
+        archives.unpack(tmp_path / "x", tmp_path / f"{folders} {turn}")
+        found = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
+        return found
+
+    # The least of three: the garbage of the tests before is none of the archive's.
+    peaks = [min(peak(folders, turn) for turn in range(3)) for folders in (2, 20)]
     assert peaks[1] < peaks[0] + 100_000, "500 remembered members would be 500,000 bytes"
