@@ -350,10 +350,26 @@ def test_completion(site: Site, shell: str, file: str | None) -> None:
     (site.folder / "home/.config/fish").mkdir(parents=True)
     state, _, way = look(site, "completion", 0, **home)
     assert state == "warning" and way and (file or "completions/inv.fish") in way
-    inv = program(site, "inv", shlex.join([sys.executable, "-I", *site.script()]) + ' "$@"')
-    run(["sh", "-c", way], env=home | inv)
+    run(["sh", "-c", way], env=home)
     assert look(site, "completion", 0, **home)[0] == "ok"
     assert look(site, "completion", HOME=home["HOME"], SHELL="/bin/tcsh")[0] == "ok"
+
+
+def test_what_brings_completion_calls_a_program_that_is_there(site: Site) -> None:
+    """In every new shell: `inv` alone only where that is this project's."""
+    (site.folder / "home").mkdir()
+    home = {"HOME": str(site.folder / "home"), "SHELL": "/bin/bash"}
+    way = look(site, "completion", 0, **home)[2] or ""
+    run(["sh", "-c", way], env=home)
+    asked = run(["bash", "-c", ". ~/.bashrc; complete -p inv"], env=home)
+    assert asked.stdout.endswith("-F _inv_complete inv\n") and not asked.stderr
+    (site.folder / "home/.bashrc").unlink()
+    path = program(site, "inv", "exit 1")
+    assert look(site, "completion", 0, **home, **path)[2] == way
+    (link := site.folder / "inv-bin/inv").unlink()
+    link.symlink_to(way.partition("$(")[2].partition(" ")[0])
+    short = """echo 'eval "$(inv completion --shell bash)"' >> ~/.bashrc"""
+    assert look(site, "completion", 0, **home, **path)[2] == short
 
 
 def test_several_frames(site: Site) -> None:

@@ -3,6 +3,8 @@
 Pip's own `inv` understands the same question, and answers with tasks and flags.
 """
 
+import shlex
+
 from invoke import Exit
 
 # The first word may be a path from home, which no shell has expanded at that time.
@@ -45,11 +47,6 @@ complete --command inv --no-files --keep-order --arguments '(_inv_complete)'
 complete --command invoke --no-files --keep-order --arguments '(_inv_complete)'
 """
 SCRIPTS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
-STARTED_BY = {  # what to type once, for all shells to come
-    "bash": """echo 'eval "$(inv completion --shell bash)"' >> ~/.bashrc""",
-    "zsh": """echo 'eval "$(inv completion --shell zsh)"' >> ~/.zshrc""",
-    "fish": "cd ~/.config/fish && mkdir -p completions && inv completion --shell fish > completions/inv.fish",
-}
 
 
 def script(shell: str) -> str:
@@ -62,3 +59,12 @@ def script(shell: str) -> str:
         said = f"There is no completion for {shell}." if shell else "It is not known which shell this is."
         raise Exit(f"{said} Type --shell with one of: {', '.join(SCRIPTS)}.", code=2)
     return SCRIPTS[shell].strip()
+
+
+def started_by(shell: str, inv: str) -> str:
+    """What to type once, for all shells to come. `inv`: how the program is called."""
+    asked = f"{shlex.quote(inv)} completion --shell {shell}"
+    if shell == "fish":
+        return f"cd ~/.config/fish && mkdir -p completions && {asked} > completions/inv.fish"
+    line = f'eval "$({asked})"'
+    return f"echo {shlex.quote(line)} >> ~/.{shell}rc"

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..engine.facts import Facts
-from ..host.shells import STARTED_BY
+from ..host.shells import started_by
 from ..host.text import size
+from ..settings.root import ROOT
 from .finding import Finding, broken, doubtful, fine
 from .images import Version
 
 LITTLE = 1_000_000_000  # bytes free, where no version says how large the next one may be
-MARKS = ("inv completion", "_inv_complete", "inv --print-completion-script")
+MARKS = ("inv completion", "inv' completion", "_inv_complete", "inv --print-completion-script")
 # The files that a shell reads when it starts, from home or from the root.
 READ = {
     "bash": (
@@ -66,7 +67,10 @@ def completion() -> Iterator[Finding]:
     elif any(marked(path) for path in files(shell)):
         yield fine("completion", f"{shell} completes tasks, flags and values")
     else:
-        yield doubtful("completion", f"{shell} does not complete tasks, flags and values yet.", STARTED_BY[shell])
+        found = shutil.which("inv")
+        ours = found and Path(found).resolve() == ROOT / "inv"  # pip's own knows the tasks in this folder alone
+        way = started_by(shell, "inv" if ours else str(ROOT / "inv"))
+        yield doubtful("completion", f"{shell} does not complete tasks, flags and values yet.", way)
 
 
 def files(shell: str) -> Iterator[Path]:
