@@ -107,7 +107,7 @@ def test_each_line_of_a_version_that_was_built_here(built: Site) -> None:
     lines = shown(site)
     assert lines["service"] == "tests_service: 0.2.1, healthy"
     assert lines["commit"] == f"{head[:7]} of main: index.html: version one"
-    assert lines["image"] == f"{now['image'][7:19]}, which 0.2.1 still means"
+    assert lines["image"] == f"{now['image'][7:19]}, still called 0.2.1"
     assert lines["base"] == f"tests/base:latest {base[7:19]}, the present one"
     assert lines["started"].endswith(f"ago, by {now['started_by']}")
     assert lines["health"] == "no health check, 0 restarts"

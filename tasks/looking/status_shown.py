@@ -79,7 +79,7 @@ def facts(found: Running) -> Iterator[Fact]:
 def tag(name: str, means: Meaning) -> str:
     """What a tag means by now, in words."""
     return {
-        "this": f"which {name} still means",
+        "this": f"still called {name}",
         "another": f"and {name} means another image by now",
         "nothing": f"and no image is called {name} any more",
     }[means]
