@@ -88,7 +88,7 @@ def test_the_question_shows_every_version_and_the_answer_is_started(versions: Si
         (running,) = [line for line in shown.splitlines() if "running" in line]
         tag, commit, branch, rest = running.split(maxsplit=3)
         assert (tag, commit, branch) == ("2.0", "322e300", "?"), running
-        assert re.search(r"^\d+ seconds? old +2 MB  running", rest), running  # others may be older, and their ages wider
+        assert re.search(r"^\d+ seconds? old +2 MB  running", rest), running  # others may be older: wider ages
         terminal.press(DOWN, DOWN, ENTER)
         assert terminal.ended() == 0
     assert versions.running() == {"tests_service": "tests/visdom:1.0"}

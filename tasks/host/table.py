@@ -13,6 +13,20 @@ if TYPE_CHECKING:
 WIDE = 100_000  # columns of a pipe or a file
 
 
+Line = list[tuple[str, str]]  # the cells of a drawn line, padded, each with rich's style for it
+
+
+class Styled(str):
+    """A value with rich's style for it, where a terminal has colours."""
+
+    style: str
+
+    def __new__(cls, text: str, style: str) -> "Styled":
+        made = super().__new__(cls, text)
+        made.style = style
+        return made
+
+
 def show(
     title: str,
     heads: Sequence[str],
@@ -32,14 +46,14 @@ def show(
     table = [tuple(heads), *map(tuple, rows)]
     drawn = [*aligned(table, [head in right for head in table[0]])]
     if sys.stdout and not sys.stdout.isatty():
-        print("\n".join([*([title] if title else []), *drawn]))
+        print("\n".join([*([title] if title else []), *map(plain, drawn)]))
         return
     from rich.cells import cell_len
     from rich.console import Console
     from rich.text import Text
 
     for beyond in (*spare, ""):
-        if fits := max(map(cell_len, drawn)) <= Console().width:
+        if fits := max(cell_len(plain(line)) for line in drawn) <= Console().width:
             break
         left = [place for place, head in enumerate(table[0]) if head != beyond]
         table = [tuple(row[place] for place in left) for row in table]
@@ -47,8 +61,10 @@ def show(
     if title:
         put(Text(title, "bold"))
     if fits:
-        put(Text(drawn[0], "bold"))
-        print("\n".join(drawn[1:]))
+        put(Text(plain(drawn[0]), "bold"))
+        for line in drawn[1:]:
+            coloured = any(style for _, style in line)
+            put(Text("  ").join(Text(*cell) for cell in line)) if coloured else print(plain(line))
     else:
         fold(table, right)
 
@@ -63,23 +79,33 @@ def fold(table: Sequence[Sequence[str]], right: Collection[str]) -> None:
     for head in heads:
         folded.add_column(head, overflow="fold", justify="right" if head in right else "left")
     for row in rows:
-        folded.add_row(*(Text(readable(value)) for value in row))  # Text: what comes from outside is nobody's markup
+        # Text: what comes from outside is nobody's markup
+        folded.add_row(*(Text(readable(value), getattr(value, "style", "")) for value in row))
     put(folded)
 
 
-def aligned(rows: Sequence[Sequence[str]], right: Sequence[bool]) -> Iterator[str]:
+def plain(line: Line) -> str:
+    """A line as it is printed where there are no colours."""
+    return "  ".join(cell for cell, _ in line).rstrip()
+
+
+def aligned(rows: Sequence[Sequence[str]], right: Sequence[bool]) -> Iterator[Line]:
     """Each row as a line, or as several where values have several, its columns below each other.
 
     Rich does the same in a millisecond a row, and folds: too long for thousands that fit.
     """
     from rich.cells import cell_len
 
-    cells = [line for row in rows for line in zip_longest(*(readable(cell).split("\n") for cell in row), fillvalue="")]
-    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
-    for row in cells:
-        gaps = [" " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)]
-        padded = [gap + cell if end else cell + gap for cell, gap, end in zip(row, gaps, right, strict=True)]
-        yield "  ".join(padded).rstrip()
+    lines = [
+        (line, [getattr(cell, "style", "") for cell in row])
+        for row in rows
+        for line in zip_longest(*(readable(cell).split("\n") for cell in row), fillvalue="")
+    ]
+    widths = [max(map(cell_len, column)) for column in zip(*(line for line, _ in lines), strict=True)]
+    for line, styles in lines:
+        gaps = [" " * (width - cell_len(cell)) for cell, width in zip(line, widths, strict=True)]
+        padded = [gap + cell if end else cell + gap for cell, gap, end in zip(line, gaps, right, strict=True)]
+        yield list(zip(padded, styles, strict=True))
 
 
 def facts(rows: Iterable[tuple[str, str, str]]) -> None:

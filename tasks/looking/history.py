@@ -126,7 +126,7 @@ def line(run: Run) -> tuple[str, ...]:
         minutes(run.created),
         minutes(run.ended) if run.ended else "",
         run.by or BY_HAND,
-        how(run),
+        table.Styled(how(run), colour(run)),
         run.container,
     )
 
@@ -134,6 +134,13 @@ def line(run: Run) -> tuple[str, ...]:
 def minutes(time: str | None) -> str:
     """A time of a document as people write it, in UTC: 2019-08-30 14:46."""
     return time[:16].replace("T", " ") if time else "?"
+
+
+def colour(run: Run) -> str:
+    """Rich's style for how a run ended: bad where it ended by itself and failed."""
+    if run.end is None:
+        return "green" if run.state == "running" else ""
+    return "red" if run.end.exit_code and not run.end.replaced_by else ""
 
 
 def how(run: Run) -> str:

@@ -20,6 +20,7 @@ from ..settings.this_run import load_settings, next_command
 
 HEADS = ("frame", "tag", "commit", "branch", "built", "size", "own", "state", "base")
 SPARE = ("base", "branch", "size")
+GOOD, ODD = "green", "yellow"  # how a terminal with colours shows what is so
 
 
 class Base(Struct, frozen=True):
@@ -151,19 +152,24 @@ def show(c: Context, found: Images, name: str) -> None:
 
 def line(version: Version) -> tuple[str, ...]:
     """A version's row, as HEADS says."""
+    commit = (version.commit or "?")[:7]
     return (
         version.frame,
         version.tag + ("" if version.tagged else " (moved on)"),
-        (version.commit or "?")[:7] + (" dirty" if version.dirty else ""),
+        table.Styled(f"{commit} dirty", ODD) if version.dirty else commit,
         version.branch or "?",
         since(version.built),
         size(version.size),
         "?" if version.own_size is None else size(version.own_size),
-        state(version),
-        f"{version.base.id.removeprefix('sha256:')[:12]}{'' if version.base.present else ' former'}"
-        if version.base
-        else "?",
+        table.Styled(state(version), GOOD if version.running else ""),
+        base_shown(version.base),
     )
+
+
+def base_shown(base: Base | None) -> str:
+    """The base below a version, in a few words."""
+    short = base.id.removeprefix("sha256:")[:12] if base else "?"
+    return short if not base or base.present else table.Styled(f"{short} former", ODD)
 
 
 def since(built: str | None) -> str:

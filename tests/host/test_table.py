@@ -37,3 +37,19 @@ def test_what_does_not_fit_is_folded(shown: Shown) -> None:
     assert "语言" in "".join(lines)
     assert shown(7, "branch", "size")[-1] == "0.2.10"
     assert shown(4, "branch", "size")[-2:] == ["0.2.", "10"]
+
+
+def test_a_value_has_its_colour_on_a_terminal_and_nowhere_else(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [("0.2.1", table.Styled("running", "green")), ("0.2.10", table.Styled("", "green"))]
+    table.show("", ("tag", "state"), rows)
+    assert capsys.readouterr().out == "tag     state\n0.2.1   running\n0.2.10\n"
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    for name, value in (("TERM", "xterm"), ("COLUMNS", "80")):
+        monkeypatch.setenv(name, value)
+    table.show("", ("tag", "state"), rows)
+    assert "0.2.1   \x1b[32mrunning\x1b[0m" in capsys.readouterr().out
+    monkeypatch.setenv("COLUMNS", "12")  # folded
+    table.show("", ("tag", "state"), rows)
+    assert "\x1b[32m" in capsys.readouterr().out
