@@ -11,12 +11,11 @@ from msgspec.structs import replace
 
 from ..engine import commands, label
 from ..engine.records import Container, ImageRow
-from ..host import progress
 from ..host.handing import hand_over
 from ..recommended.command import Recommended
 from ..recommended.grammar import Option
 from . import acts, versions
-from .beside import stay_up
+from .beside import launch
 from .order import Wishes, checked_command
 from .service import Service
 
@@ -135,15 +134,8 @@ def begin(service: Service, trial: Trial) -> None:
     remove(service)
     labels, mine = {label.DEV: service.name}, name(service)
     creating = commands.create(mine, trial.image.id, options(trial), trial.command.command, labels)
-    service.do(creating, f"{mine} cannot be created.")
-    try:
-        with progress.step(f"start {trial.tag} with {trial.source}", service.dry):
-            service.do(commands.start(mine), f"{mine} cannot be started.")
-            if not service.dry:
-                stay_up(service.engine, mine, service.settings.start.settle, f"{mine} ended; the lines above say why.")
-    except Exit:
-        service.do(commands.remove(mine, force=True), f"{mine} cannot be removed.")
-        raise
+    what = f"start {trial.tag} with {trial.source}"
+    launch(service, mine, creating, what, f"{mine} ended; the lines above say why.")
     if not service.dry:
         where = f" on port {trial.port}" if trial.port else ""
         print(f"{trial.tag} runs as {mine}{where}, with {trial.source} at {trial.inside}.")

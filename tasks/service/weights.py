@@ -13,11 +13,10 @@ from msgspec import Struct
 from ..engine import commands, label
 from ..engine.engine import Engine, current_engine
 from ..engine.records import Container
-from ..host import progress
 from ..settings.model import Settings
 from ..settings.this_run import load_settings
 from . import acts
-from .beside import stay_up
+from .beside import launch
 from .data_folders import missing, mkdir
 from .service import act
 
@@ -104,16 +103,10 @@ def serve(weights: Weights) -> None:
         return
     if former:
         weights.do(commands.remove(acts.short(former), force=True), f"{weights.name} cannot be removed.")
-    create(weights, image.id, made)
-    try:
-        with progress.step(f"serve {weights.folder}", weights.dry):
-            weights.do(commands.start(weights.name), f"{weights.name} cannot be started.")
-            if not weights.dry:
-                failed = f"{weights.image} cannot serve the weights; the lines above say why. See weights.image."
-                stay_up(weights.engine, weights.name, weights.settings.start.settle, failed)
-    except Exit:
-        weights.do(commands.remove(weights.name, force=True), f"{weights.name} cannot be removed.")
-        raise
+    labels = {label.WEIGHTS: made}
+    creating = commands.create(weights.name, image.id, weights.options(), weights.command, labels)
+    failed = f"{weights.image} cannot serve the weights; the lines above say why. See weights.image."
+    launch(weights, weights.name, creating, f"serve {weights.folder}", failed)
     if not weights.dry:
         print(served(weights))
 
@@ -121,13 +114,6 @@ def serve(weights: Weights) -> None:
 def served(weights: Weights) -> str:
     """The sentence about a server that runs."""
     return f"{weights.name} serves {weights.folder} on port {weights.settings.weights.port}."
-
-
-def create(weights: Weights, image: str, made: str) -> None:
-    """Create its container. `made`: how, to be compared the next time."""
-    labels = {label.WEIGHTS: made}
-    creating = commands.create(weights.name, image, weights.options(), weights.command, labels)
-    weights.do(creating, f"{weights.name} cannot be created.")
 
 
 def stop(weights: Weights) -> None:
