@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 from documented import keys
-from images import like, load
 from sites import Site
-from versions import make
+from versions import labelled
 
 from tasks.engine import label
 
@@ -19,14 +18,6 @@ def changes(site: Site, *words: str, code: int = 0) -> dict[str, Any]:
     """What `changes --json` says."""
     found: dict[str, Any] = json.loads(site.inv("changes", "--json", *words, code=code).stdout)
     return found
-
-
-def labelled(site: Site, tag: str, **labels: str) -> None:
-    """Make a version with these labels."""
-    reference = make(site, tag)
-    found = like(site.engine, reference)
-    found["config"]["Labels"] |= labels
-    load(site.engine, {reference: found})
 
 
 @pytest.fixture

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 from documented import keys
-from images import like, load
 from sites import Site
 from terminals import Terminal
-from versions import make
+from versions import labelled, make
 
 from tasks.engine import label
 
@@ -25,15 +24,6 @@ def listed(site: Site, *words: str) -> dict[str, dict[str, Any]]:
 
 def table(site: Site, *words: str) -> list[list[str]]:
     return [line.split() for line in site.inv("images", *words).stdout.splitlines() if line.strip()]
-
-
-def dressed(site: Site, tag: str, **labels: str) -> str:
-    """Make a version that says more of itself; returns its id."""
-    reference = make(site, tag)
-    found = like(site.engine, reference)
-    found["config"]["Labels"] |= labels
-    load(site.engine, {reference: found})
-    return str(site.engine.request("GET", f"/images/{reference}/json")["Id"])
 
 
 @pytest.fixture
@@ -95,7 +85,7 @@ def test_kept_and_running_after_a_switch_and_when_a_tag_moves_on(site: Site) -> 
     assert (found["1.0"]["running"], found["1.0"]["kept"]) == ([], ["tests_service.1.0"])
     assert found["1.0"]["base"] is None and found["1.0"]["own_size"] is None and found["1.0"]["dirty"] is None
     former = found["2.0"]["id"]
-    dressed(site, "2.0", other="content")
+    labelled(site, "2.0", other="content")
     rows = json.loads(site.inv("images", "--json").stdout)["versions"]
     assert [(row["tag"], row["tagged"], bool(row["running"])) for row in rows] == [
         ("2.0", True, False),
@@ -120,7 +110,7 @@ def test_several_frames_and_nothing_there(site: Site) -> None:
 
 
 def test_hostile_labels_are_shown_and_change_nothing(site: Site) -> None:
-    dressed(
+    labelled(
         site,
         "1.0",
         **{
@@ -132,9 +122,9 @@ def test_hostile_labels_are_shown_and_change_nothing(site: Site) -> None:
             label.INPUTS: '{"parent": ["x"]}',
         },
     )
-    dressed(site, "2.0", **{label.INPUTS: '["parent"]', label.CREATED: "9999-12-31T23:59:59-23:00"})
-    dressed(site, "3.0", **{label.INPUTS: '{"parent": 7}'})
-    dressed(site, "4.0", **{label.INPUTS: "[" * 100_000})
+    labelled(site, "2.0", **{label.INPUTS: '["parent"]', label.CREATED: "9999-12-31T23:59:59-23:00"})
+    labelled(site, "3.0", **{label.INPUTS: '{"parent": 7}'})
+    labelled(site, "4.0", **{label.INPUTS: "[" * 100_000})
     shown = site.inv("images").stdout
     assert "\x1b" not in shown and "\u202e" not in shown and "?[31mr" in shown
     found = listed(site)
@@ -142,7 +132,7 @@ def test_hostile_labels_are_shown_and_change_nothing(site: Site) -> None:
 
 
 def test_a_narrow_terminal_does_without_some_columns(site: Site) -> None:
-    dressed(
+    labelled(
         site, "1.0", **{label.BRANCH: "a-long-name-of-a-branch-that-nobody-needs", label.BASE: "sha256:" + "a" * 64}
     )
     with Terminal(site, "images") as terminal:

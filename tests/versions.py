@@ -76,3 +76,12 @@ def configured(
         test = ["CMD-SHELL", check.format(port=site.port)]
         config["Healthcheck"] = {"Test": test, "Interval": 2_000_000_000}  # nanoseconds
     return reference, like(site.engine, "tiny:1", **config)
+
+
+def labelled(site: Site, tag: str, **labels: str) -> str:
+    """Make a good version with these labels besides the usual ones. Returns its id."""
+    reference = make(site, tag)
+    found = like(site.engine, reference)
+    found["config"]["Labels"] |= labels
+    load(site.engine, {reference: found})
+    return str(site.engine.request("GET", f"/images/{reference}/json")["Id"])
