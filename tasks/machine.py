@@ -9,13 +9,14 @@ from .program.task import task
 def engine(c: Context) -> None:
     """Say which Docker Engine answers; bring one if none does.
 
-    Installs docker.io on Debian or Ubuntu, as root, after saying so. Elsewhere it
-    says what to type.
+    Installs docker.io on Debian or Ubuntu, as root, after saying so, and nftables,
+    by which connections wait during a switch. Elsewhere it says what to type.
     """
     from .engine.client import DENIED, Unreachable
     from .engine.endpoint import resolve
-    from .host import dockerd
+    from .host import dockerd, nft
 
     endpoint = resolve()
     answer = dockerd.bring(c, endpoint.host, endpoint.environment(), denied=Unreachable(endpoint, DENIED))
+    nft.bring(c, here=endpoint.host == dockerd.OWN)
     print(f"Docker Engine {answer or 'would answer'} at {endpoint.host}.", flush=True)

@@ -16,6 +16,8 @@ NEEDED = {
     "mmdebstrap": "mmdebstrap",
     "busybox": "busybox-static",
     "sshd": "openssh-server",
+    "nft": "nftables",
+    "ip": "iproute2",
     "zsh": "zsh",
     "fish": "fish",
 }

@@ -1,14 +1,20 @@
-"""The stand-in for the framework: its health check."""
+"""The stand-in for the framework: its health check, and how it ends."""
 
 import json
+import os
 import re
+import signal
+import socket
 import subprocess
 import sys
 import threading
+import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 from engines import PrivateEngine
-from sites import ROOT
+from projects import fetch, shared
+from sites import ROOT, free_port
 
 
 class Healthy(BaseHTTPRequestHandler):
@@ -32,3 +38,36 @@ def test_the_health_check_asks_past_the_proxy_that_docker_hands_to_containers(en
             done = subprocess.run(words, env={**proxies, "PORT": str(port)}, capture_output=True)
             assert (done.returncode == 0) == healthy, done.stderr
         server.shutdown()
+
+
+def test_it_finishes_what_it_is_answering_when_it_is_told_to_stop() -> None:
+    fetch()
+    (wheel,) = (shared().root / "vendor/bottle").glob("*.whl")
+    port = free_port()
+    words = [sys.executable, str(ROOT / "docker/framework/cauchy_services.py"), "--port", str(port)]
+    with subprocess.Popen(words, env={**os.environ, "PYTHONPATH": str(wheel)}, stdout=subprocess.PIPE) as process:
+        assert process.stdout and process.stdout.readline() == b"serving on port %d\n" % port
+        with connected(port) as asked, connected(port) as idle:
+            asked.sendall(b"GET /healthz HTTP/1.0\r\n")
+            time.sleep(0.2)  # it is taken
+            process.send_signal(signal.SIGTERM)
+            while not is_closed(port):
+                time.sleep(0.02)
+            assert process.poll() is None
+            asked.sendall(b"\r\n")
+            assert b'{"status": "ok"}' in b"".join(iter(lambda: asked.recv(65536), b""))
+            idle.close()
+        assert process.wait(10) == 0
+        assert process.stdout.read() == b"stopped\n"
+
+
+def connected(port: int) -> socket.socket:
+    """A connection to a port of this host."""
+    return socket.create_connection(("127.0.0.1", port), timeout=10)
+
+
+def is_closed(port: int) -> bool:
+    """Whether nothing listens on a port of this host any more."""
+    with suppress(ConnectionRefusedError), connected(port):
+        return False
+    return True

@@ -183,7 +183,10 @@ def test_the_setting_for_the_time_limit_comes_from_the_environment_too(service: 
 def test_a_progress_display_at_a_terminal_and_plain_lines_elsewhere(service: Site) -> None:
     with Terminal(service, "start", "--tag", "2.0") as terminal:
         assert terminal.ended() == 0, terminal.shown
-        assert re.search(r"2\.0 runs as tests_service; before: 1\.0; port \d+ was silent for \d+ ms\.", terminal.shown)
+        assert re.search(
+            r"2\.0 runs as tests_service; before: 1\.0; port \d+ was silent for \d+ ms, new connections waited\.",
+            terminal.shown,
+        )
     only(service, "2.0")
     done = service.inv("start", "--tag", "1.0")
     assert "\x1b" not in done.stdout + done.stderr and re.search(r"tests_service.next: \w+, \d\.\d s", done.stdout)

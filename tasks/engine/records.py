@@ -91,7 +91,8 @@ class Container(ContainerRow, frozen=True, kw_only=True):
     `exit_code`, `error` and `out_of_memory` are of its last end. `started` (last) and `finished` are by the engine's
     clock, in seconds since 1970; 0 while there was no such moment. `stop_timeout` are the seconds until
     `docker stop` kills it, None where it does not say. `health` is docker's own verdict (healthy, unhealthy, starting);
-    "" without a health check.
+    "" without a health check. `pid` is its first process as the engine counts them, 0 while it does not run. `forwards`
+    pairs each of the host's TCP ports that it publishes with the container's own.
     """
 
     exit_code: int
@@ -106,6 +107,8 @@ class Container(ContainerRow, frozen=True, kw_only=True):
     stop_timeout: int | None
     health_check: HealthCheck | None
     health: str = ""
+    pid: int = 0
+    forwards: tuple[tuple[int, int], ...] = ()
 
     @property
     def restart_option(self) -> str:
@@ -182,6 +185,12 @@ def container(details: dict[str, Any]) -> Container:
     state, config, host = details["State"], details["Config"], details["HostConfig"]
     restart = host.get("RestartPolicy") or {}
     verdict = ((state.get("Health") or {}).get("Status") or "").replace("none", "")
+    ports = [
+        (int(inside.partition("/")[0]), host_side["HostIp"], int(host_side["HostPort"]))
+        for inside, host_sides in (details.get("NetworkSettings", {}).get("Ports") or {}).items()
+        if inside.endswith("/tcp")
+        for host_side in host_sides or ()
+    ]
     return Container(
         id=details["Id"],
         name=details["Name"][1:],
@@ -203,12 +212,9 @@ def container(details: dict[str, Any]) -> Container:
         health=verdict,
         unhealthy=verdict == "unhealthy",
         network=host.get("NetworkMode") or "",
-        published=tuple(
-            (host_side["HostIp"], int(host_side["HostPort"]))
-            for inside, host_sides in (details.get("NetworkSettings", {}).get("Ports") or {}).items()
-            if inside.endswith("/tcp")
-            for host_side in host_sides or ()
-        ),
+        published=tuple((address, at) for _, address, at in ports),
+        pid=state.get("Pid") or 0,
+        forwards=tuple((at, inside) for inside, _, at in ports),
     )
 
 

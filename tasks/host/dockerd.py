@@ -39,7 +39,7 @@ def bring(c: Context, host: str, environment: Mapping[str, str | None], denied: 
     if socket.exists() and not os.access(socket, os.R_OK | os.W_OK):
         raise denied
     if debian.program("dockerd") is None or debian.program("docker") is None:
-        debian.install(c, ["docker.io"], "for a Docker Engine")
+        debian.install(c, ["docker.io", *([] if debian.program("nft") else ["nftables"])], "for a Docker Engine")
     start(c, environment)
     return version(c, environment)
 

@@ -1,10 +1,10 @@
 """What a process of this machine, and what it starts, may use."""
 
-import socket
-import struct
 from pathlib import Path
 
 from msgspec import Struct
+
+from .sockets import listener_of
 
 UNLIMITED = -1
 CAP_SYS_RESOURCE = 24  # Source: capabilities(7)
@@ -44,10 +44,7 @@ class Limits(Struct, frozen=True):
 def of_listener(path: str) -> Limits | None:
     """The limits of the process that listens on a Unix socket; None where they cannot be told."""
     try:
-        with socket.socket(socket.AF_UNIX) as asking:
-            asking.connect(path)
-            credentials = asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        folder = Path(f"/proc/{struct.unpack('3i', credentials)[0]}")
+        folder = Path(f"/proc/{listener_of(path)}")
         status, limits = (folder / "status").read_text(), (folder / "limits").read_text()
         rights = int(status.partition("CapEff:")[2].split()[0], 16)
         outermost = (folder / "uid_map").read_text().split() == EVERYBODY

@@ -1,9 +1,10 @@
 """Who listens on the TCP ports of this host."""
 
 import socket
-from pathlib import Path
 
 from msgspec import Struct
+
+from .sockets import groups
 
 EVERY_IPV4, EVERY = "0.0.0.0", "::"  # where a socket listens on :: it takes the addresses of IPv4 too, as a rule
 
@@ -28,10 +29,7 @@ class Listener(Struct, frozen=True):
     @property
     def groups(self) -> str:
         """Its control groups, as one text; those of a container's process hold the container's id."""
-        try:
-            return "" if self.pid is None else Path(f"/proc/{self.pid}/cgroup").read_text()
-        except OSError:
-            return ""
+        return "" if self.pid is None else groups(self.pid)
 
 
 def listeners() -> list[Listener]:

@@ -82,6 +82,7 @@ def of_one_command(c: Context, service: Service, frame: str, facts: Facts) -> It
         yield from of_command.data(what)
         yield from of_command.env_files(what)
     yield from of_command.ports(what)
+    yield from of_command.connections(what)
 
 
 def show(found: Diagnosis) -> None:

@@ -16,6 +16,7 @@ from ..host.shell import ask
 from ..host.text import brief, size
 from ..recommended.command import Recommended, parse, unusual
 from ..service import data_folders, order, reach
+from ..service.connections import NOT_INSTALLED, obstacle_to
 from ..service.service import Service
 from .finding import Finding, broken, doubtful, fine
 from .of_engine import first_line
@@ -163,3 +164,16 @@ def ports(what: Asked) -> Iterator[Finding]:
         else:
             said = f"{service.name} runs, and nothing answers at port {port}."
             yield doubtful("port", said, f"docker logs --tail 20 {service.name}", what.frame)
+
+
+def connections(what: Asked) -> Iterator[Finding]:
+    """Whether new connections can wait during a switch."""
+    service, taken = what.service, reach.taken(what.service, what.command)
+    if not taken or not service.settings.start.hold:
+        return
+    obstacle = obstacle_to(service, taken)
+    if obstacle:
+        way = "inv engine" if obstacle == NOT_INSTALLED else None
+        yield doubtful("connections", f"A switch refuses clients for a moment: {obstacle}.", way, what.frame)
+    else:
+        yield fine("connections", "new ones wait during a switch", what.frame)

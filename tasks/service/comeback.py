@@ -56,7 +56,7 @@ def bring_back(back: Comeback, held: Held) -> str:
         if not acts.revive(back.lock, container, f"{name} cannot be started again."):
             return ""
         with progress.waiting(f"{name} comes back") as tell:
-            trouble = health.wait(back.lock.service, container.id, 0, tell).trouble
+            trouble = health.wait(back.lock.service, container.id, 0, tell, back.lock.hold).trouble
     except (Lost, Unreachable):
         raise
     except Exit as error:
@@ -89,6 +89,13 @@ def as_before(lock: Lock, container: Container, held: Held) -> str:
     if held.restart and held.restart != container.restart_option:
         lock.do(commands.restart_policy(short, held.restart), f"{name} cannot get its restart policy back.")
     return name
+
+
+def ports(lock: Lock) -> reach.Ports:
+    """The ports that clients reached the old versions at, by the records of how they ran."""
+    commands = (record.read(held.ran) for held in lock.ticket.old if held.running)
+    found = {port for command in commands if command for port in reach.taken(lock.service, command)}
+    return tuple(sorted(found))
 
 
 def made_anew(lock: Lock, held: Held) -> str:

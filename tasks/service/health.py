@@ -14,6 +14,7 @@ from ..engine.engine import Engine
 from ..engine.records import Container, HealthCheck
 from ..host import progress
 from ..host.text import printable
+from .connections import Hold
 from .service import Service
 
 EVERY = 0.05  # seconds between two checks
@@ -22,6 +23,8 @@ AT_LEAST = 2.0  # seconds that a check is given even when little is left: the wa
 MOST = 4096  # bytes at the end of a check's output that are kept
 LOG_COLUMNS = 500
 LOG_LINES = 30
+
+Outcome = tuple[int | None, bytes] | Unreachable
 
 
 class Health(Struct, frozen=True):
@@ -43,7 +46,7 @@ class Unhealthy(Exit):
         self.log = log
 
 
-def require(service: Service, name: str, version: str) -> float | None:
+def require(service: Service, name: str, version: str, hold: Hold | None = None) -> float | None:
     """Wait until a container is healthy; if it does not become so, show its last words. Under `--dry`, do nothing.
 
     Args:
@@ -58,7 +61,7 @@ def require(service: Service, name: str, version: str) -> float | None:
     if service.dry:
         return None
     with progress.waiting(name) as tell:
-        found = wait(service, name, service.settings.start.settle, tell)
+        found = wait(service, name, service.settings.start.settle, tell, hold)
     if found.trouble:
         log = service.engine.log(name, LOG_LINES)
         for line in log:
@@ -67,7 +70,9 @@ def require(service: Service, name: str, version: str) -> float | None:
     return found.answered
 
 
-def wait(service: Service, name: str, settle: float, report: Callable[[str, float], None]) -> Health:
+def wait(
+    service: Service, name: str, settle: float, report: Callable[[str, float], None], hold: Hold | None = None
+) -> Health:
     """Wait until a started container is healthy, for `start.timeout` seconds at most.
 
     Healthy means: its health check, run by us and not at its slow interval, succeeds, and after `settle` seconds still
@@ -75,9 +80,12 @@ def wait(service: Service, name: str, settle: float, report: Callable[[str, floa
 
     Args:
         report: told what the container is doing and the seconds since the start, at every look.
+        hold: what holds new connections to it until its process listens; a check is one of them, so it is not run
+            before, unless the process has not listened for `start.settle` seconds.
     """
     begun = time.monotonic()
     engine, timeout = service.engine, service.settings.start.timeout
+    hold = hold or Hold(service, name)
     container = engine.container(name)
     restarts = container.restarts if container else 0  # the engine may have restarted it before this wait
     answered, failures = None, 0
@@ -86,9 +94,13 @@ def wait(service: Service, name: str, settle: float, report: Callable[[str, floa
         trouble = failed(container, restarts)
         if trouble or not container:
             return Health(trouble)
-        check = container.health_check
+        check, passed = container.health_check, time.monotonic() - begun
+        if not hold.let_in(container) and check and passed < service.settings.start.settle:
+            report("starting", passed)
+            hold.watch(container, EVERY)
+            continue
         left = timeout if answered else timeout - (time.monotonic() - begun)
-        healthy, said = check_once(engine, container, check, left) if check else (True, "")
+        healthy, said = check_once(engine, container, check, left, hold) if check else (True, "")
         passed = time.monotonic() - begun
         failures = 0 if healthy else failures + 1
         if healthy and check and not answered:
@@ -102,7 +114,7 @@ def wait(service: Service, name: str, settle: float, report: Callable[[str, floa
             became = f"turned unhealthy after {passed:.1f} s" if answered else never
             return Health(became + (f": {said}" if said else ""))
         pause = settle - passed if healthy else check.interval if check and answered else EVERY
-        time.sleep(min(max(EVERY, pause), AT_MOST))
+        hold.watch(container, min(max(EVERY, pause), AT_MOST))
 
 
 def state(check: HealthCheck | None, answered: float | None, healthy: bool, settled: bool) -> str:
@@ -128,17 +140,26 @@ def allowed(check: HealthCheck, left: float) -> float:
     return max(AT_LEAST, min(check.timeout, left))
 
 
-def check_once(engine: Engine, container: Container, check: HealthCheck, left: float) -> tuple[bool, str]:
+def check_once(
+    engine: Engine, container: Container, check: HealthCheck, left: float, hold: Hold | None = None
+) -> tuple[bool, str]:
     """Run a container's health check once.
 
     Args:
         left: seconds that it may take at most.
+        hold: what may hold its connection; once that ends, it is left alone, and the next will not wait.
 
     Returns:
         Whether it succeeded, and the last line of what it printed.
     """
     seconds = allowed(check, left)
-    found = inside(engine, container.id, check.command, seconds)
+    running = begin(engine, container.id, check.command)
+    if hold and hold.over:
+        hold.watch(container, seconds, lambda: not running.empty())
+        if not hold.over and running.empty():
+            return False, ""
+        seconds = 0
+    found = outcome_of(running, seconds)
     if found is None:
         return False, f"its health check takes longer than {seconds:.1f} s"
     code, output = found
@@ -157,11 +178,23 @@ def inside(
     Returns:
         Its exit code, None if it could not be run, and the end of what it printed, or why.
     """
-    answer: SimpleQueue[Any] = SimpleQueue()
-    # The SDK waits for a command's output without end; so a thread does, and is left alone when that takes too long.
-    Thread(target=lambda: answer.put(outcome(engine, container, command, user)), daemon=True).start()
+    return outcome_of(begin(engine, container, command, user), seconds)
+
+
+def begin(engine: Engine, container: str, command: Sequence[str], user: str = "") -> "SimpleQueue[Outcome]":
+    """Begin what `inside` does. Returns where its outcome arrives.
+
+    The SDK waits for a command's output without end; so a thread does, and is left alone when that takes too long.
+    """
+    running: SimpleQueue[Outcome] = SimpleQueue()
+    Thread(target=lambda: running.put(outcome(engine, container, command, user)), daemon=True).start()
+    return running
+
+
+def outcome_of(running: "SimpleQueue[Outcome]", seconds: float) -> tuple[int | None, bytes] | None:
+    """What a command that was begun comes to; None when it takes longer."""
     try:
-        found: tuple[int | None, bytes] | Unreachable = answer.get(timeout=seconds)
+        found = running.get(timeout=seconds)
     except Empty:
         return None
     if isinstance(found, Unreachable):
@@ -169,9 +202,7 @@ def inside(
     return found
 
 
-def outcome(
-    engine: Engine, container: str, command: Sequence[str], user: str
-) -> tuple[int | None, bytes] | Unreachable:
+def outcome(engine: Engine, container: str, command: Sequence[str], user: str) -> Outcome:
     """The exit code and the output of a command in a container, or why they cannot be known."""
     from docker.errors import APIError
 

@@ -14,6 +14,7 @@ from ..engine import label
 from ..engine.records import Container
 from ..host.text import printable
 from . import ticket
+from .connections import Hold
 from .service import Service
 from .ticket import Ticket
 
@@ -29,14 +30,15 @@ class Lost(Exit):
 class Lock(Struct, frozen=True):
     """The lock of a switch: the candidate of this `id`, with this ticket.
 
-    `recovery` is the ticket on the recovery lock, where this run recovers the switch of another. `open`: the candidate
-    was removed, or has another name, and this run goes back without that lock; then nobody else's may be there, and the
-    recovery lock may have gone the same way.
+    `hold` keeps new connections waiting. `recovery` is the ticket on the recovery lock, where this run recovers the
+    switch of another. `open`: the candidate was removed, or has another name, and this run goes back without that lock;
+    then nobody else's may be there, and the recovery lock may have gone the same way.
     """
 
     service: Service
     ticket: Ticket
     id: str
+    hold: Hold
     recovery: Ticket | None = None
     open: bool = False
 

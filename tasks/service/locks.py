@@ -12,6 +12,7 @@ from ..engine import commands, label
 from ..engine.records import Container
 from ..host.shell import Failed
 from . import acts, ticket
+from .connections import Hold
 from .holding import Lock
 from .service import Service
 from .situation import foreign, gone, unfinished
@@ -82,7 +83,7 @@ def lock_recovery(service: Service, candidate: Container, take_over: bool) -> Lo
         if was_faster(service, name, error):
             return None
         raise
-    return Lock(service, theirs, candidate.id, mine)
+    return Lock(service, theirs, candidate.id, Hold(service, acts.short(candidate)), mine)
 
 
 def let_go(lock: Lock) -> None:

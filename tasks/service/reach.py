@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 FORWARDERS = ("docker-proxy", "dockerd", "rootlesskit", "slirp4netns")
 NOT_MADE_BY_USERS = ("host", "none", "bridge", "default")
 
-Ports = tuple[tuple[str, int], ...]
+Port = tuple[str, int]  # one of the host's, with its address; "" for every one
+Ports = tuple[Port, ...]
 
 
 def taken(service: Service, command: "Recommended") -> Ports:

@@ -18,7 +18,7 @@ from ..engine.client import Unreachable
 from ..host import progress
 from ..host.shell import Failed
 from ..host.text import printable
-from . import acts, health, locks
+from . import acts, comeback, health, locks
 from .comeback import Comeback, again, bring_back
 from .holding import Lock, Lost
 from .service import Service
@@ -61,6 +61,7 @@ def recover(service: Service, take_over: bool = False) -> None:
             time.sleep(acts.POLL)
             continue
         try:
+            lock.hold.clear()
             if said_last := concluded(lock):
                 print(printable(said_last), flush=True)
         except Lost as lost:
@@ -68,6 +69,7 @@ def recover(service: Service, take_over: bool = False) -> None:
                 raise
             # Somebody removed the recovery lock only: it is taken once more.
         finally:
+            lock.hold.end()
             locks.let_go(lock)
     locks.clear_recovery_lock(service)
 
@@ -117,13 +119,16 @@ def finish(lock: Lock) -> str:
     acts.stop_old(lock)
     try:
         if candidate := service.engine.container(lock.id):
+            if not candidate.running:
+                lock.hold.begin(comeback.ports(lock))
             acts.revive(lock, candidate, f"{name} cannot be started.")
     except (Lost, Unreachable):
         raise
     except Exit as error:
         return error.message or f"{name} cannot be started."
     with progress.waiting(tag) as tell:
-        found = health.wait(service, lock.id, service.settings.start.settle, tell)
+        found = health.wait(service, lock.id, service.settings.start.settle, tell, lock.hold)
+    lock.hold.end()
     if found.trouble:
         print(f"{tag} {printable(found.trouble)}.", flush=True)
         return found.trouble
@@ -148,11 +153,13 @@ def go_back(lock: Lock) -> str:
     rehearsed = rehearsal is not None or (candidate is not None and candidate.running)
     if rehearsal and rehearsal.labels.get(label.REHEARSAL) == service.name:
         acts.take_away(service, rehearsal)
+    hold_for_old(lock)
     if candidate and candidate.running:
         with suppress(Exit):  # removed in this moment, or not to be stopped: the old ones come first in any case
             lock.do(commands.stop(lock.target, seconds=1), f"{candidate.name} cannot be stopped.")
     back = Comeback(lock, candidate.created if candidate else lock.ticket.since, rehearsed)
     troubles = {held: bring_back(back, held) for held in lock.ticket.old}
+    lock.hold.end()  # before the candidate goes: as long as it is there, a killed run's table is found by the next
     if candidate:
         acts.take_away(service, candidate)
         back = replace(back, lock=replace(lock, open=True))
@@ -165,3 +172,10 @@ def go_back(lock: Lock) -> str:
     running = [one for one in containers if one.id[:12] in were or one.id in anew]
     versions = ", ".join(label.version_of(container.labels, container.image) for container in running)
     return f"{versions} runs as before." if versions else "No version runs, as before."
+
+
+def hold_for_old(lock: Lock) -> None:
+    """Hold new connections until an old version listens again, unless all run."""
+    olds = [lock.service.engine.container(held.id) for held in lock.ticket.old if held.running]
+    if not all(found and found.running for found in olds):
+        lock.hold.begin(lock.hold.ports or comeback.ports(lock))

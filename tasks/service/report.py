@@ -5,13 +5,14 @@ from contextlib import suppress
 
 from ..engine import label
 from ..engine.client import Unreachable
+from .connections import Hold
 from .order import Order
 from .service import Service
 from .situation import Situation
 
 
-def report(service: Service, order: Order, before: Situation, answered: float | None) -> None:
-    """Say which version runs now, which one before, and for how long the port was silent. Under `--dry`, nothing.
+def report(service: Service, order: Order, before: Situation, answered: float | None, hold: Hold) -> None:
+    """Say which version runs now, which one before, and what clients saw of it. Under `--dry`, nothing.
 
     Args:
         answered: when the new version's health check first succeeded, on the monotonic clock; None if it has none.
@@ -22,9 +23,15 @@ def report(service: Service, order: Order, before: Situation, answered: float | 
     if before.running:
         versions = ", ".join(label.version_of(container.labels, container.image) for container in before.running)
         parts.append(f"before: {versions}")
+        seen = []
         number = next((number for _, number in order.ports), service.frame.port)
         if number and answered is not None and (silent := silence(service, before, answered)) is not None:
-            parts.append(f"port {number} was silent for {silent} ms")
+            seen.append(f"port {number} was silent for {silent} ms")
+        if hold.waited:
+            seen.append("new connections waited")
+        elif hold.obstacle:
+            seen.append(f"new connections did not wait: {hold.obstacle}")
+        parts += [", ".join(seen)] if seen else []
     print("; ".join(parts) + ".", flush=True)
 
 

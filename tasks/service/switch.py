@@ -14,6 +14,7 @@ from ..engine import commands, label
 from ..engine.client import Unreachable
 from ..host import progress, shell
 from . import acts, comeback, health, locks, reach, record, recovery, rehearsal, ticket
+from .connections import Hold
 from .holding import Lock, Lost
 from .order import Order
 from .pruning import prune
@@ -54,7 +55,7 @@ def perform(service: Service, order: Order) -> None:
         switch = take(service, order, before)
     answered = carry_out(switch)
     commit(switch)
-    report(service, order, switch.before, answered)
+    report(service, order, switch.before, answered, switch.lock.hold)
     prune(service, switch.before)
 
 
@@ -80,7 +81,7 @@ def take(service: Service, order: Order, before: Situation) -> Switch | None:
         with progress.step(f"create {order.tag} as {name}", service.dry):
             service.do(creating, f"{order.tag} cannot be created.")
         if service.dry:
-            return Switch(service, order, before, Lock(service, mine, ""))
+            return Switch(service, order, before, Lock(service, mine, "", Hold(service, name)))
         created = service.engine.container(name)
         same = same_containers(replaceable(service), before)
     except BaseException as error:
@@ -90,7 +91,7 @@ def take(service: Service, order: Order, before: Situation) -> Switch | None:
         remove_candidate(service, mine)
         raise Exit(f"{shell.reason(error)} Nothing was changed.", code=shell.exit_code(error)) from None
     if created and ticket.read(created) == mine and created.image == order.image.id and same:
-        return Switch(service, order, before, Lock(service, mine, created.id))
+        return Switch(service, order, before, Lock(service, mine, created.id, Hold(service, acts.short(created))))
     remove_candidate(service, mine)
     if not same or not created or ticket.read(created) != mine:
         return None
@@ -150,6 +151,8 @@ def carry_out(switch: Switch) -> float | None:
         if switch.before.running and order.rehearse:
             with progress.step(f"rehearse {order.tag} beside the old version", service.dry):
                 rehearsal.rehearse(lock, order)
+        lock.hold.begin_for(switch.before.running, order.ports)
+        lock.hold.drain(switch.before.running)
         for container in switch.before.running:
             last_seen = f"{container.name} was being stopped"
             old = label.version_of(container.labels, container.image)
@@ -158,7 +161,8 @@ def carry_out(switch: Switch) -> float | None:
         last_seen = "the old version was stopped, the candidate was being started"
         with progress.step(f"start {order.tag}, and wait for its health", service.dry):
             lock.do(commands.start(lock.target), f"{order.tag} cannot be started.")
-            answered = health.require(service, service.candidate, order.tag)
+            answered = health.require(service, service.candidate, order.tag, lock.hold)
+            lock.hold.end()
         refuse_started_again(lock)
         return answered
     except BaseException as error:
@@ -210,9 +214,7 @@ def undo(switch: Switch, error: BaseException, last_seen: str, healthy: bool) ->
     """
     lock, said = switch.lock, shell.reason(error)
     try:
-        lock = lock.to_go_back()
-        print("Going back.", flush=True)  # why is said at the end
-        now = recovery.end(lock, healthy)
+        now = went_back(lock, healthy)
     except Lost as lost:
         rehearsal.take_away(switch.service, lock.ticket)
         raise Exit(f"{lost.message} Nothing more was touched.", code=1) from None
@@ -224,3 +226,13 @@ def undo(switch: Switch, error: BaseException, last_seen: str, healthy: bool) ->
             f"Stopped while going back. Last seen: {last_seen}. The next inv start recovers.", code=130
         ) from None
     raise Exit(f"{said} {now}", code=shell.exit_code(error))
+
+
+def went_back(lock: Lock, healthy: bool) -> str:
+    """Go back, or finish, as `recovery.end` does, and let all connections in. Returns the sentence that says which."""
+    try:
+        lock = lock.to_go_back()
+        print("Going back.", flush=True)  # why is said at the end
+        return recovery.end(lock, healthy)
+    finally:
+        lock.hold.end()

@@ -77,6 +77,8 @@ class Start(Struct, frozen=True, forbid_unknown_fields=True):
     volumes: tuple[Folder, ...] = ()
     env_files: tuple[File, ...] = ()
     rehearsal_network: Annotated[str, Meta(pattern=NETWORK)] = "none"
+    hold: bool = True
+    drain: Annotated[float, Meta(ge=0, le=86400)] = 0
 
 
 class Weights(Struct, frozen=True, forbid_unknown_fields=True):

@@ -15,6 +15,7 @@ from switches import LABEL, Run, eventually, held, leave, leftovers, old, only
 from versions import SERVE
 
 from tasks.service import ticket
+from tasks.service.connections import Hold
 from tasks.service.holding import Lock, Lost
 from tasks.service.service import Service, order_of_running
 from tasks.service.ticket import Held, Ticket
@@ -90,7 +91,7 @@ def test_a_lock_is_its_candidate_and_its_recovery_lock_and_no_others(site: Site)
     theirs = ticket.read(found)
     assert found and theirs
     mine = ticket.write("recovery", (), 60)
-    lock = Lock(service, theirs, found.id, mine)
+    lock = Lock(service, theirs, found.id, Hold(service, found.id), mine)
     assert not lost(lock).taken
     recovering(mine)
     assert lock.check() == found

@@ -99,6 +99,7 @@ def test_another_container_that_holds_the_port_is_named_and_nothing_is_touched(s
 
 def test_the_silence_is_that_of_the_service_and_not_of_dockers_proxy(site: Site) -> None:
     """The proxy takes connections as soon as the container is started, long before the service answers."""
+    site.set(hold=False)
     site.inv("start", "--tag", "published")
     begun = time.monotonic()
     run = Run(site, "start", "--tag", "late").until("tests_service.next: starting")

@@ -1,0 +1,81 @@
+"""The sockets of a process's network, which may be a container's: who listens, and who is connected.
+
+Source: proc(5), /proc/net/tcp.
+"""
+
+import socket
+import struct
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+ESTABLISHED, SYN_RECEIVED, CLIENT_IS_DONE, LISTENS = "01", "03", "08", "0A"  # states, of include/net/tcp_states.h
+CONNECTED = (ESTABLISHED, SYN_RECEIVED, CLIENT_IS_DONE)
+
+
+def process_in(group: str, pid: int = 0) -> int | None:
+    """A process in the control group of a container, by the container's id; None where none can be seen from here.
+
+    Args:
+        pid: the one that the engine names. Where the engine has process ids of its own, it means another process here.
+    """
+    if pid and group in groups(pid):
+        return pid
+    numbers = sorted(int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+    return next((number for number in numbers if group in groups(number)), None)
+
+
+def groups(pid: int) -> str:
+    """The control groups of a process, as one text; "" when it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cgroup").read_text()
+    except OSError:
+        return ""
+
+
+def listening(pid: int) -> set[int]:
+    """The ports that are listened to in a process's network.
+
+    The kernel lists who listens before all others (tcp_seq_start in net/ipv4/tcp_ipv4.c), so no more is read: a busy
+    server has thousands of connections.
+    """
+    found: set[int] = set()
+    for rows in tables(pid):
+        for port, state in rows:
+            if state != LISTENS:
+                break
+            found.add(port)
+    return found
+
+
+def connections(pid: int, ports: Collection[int]) -> int:
+    """How many connections to these ports are open, or are being opened, in a process's network."""
+    return sum(port in ports and state in CONNECTED for rows in tables(pid) for port, state in rows)
+
+
+def tables(pid: int) -> Iterator[Iterator[tuple[int, str]]]:
+    """For IPv4 and for IPv6, each socket's own port and state."""
+    for name in ("tcp", "tcp6"):
+        with suppress(OSError), open(f"/proc/{pid}/net/{name}") as lines:  # it ended; or its kernel has no IPv6
+            next(lines)  # the heading
+            yield ((int(row[1].rpartition(":")[2], 16), row[3]) for row in map(str.split, lines))
+
+
+def listener_of(path: str) -> int:
+    """The process that listens on a Unix socket; 0 where it has no id here.
+
+    Raises:
+        OSError: when nobody listens.
+    """
+    with socket.socket(socket.AF_UNIX) as asking:
+        asking.connect(path)
+        credentials = asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return int(struct.unpack("3i", credentials)[0])
+
+
+def shares_network(pid: int) -> bool:
+    """Whether a process is certainly in the network of this one."""
+    try:
+        return Path(f"/proc/{pid}/ns/net").readlink() == Path("/proc/self/ns/net").readlink()
+    except OSError:  # it has ended, or this user may not know
+        return False

@@ -1,0 +1,288 @@
+"""New connections wait while a switch replaces who listens; whatever becomes of the switch, the port is free again."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clients import Answer, Clients, asking, cut_off, refused
+from sites import Site
+from switches import Run, only
+from versions import NO_CHECK, SERVE, make_all
+
+SLOWEST = 1.2  # seconds besides the silence: the client's kernel asks again after one
+# Ends at once; listens and ends; listens, and its check never succeeds; never listens; ends again and again.
+BAD: dict[str, dict[str, Any]] = {
+    "exits": {"script": "exit 3"},
+    "dies": {"script": f"({SERVE.replace('exec ', '')}) & sleep 0.5; exit 4", "check": "false"},
+    "ill": {"check": "false"},
+    "mute": {"script": "sleep 1000"},
+    "loops": {"script": "exit 5", "options": ("--network", "host", "--init", "--restart", "always")},
+}
+VERSIONS: dict[str, dict[str, Any]] = {
+    "1.0": {},
+    "2.0": {},
+    "unchecked": {"check": NO_CHECK},
+    "published-1": {"options": ("--init", "--publish", "{port}:{port}")},
+    "published-2": {"options": ("--init", "--publish", "{port}:{port}"), "script": f"sleep 0.5; {SERVE}"},
+    "local-1": {"options": ("--init", "--publish", "127.0.0.1:{port}:{port}")},
+    "local-2": {"options": ("--init", "--publish", "127.0.0.1:{port}:{port}")},
+    "deaf": {"script": "sleep 1000", "check": "true"},
+    **BAD,
+}
+START = {"timeout": 4, "rehearse": False}
+
+
+# In front of the real programs, docker and nft: counts the commands that change something, and kills the process group,
+# or the task alone, before or after one of them. What renews a hold is not counted.
+PROGRAM = """#!/bin/sh
+case "$(basename "$0") $*" in
+  "docker create"*|"docker start"*|"docker stop"*|"docker rename"*|"docker rm"*|"nft add"*|"nft delete"*) ;;
+  *) exec {program} "$@" ;;
+esac
+echo "$(basename "$0") ${{1%% *}}" >> "$COUNT"
+[ "$(wc -l < "$COUNT")" = "$POINT" ] || exec {program} "$@"
+[ "$WHEN" = before ] || {program} "$@" > /dev/null 2>&1
+if [ "$WHOM" = group ]; then kill -9 0; fi
+kill -9 "$(cut -d ' ' -f 6 /proc/$$/stat)"  # the leader of the session
+sleep 1
+"""
+UPGRADE = [
+    "docker create",
+    "nft add",
+    "docker stop",
+    "docker start",
+    "nft delete",
+    "docker rename",
+    "docker rename",
+]
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> dict[str, Any]:
+    """An environment in which these are found first."""
+    for name in ("docker", "nft"):
+        program = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
+        (tmp_path / name).write_text(PROGRAM.format(program=program))
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "count").touch()
+    count = str(tmp_path / "count")
+    return {"PATH": f"{tmp_path}:{os.environ['PATH']}", "COUNT": count, "POINT": "0", "WHEN": "", "WHOM": "group"}
+
+
+@pytest.fixture
+def outside() -> Iterator[tuple[str, list[str]]]:
+    """Another network namespace, as another machine: this one's address for it, and how a command runs in it."""
+    name = f"inv{os.getpid()}"
+    here, there = f"10.97.{os.getpid() % 250}.1", f"10.97.{os.getpid() % 250}.2"
+    run("ip", "netns", "add", name)
+    try:
+        run("ip", "link", "add", f"{name}a", "type", "veth", "peer", f"{name}b", "netns", name)
+        run("ip", "address", "add", f"{here}/30", "dev", f"{name}a")
+        run("ip", "link", "set", f"{name}a", "up")
+        run("ip", "-n", name, "address", "add", f"{there}/30", "dev", f"{name}b")
+        run("ip", "-n", name, "link", "set", f"{name}b", "up")
+        yield here, ["ip", "netns", "exec", name]
+    finally:
+        run("ip", "netns", "delete", name)
+
+
+def run(*words: str) -> str:
+    """A command that must succeed; what it prints."""
+    return subprocess.run(words, check=True, capture_output=True, text=True).stdout
+
+
+def held(site: Site) -> bool:
+    """Whether a table holds connections to the service's port."""
+    return any(f"elements = {{ {site.port} expires" in table for table in tables(site))
+
+
+def tables(site: Site) -> list[str]:
+    """The tables that are about the service's port: other workers' tests have some too."""
+    names = [line.split()[-1] for line in run("nft", "list", "tables").splitlines() if " inv_" in line]
+    found = [subprocess.run(["nft", "list", "table", "inet", name], capture_output=True, text=True) for name in names]
+    return [one.stdout for one in found if f"tcp dport {site.port} " in one.stdout]
+
+
+def seen(answers: list[Answer]) -> list[str]:
+    """The versions that clients saw, in their order."""
+    said = [one.said for one in answers if one.said]
+    return [version for place, version in enumerate(said) if place == 0 or said[place - 1] != version]
+
+
+def silence(said: str) -> float:
+    """The seconds of silence that a run tells of."""
+    return int(said.partition(" was silent for ")[2].split()[0]) / 1000
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("1.0", "2.0"), ("published-1", "published-2"), ("published-1", "2.0"), ("2.0", "published-1")]
+)
+def test_an_upgrade_refuses_nobody(versions: Site, outside: tuple[str, list[str]], one: str, other: str) -> None:
+    """Clients on this host, by IPv4 and IPv6 and by another address of it, and clients on another."""
+    versions.inv("start", "--tag", one)
+    address, inside = outside
+    places: list[tuple[str, list[str]]] = [("127.0.0.1", []), (address, []), (address, inside)]
+    if not one.startswith("published"):
+        places.append(("::1", []))
+    clients = [Clients(versions.port, 2, place, words) for place, words in places]
+    said = versions.inv("start", "--tag", other).stdout
+    assert not tables(versions)
+    answers = sorted(answer for client in clients for answer in client.end())
+    assert not refused(answers), (said, refused(answers))
+    assert said.rstrip().endswith(" ms, new connections waited.")
+    assert set(seen(answers)) == {one, other}
+    assert max(answer.seconds for answer in answers) < silence(said) + 2 * SLOWEST
+
+
+def test_back_and_forth_under_clients(versions: Site) -> None:
+    versions.inv("start", "--tag", "1.0")
+    with asking(versions.port, 8) as answers:
+        versions.inv("start", "--tag", "2.0")
+        versions.inv("rollback")
+        versions.inv("start", "--tag", "1.0", "--force")
+        versions.inv("start", "--tag", "unchecked")
+    assert not refused(answers)
+    assert seen(answers) == ["1.0", "2.0", "1.0", "unchecked"]
+    assert len(cut_off(answers)) <= 4 * 8
+
+
+@pytest.mark.parametrize("tag", BAD)
+def test_clients_of_a_bad_version_wait_for_the_old_one(versions: Site, tag: str) -> None:
+    versions.inv("start", "--tag", "1.0")
+    with asking(versions.port, 4) as answers:
+        said = versions.inv("start", "--tag", tag, code=1).stderr
+    assert "1.0 runs as before" in said
+    assert {one.said for one in answers if one.said} <= {"1.0", tag}
+    assert not tables(versions)
+    # A version that has listened has let its clients in; when it ends, its port is closed until that is noticed.
+    late = [one for one in refused(answers) if tag != "dies"]
+    assert not late, late
+    only(versions, "1.0")
+
+
+def test_a_version_that_never_listens_may_be_healthy_all_the_same(versions: Site) -> None:
+    versions.inv("start", "--tag", "1.0")
+    assert "deaf runs as tests_service; before: 1.0" in versions.inv("start", "--tag", "deaf").stdout
+    assert not tables(versions)
+
+
+@pytest.mark.parametrize("whom", ["task", "group"])
+@pytest.mark.parametrize("point", range(1, len(UPGRADE) + 1))
+def test_killed_at_any_point_the_port_is_free_and_nothing_is_left(
+    versions: Site, programs: dict[str, Any], point: int, whom: str
+) -> None:
+    versions.inv("start", "--tag", "1.0")
+    programs |= {"POINT": str(point), "WHEN": "after", "WHOM": whom}
+    Run(versions, "start", "--tag", "2.0", **programs).end(-signal.SIGKILL)
+    killed = time.monotonic()
+    assert held(versions) == (UPGRADE.index("nft add") < point <= UPGRADE.index("nft delete"))
+    while held(versions):
+        assert time.monotonic() < killed + 5
+        time.sleep(0.05)
+    assert "2.0 runs as tests_service" in versions.inv("start", "--tag", "2.0", "--force").stdout
+    assert not tables(versions)
+    only(versions, "2.0")
+
+
+def test_every_point_is_known(versions: Site, programs: dict[str, Any]) -> None:
+    versions.inv("start", "--tag", "1.0")
+    versions.inv("start", "--tag", "2.0", **programs)
+    assert Path(programs["COUNT"]).read_text().splitlines() == UPGRADE
+
+
+def test_recovery_holds_too(versions: Site, programs: dict[str, Any]) -> None:
+    versions.inv("start", "--tag", "1.0")
+    programs |= {"POINT": str(UPGRADE.index("docker stop") + 1), "WHEN": "after"}
+    with asking(versions.port, 4) as answers:
+        Run(versions, "start", "--tag", "2.0", **programs).end(-signal.SIGKILL)
+        said = versions.inv("rollback", code=2).stdout
+    assert "nft 'add table" in said and "1.0 runs as before." in said
+    assert not refused(answers) and seen(answers) == ["1.0"]
+    assert not tables(versions)
+
+
+def test_a_switch_that_is_stopped_holds_no_longer_than_its_elements_last(versions: Site) -> None:
+    make_all(versions, {"slow": {"script": f"sleep 3; {SERVE}"}})
+    versions.inv("start", "--tag", "1.0")
+    run = Run(versions, "start", "--tag", "slow").until("docker start")
+    assert held(versions)
+    run.signal(signal.SIGSTOP)
+    time.sleep(5)
+    assert not held(versions)
+    run.signal(signal.SIGCONT)
+    assert "slow runs as tests_service" in run.end(0)
+    assert not tables(versions)
+
+
+def test_a_hold_lasts_as_long_as_a_version_takes(versions: Site) -> None:
+    """Longer than an element of the set."""
+    make_all(versions, {"slow": {"script": f"sleep 6; {SERVE}"}})
+    versions.set(timeout=20)
+    versions.inv("start", "--tag", "1.0")
+    with asking(versions.port, 2) as answers:
+        said = versions.inv("start", "--tag", "slow").stdout
+    assert not refused(answers) and seen(answers) == ["1.0", "slow"]
+    assert said.count("nft ") == 2  # what renews it is not shown
+
+
+def test_the_rules_of_others_stay_as_they_are(versions: Site) -> None:
+    name = f"other{os.getpid()}"
+    rules = f"table inet {name} {{ chain in {{ type filter hook input priority 0; tcp dport 9 drop; }}; }}"
+    subprocess.run(["nft", "-f", "-"], input=rules, text=True, check=True)
+    try:
+        before = run("nft", "list", "table", "inet", name)
+        for tag in ("1.0", "2.0"):
+            versions.inv("start", "--tag", tag)
+        assert run("nft", "list", "table", "inet", name) == before
+    finally:
+        run("nft", "delete", "table", "inet", name)
+
+
+def test_what_nobody_listens_on_is_not_held(versions: Site) -> None:
+    options = {"udp": ("--init", "--publish", "{port}:{port}/udp"), "alone": ("--network", "none", "--init")}
+    make_all(versions, {tag: {"options": words} for tag, words in options.items()})
+    for first, second in (("udp", "alone"), ("alone", "1.0"), ("deaf", "2.0"), ("2.0", "udp")):
+        versions.inv("start", "--tag", first)
+        said = versions.inv("start", "--tag", second).stdout
+        assert "nft" not in said and "wait" not in said, said
+
+
+def test_it_can_be_turned_off(versions: Site) -> None:
+    versions.set(hold=False)
+    versions.inv("start", "--tag", "1.0")
+    said = versions.inv("start", "--tag", "2.0").stdout
+    assert "nft" not in said and said.rstrip().endswith(" ms.")
+    assert "nft" not in versions.inv("--dry", "start", "--tag", "1.0").stdout
+
+
+def test_a_kernel_that_refuses_is_told_of_in_the_last_line(versions: Site, tmp_path: Path) -> None:
+    (tmp_path / "nft").write_text(
+        "#!/bin/sh\necho 'Error: Could not process rule: Operation not supported' >&2\nexit 1\n"
+    )
+    (tmp_path / "nft").chmod(0o755)
+    versions.inv("start", "--tag", "1.0")
+    said = versions.inv("start", "--tag", "2.0", PATH=f"{tmp_path}:{os.environ['PATH']}").stdout
+    assert "nft" not in said.rpartition("\n2.0 runs as")[0]
+    why = "new connections did not wait: nft refuses: Error: Could not process rule: Operation not supported."
+    assert said.rstrip().endswith(why)
+
+
+# An answer takes two seconds.
+ANSWER = """'read line; read line; sleep 2; printf "HTTP/1.0 200 OK\\r\\n\\r\\n$VERSION"'"""
+LONG = f"exec nc -ll -p {{port}} -e sh -c {ANSWER}"
+
+
+def test_open_connections_may_end_first(versions: Site) -> None:
+    make_all(versions, {"long": {"script": LONG, "check": NO_CHECK}})
+    versions.set(drain=10)
+    versions.inv("start", "--tag", "long")
+    with asking(versions.port, 1) as answers:
+        versions.inv("start", "--tag", "2.0")
+    assert not cut_off(answers)
+    assert seen(answers) == ["long", "2.0"]
