@@ -1,6 +1,7 @@
 """Clients of a service while it is switched: each asks again and again, on a new connection each time."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -57,6 +58,28 @@ def asking(port: int, count: int = 4, address: str = "127.0.0.1", inside: Sequen
         yield answers
     finally:
         answers += clients.end()
+
+
+@contextmanager
+def another_network() -> Iterator[tuple[str, list[str]]]:
+    """Another network namespace, as another machine: this one's address for it, and the beginning of commands in it."""
+    name = f"inv{os.getpid()}"
+    here, there = f"10.97.{os.getpid() % 250}.1", f"10.97.{os.getpid() % 250}.2"
+    ip("netns", "add", name)
+    try:
+        ip("link", "add", f"{name}a", "type", "veth", "peer", f"{name}b", "netns", name)
+        ip("address", "add", f"{here}/30", "dev", f"{name}a")
+        ip("link", "set", f"{name}a", "up")
+        ip("-n", name, "address", "add", f"{there}/30", "dev", f"{name}b")
+        ip("-n", name, "link", "set", f"{name}b", "up")
+        yield here, ["ip", "netns", "exec", name]
+    finally:
+        ip("netns", "delete", name)
+
+
+def ip(*words: str) -> None:
+    """iproute2's ip, which must succeed."""
+    subprocess.run(["ip", *words], check=True, capture_output=True)
 
 
 def refused(answers: Sequence[Answer]) -> list[Answer]:

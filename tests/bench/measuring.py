@@ -15,7 +15,10 @@ PARENT = os.getppid()
 
 
 class Row(Struct, frozen=True):
-    """One row of the table. `old` and `new` are seconds, one value a run; `goal` is the highest ratio that is good."""
+    """One row of the table.
+
+    `old` and `new` have one value a run: seconds, or what `unit` names. `goal` is the highest ratio that is good.
+    """
 
     name: str
     what_old: str
@@ -23,6 +26,7 @@ class Row(Struct, frozen=True):
     old: tuple[float, ...]
     new: tuple[float, ...]
     goal: float
+    unit: str = ""
 
     @property
     def ratio(self) -> float:

@@ -13,12 +13,12 @@ from subprocess import CalledProcessError
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from bench import building, listing, looking, starting, switching  # noqa: E402
+from bench import building, clients, listing, looking, starting, switching  # noqa: E402
 from bench.measuring import Row  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
-NAMES = ("list", *starting.NAMES, *looking.NAMES, *switching.NAMES, *building.NAMES)
+NAMES = ("list", *starting.NAMES, *looking.NAMES, *switching.NAMES, *clients.NAMES, *building.NAMES)
 
 
 def main(words: str = "") -> None:
@@ -50,7 +50,7 @@ def chosen(words: str) -> set[str]:
 def measured(console: Console, names: set[str]) -> Iterator[Row]:
     """The rows, one after the other."""
     print(f"Measuring: {', '.join(name for name in NAMES if name in names)}.", flush=True)
-    for group in (listing, starting, looking, switching, building):
+    for group in (listing, starting, looking, switching, clients, building):
         for row in group.rows(names):
             print(f"  {row.name}: {row.ratio:.3f}", flush=True)
             yield row
@@ -78,8 +78,8 @@ def cells(row: Row) -> tuple[str, ...]:
         row.what_old,
         row.what_new,
         str(len(row.new)),
-        f"{median(row.old):.3f}",
-        f"{median(row.new):.3f}",
+        f"{median(row.old):.3f}{row.unit}",
+        f"{median(row.new):.3f}{row.unit}",
         f"{row.ratio:.3f}",
         f"≤ {row.goal:.3g}",
         "yes" if row.met else "NO",

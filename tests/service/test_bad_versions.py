@@ -160,7 +160,7 @@ def test_an_old_version_with_rm_is_replaced_and_comes_back_as_its_image_recommen
     site.docker("rm", "--force", "tests_service")
     site.set(timeout=10)
     by_hand(site, "--rm")
-    assert "2.0 runs as tests_service; before: 1.0." in site.inv("start", "--tag", "2.0").stdout
+    assert "2.0 runs as tests_service; before: 1.0; new connections waited." in site.inv("start", "--tag", "2.0").stdout
     only(site, "2.0")
     assert site.docker("ps", "--all", "--format", "{{.Names}}") == "tests_service"
 

@@ -5,12 +5,11 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from clients import Answer, Clients, asking, cut_off, refused
+from clients import Answer, Clients, another_network, asking, cut_off, refused
 from sites import Site
 from switches import Run, only
 from versions import NO_CHECK, SERVE, make_all
@@ -75,23 +74,6 @@ def programs(tmp_path: Path) -> dict[str, Any]:
     return {"PATH": f"{tmp_path}:{os.environ['PATH']}", "COUNT": count, "POINT": "0", "WHEN": "", "WHOM": "group"}
 
 
-@pytest.fixture
-def outside() -> Iterator[tuple[str, list[str]]]:
-    """Another network namespace, as another machine: this one's address for it, and how a command runs in it."""
-    name = f"inv{os.getpid()}"
-    here, there = f"10.97.{os.getpid() % 250}.1", f"10.97.{os.getpid() % 250}.2"
-    run("ip", "netns", "add", name)
-    try:
-        run("ip", "link", "add", f"{name}a", "type", "veth", "peer", f"{name}b", "netns", name)
-        run("ip", "address", "add", f"{here}/30", "dev", f"{name}a")
-        run("ip", "link", "set", f"{name}a", "up")
-        run("ip", "-n", name, "address", "add", f"{there}/30", "dev", f"{name}b")
-        run("ip", "-n", name, "link", "set", f"{name}b", "up")
-        yield here, ["ip", "netns", "exec", name]
-    finally:
-        run("ip", "netns", "delete", name)
-
-
 def run(*words: str) -> str:
     """A command that must succeed; what it prints."""
     return subprocess.run(words, check=True, capture_output=True, text=True).stdout
@@ -123,17 +105,17 @@ def silence(said: str) -> float:
 @pytest.mark.parametrize(
     ("one", "other"), [("1.0", "2.0"), ("published-1", "published-2"), ("published-1", "2.0"), ("2.0", "published-1")]
 )
-def test_an_upgrade_refuses_nobody(versions: Site, outside: tuple[str, list[str]], one: str, other: str) -> None:
+def test_an_upgrade_refuses_nobody(versions: Site, one: str, other: str) -> None:
     """Clients on this host, by IPv4 and IPv6 and by another address of it, and clients on another."""
     versions.inv("start", "--tag", one)
-    address, inside = outside
-    places: list[tuple[str, list[str]]] = [("127.0.0.1", []), (address, []), (address, inside)]
-    if not one.startswith("published"):
-        places.append(("::1", []))
-    clients = [Clients(versions.port, 2, place, words) for place, words in places]
-    said = versions.inv("start", "--tag", other).stdout
-    assert not tables(versions)
-    answers = sorted(answer for client in clients for answer in client.end())
+    with another_network() as (address, inside):
+        places: list[tuple[str, list[str]]] = [("127.0.0.1", []), (address, []), (address, inside)]
+        if not one.startswith("published"):
+            places.append(("::1", []))
+        clients = [Clients(versions.port, 2, place, words) for place, words in places]
+        said = versions.inv("start", "--tag", other).stdout
+        assert not tables(versions)
+        answers = sorted(answer for client in clients for answer in client.end())
     assert not refused(answers), (said, refused(answers))
     assert said.rstrip().endswith(" ms, new connections waited.")
     assert set(seen(answers)) == {one, other}
@@ -242,6 +224,38 @@ def test_the_rules_of_others_stay_as_they_are(versions: Site) -> None:
         assert run("nft", "list", "table", "inet", name) == before
     finally:
         run("nft", "delete", "table", "inet", name)
+
+
+def test_two_services_hold_their_own_ports_at_a_time(versions: Site, tmp_path: Path) -> None:
+    other = Site(versions.engine, "tiny:1", tmp_path)
+    other.frame.update(image="tests/other", service="tests_other")
+    other.set(**{**START, "timeout": 20})
+    sites = (versions, other)
+    for site in sites:
+        make_all(site, {"1.0": {}, "slow": {"script": f"sleep 3; {SERVE}"}})
+        site.inv("start", "--tag", "1.0")
+    versions.set(timeout=20)
+    with asking(versions.port, 2) as answers, asking(other.port, 2) as others:
+        runs = [Run(site, "start", "--tag", "slow").until("docker start") for site in sites]
+        assert [held(site) for site in sites] == [True, True]
+        for switch in runs:
+            assert "slow runs as " in switch.end(0)
+    for found in (answers, others):
+        assert not refused(found) and seen(found) == ["1.0", "slow"]
+    assert not tables(versions) and not tables(other)
+
+
+def test_an_engine_that_ends_in_the_middle_holds_nobody(versions: Site) -> None:
+    make_all(versions, {"slow": {"script": f"sleep 3; {SERVE}"}})
+    versions.inv("start", "--tag", "1.0")
+    run = Run(versions, "start", "--tag", "slow").until("docker start")
+    versions.engine.kill()
+    run.end(1)
+    assert not held(versions)
+    versions.engine.start()
+    versions.inv("start", "--tag", "2.0")
+    assert not tables(versions)
+    only(versions, "2.0")
 
 
 def test_what_nobody_listens_on_is_not_held(versions: Site) -> None:

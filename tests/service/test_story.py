@@ -42,6 +42,7 @@ def test_a_switch_is_a_story_on_a_terminal(versions: Site) -> None:
     assert steps(told, "✓✗") == [
         "✓ create 2.0 as tests_service.next",
         "✓ rehearse 2.0 beside the old version",
+        f"✓ let new connections to port {versions.port} wait",
         "✓ stop 1.0",
         "✓ start 2.0, and wait for its health",
         "✓ give the containers their names",
@@ -57,6 +58,7 @@ def test_a_failed_switch_says_which_step_failed(versions: Site) -> None:
     told = typed(versions, "start", "--tag", "bad", "--no-rehearsal", code=1)
     assert steps(told, "✓✗") == [
         "✓ create bad as tests_service.next",
+        f"✓ let new connections to port {versions.port} wait",
         "✓ stop 1.0",
         "✗ start bad, and wait for its health",
         "✓ go back",

@@ -136,7 +136,10 @@ def test_a_name_that_docker_would_not_take_is_refused(image: str, tmp_path: Path
         ("serie", "Did you mean series?"),
         ("base.dockerfil", "Did you mean dockerfile?"),
         (f"{V}.run_option", "Did you mean run_options?"),
-        ("start.zzz", "There are: allow, timeout, settle, keep, rehearse, volumes, env_files, rehearsal_network, hold, drain."),
+        (
+            "start.zzz",
+            "There are: allow, timeout, settle, keep, rehearse, volumes, env_files, rehearsal_network, hold, drain.",
+        ),
     ],
 )
 def test_an_unknown_key_is_named_with_the_nearest_one(key: str, hint: str, tmp_path: Path) -> None:
