@@ -73,6 +73,7 @@ def another_network() -> Iterator[tuple[str, list[str]]]:
         ip("-n", name, "address", "add", f"{there}/30", "dev", f"{name}b")
         ip("-n", name, "link", "set", f"{name}b", "up")
         yield here, ["ip", "netns", "exec", name]
+        ip("link", "delete", f"{name}a")  # with its namespace it would go later
     finally:
         ip("netns", "delete", name)
 
