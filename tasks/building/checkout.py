@@ -1,13 +1,16 @@
 """A checkout that is asked without being written to: git's index and new objects lie in a folder of our own."""
 
 import json
+import re
+import shlex
 from pathlib import Path
 from shutil import copy2
 
 from invoke import Context, Exit
 from msgspec import Struct
 
-from .git import answer, git
+from ..host.text import brief
+from .git import answer, asked, git, printed, reason
 
 
 class Checkout(Struct, frozen=True):
@@ -38,14 +41,20 @@ def opened(c: Context, folder: Path, revision: str, temporary: Path) -> Checkout
     """A checkout, with an index and a store of objects of its own below `temporary`.
 
     Raises:
-        Exit: with code 1 when git tracks nothing there.
+        Exit: with code 1 when git tracks nothing there, or cannot tell.
     """
     from tempfile import mkdtemp
 
     questions = ("--show-prefix", "--absolute-git-dir", "--git-common-dir", "--git-path", "objects", "--git-path")
-    answers = (git(c, folder, "rev-parse", *questions, "index", f"{revision}:./", "--") or "").split("\n")
-    if len(answers) != 7:
+    result = asked(c, folder, "rev-parse", *questions, "index", f"{revision}:./", "--")
+    if re.search("bad revision|does not exist in|exists on disk, but not in", result.stderr):
         raise Exit(f"git tracks nothing in {folder} at HEAD. Commit the framework's files there.", code=1)
+    if not result.ok:
+        said = f"git cannot tell what {folder} holds: {reason(result.stderr)}"
+        raise Exit(f"{said}. See: {shlex.join(['git', '-C', str(folder), 'status'])}", code=1)
+    answers = printed(result).split("\n")
+    if len(answers) != 7:
+        raise Exit(f"{brief(folder)}, or a folder above it, has a line break in its name. Rename it.", code=1)
     prefix, git_folder, common, objects, index, tree, _ = answers
     own = Path(mkdtemp(dir=temporary))
     (own / "objects").mkdir()

@@ -10,6 +10,7 @@ from ..host.shell import ask
 from ..host.text import without_credentials
 from .contents import contents, scratch
 from .git import PLAIN, answer, asked, git, printed, reason, refusal
+from .submodules import damaged
 
 CONFLICTS = ("DD", "AU", "UD", "UA", "DU", "AA", "UU")
 
@@ -102,7 +103,8 @@ def status(c: Context, source: Path) -> list[State]:
     result = asked(c, source, "status", "--porcelain", "-z", *options, "--", ".")
     if not result.ok:
         what = f"git cannot tell what changed in {source}: {reason(result.stderr)}"
-        raise refusal(source, result.stderr) or Exit(f"{what}. See: git -C {source} status", code=1)
+        trouble = refusal(source, result.stderr) or damaged(c, source)
+        raise trouble or Exit(f"{what}. See: git -C {source} status", code=1)
     states = [State(entry[:2], entry[3:]) for entry in printed(result).split("\0") if entry]
     if any(state.letters in CONFLICTS for state in states):
         raise Exit(f"{source} has conflicts that nobody resolved. See: git -C {source} status", code=1)

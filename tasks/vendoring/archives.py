@@ -63,13 +63,16 @@ def wanted(members: Iterator[Member]) -> Iterator[Member]:
 
 def write(members: Iterator[Member], into: Path, allowance: Allowance) -> None:
     """Write an archive's members: folders and files as they come, links last."""
-    links = []
+    links: dict[Path, str] = {}
     for member in members:
         place = into.joinpath(*member.parts)
+        link = member.link or links.get(into.joinpath(*member.twin), "")  # tar's hard link to a symbolic one is another
         try:
+            if place in links:
+                raise FileExistsError
             (place if member.folder else place.parent).mkdir(parents=True, exist_ok=True)
-            if member.link:
-                links.append((member.link, place))
+            if link:
+                links[place] = link
             elif not member.folder:
                 with content(member, into) as source, place.open("xb") as target:
                     while chunk := source.read(1 << 20):
@@ -78,7 +81,7 @@ def write(members: Iterator[Member], into: Path, allowance: Allowance) -> None:
                 place.chmod(0o755 if member.program else 0o644)
         except (FileExistsError, NotADirectoryError):
             raise Refused(f"the archive holds {brief('/'.join(member.parts))} twice") from None
-    for link, place in links:
+    for place, link in links.items():
         try:
             place.symlink_to(link)
         except FileExistsError:

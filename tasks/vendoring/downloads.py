@@ -18,12 +18,14 @@ from .pins import Url
 from .pip_settings import PipSettings
 
 if TYPE_CHECKING:  # requests costs 80 ms: only who fetches pays
-    from requests import Response
+    from requests import Response, Session
 
 TIMEOUT = (15, 60)  # seconds to connect, and without a byte
 SLOWEST = 60_000  # bytes that must come in the second of these times
 UNANNOUNCED = 8 << 30  # bytes at most of what has no Content-Length
 LARGEST_PAGE = 64 << 20
+BUSY = (500, 502, 503, 520, 524, 527)  # the answers after which pip asks again too
+PAGE = "text/html, application/vnd.pypi.simple.v1+json;q=0.5"
 FIRST_WORDS = 60  # characters of what came instead of an archive
 
 
@@ -63,7 +65,7 @@ def http_get(url: str, headers: Mapping[str, str], pip: PipSettings | None) -> "
     options = trust(url, pip) if pip else {}
     try:
         headers = {"Accept-Encoding": "identity", **headers}
-        answer = requests.get(url, headers=headers, stream=True, timeout=TIMEOUT, **options)  # type: ignore[arg-type]
+        answer = session().get(url, headers=headers, stream=True, timeout=TIMEOUT, **options)  # type: ignore[arg-type]
     except (requests.RequestException, ValueError, OSError) as error:
         causes: dict[type[Exception], str] = {
             requests.exceptions.SSLError: "its certificate is not trusted",
@@ -81,6 +83,29 @@ def http_get(url: str, headers: Mapping[str, str], pip: PipSettings | None) -> "
         yield answer
 
 
+def session() -> "Session":
+    """A client that asks again, within 3 s, where a server says that it cannot just now."""
+    import requests
+    from urllib3 import Retry
+
+    again = Retry(
+        total=None,
+        connect=0,
+        read=False,
+        redirect=0,
+        other=0,
+        status=3,
+        status_forcelist=BUSY,
+        backoff_factor=0.5,
+        respect_retry_after_header=False,  # it may say an hour
+        raise_on_status=False,
+    )
+    made = requests.Session()
+    for scheme in ("http://", "https://"):
+        made.mount(scheme, requests.adapters.HTTPAdapter(max_retries=again))
+    return made
+
+
 def trust(url: str, pip: PipSettings) -> dict[str, object]:
     """What pip's settings mean for `requests`."""
     trusted = {urlsplit(url).hostname, urlsplit(url).netloc.rpartition("@")[2]} & set(pip.trusted)
@@ -89,7 +114,8 @@ def trust(url: str, pip: PipSettings) -> dict[str, object]:
 
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     proxies = {"http": pip.proxy, "https": pip.proxy} if pip.proxy else None
-    return {"verify": False if trusted else pip.certificates or None, "proxies": proxies}
+    verify = False if trusted else pip.certificates or None
+    return {"verify": verify, "proxies": proxies, "cert": pip.own_certificate or None}
 
 
 def chunks(answer: "Response", job: Job, decode: bool = False) -> Iterator[bytes]:
@@ -131,7 +157,7 @@ def page(url: str, job: Job) -> tuple[str, str, str]:
             raise Refused(f"cannot read {path}: {error.strerror}") from None
         return url, text, "a file of this machine"
     content = bytearray()
-    with http_get(url, {"Accept": "text/html"}, job.pip) as answer:
+    with http_get(url, {"Accept": PAGE}, job.pip) as answer:
         for chunk in chunks(answer, job, decode=True):
             content += chunk
             if len(content) > LARGEST_PAGE:

@@ -29,6 +29,7 @@ SETTINGS = {
     "core.ignoreCase": "false",
     "core.precomposeUnicode": "false",
     "init.templateDir": "",
+    "init.defaultObjectFormat": "sha1",  # a pin's rev is one
     "gc.auto": "0",
     "maintenance.auto": "false",
     "advice.detachedHead": "false",
@@ -41,21 +42,24 @@ NO_FILTER = {"process": "", "smudge": "", "required": "false"}
 LOGIN = '!f() { test "$1" != get || printf "username=%s\\npassword=%s\\n" "$INV_GIT_USER" "$INV_GIT_PASSWORD"; }; f'
 UNTOLD = "Could not read from remote repository"  # git, when ssh has said why
 # Programs that would ask a person, and what would change the files.
-NOT_PASSED = ("GIT_ASKPASS", "SSH_ASKPASS", "GIT_TEMPLATE_DIR", "GIT_LFS_SKIP_SMUDGE")
+NOT_PASSED = ("GIT_ASKPASS", "SSH_ASKPASS", "GIT_TEMPLATE_DIR", "GIT_LFS_SKIP_SMUDGE", "GIT_DEFAULT_HASH")
 WRITING = ("checkout", "submodule")
 SILENCE = 60  # seconds in which neither git nor what it started did anything
 
 
-def git(pin: Git, job: Job, *argv: str) -> str:
+def git(pin: Git, job: Job, *argv: str, within: str = "") -> str:
     """Run git in the job's folder, hidden; returns its output.
 
     Not through `shell`: several run at once, and each must end when the task is stopped, while `c.run` belongs to one
     command at a time and to the terminal.
 
+    Args:
+        within: a folder of the checkout with a repository of its own; "" for the checkout itself.
+
     Raises:
         Refused: with git's own reason; when it is silent for a minute, or the disk has no more room.
     """
-    tree = job.folder / "git"
+    tree = job.folder / "git" / within
     settings = [*SETTINGS.items(), *login(pin), *(filters(job) if argv[0] in WRITING else ())]
     try:
         process = subprocess.Popen(
@@ -176,6 +180,7 @@ def git_environment(pin: Git) -> dict[str, str]:
         "GIT_ALLOW_PROTOCOL": protocols,
         "GIT_ATTR_NOSYSTEM": "1",
         "GIT_NO_REPLACE_OBJECTS": "1",
+        "GIT_LITERAL_PATHSPECS": "1",
         "LC_ALL": "C",
     }
 

@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
+import msgspec
 from msgspec import Struct
 from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
@@ -58,7 +60,13 @@ def distribution(pin: Pypi, job: Job) -> Path:
 
 
 def look(pin: Pypi, job: Job) -> Found:
-    """Ask one place after the other, until one says that it has the very file."""
+    """Ask one place after the other, until one says that it has the very file.
+
+    Raises:
+        Refused: when it is not known where to ask.
+    """
+    if job.pip.trouble:
+        raise Refused(job.pip.trouble)
     found = Found([], [], [])
     for url in places(pin, job):
         try:
@@ -66,11 +74,10 @@ def look(pin: Pypi, job: Job) -> Found:
         except Refused as error:
             found.reasons.append(str(error))
             continue
-        found.exact.extend(link for link in links if urldefrag(link).fragment.lower() == f"sha256={pin.sha256}")
+        found.exact.extend(link for link in links if sha256_of(link) == pin.sha256)
         if found.exact:
             break
-        unsure = [link for link in links if not urldefrag(link).fragment.lower().startswith("sha256=")]
-        named = [link for link in unsure if is_named_as_pinned(file_of(link), pin)]
+        named = [link for link in links if not sha256_of(link) and is_named_as_pinned(file_of(link), pin)]
         found.named.extend(link for link in named if link not in found.named)
         if not named:
             found.reasons.append(f"{without_credentials(url)} lists no file with the sha256 {pin.sha256}")
@@ -82,30 +89,57 @@ def look(pin: Pypi, job: Job) -> Found:
 def places(pin: Pypi, job: Job) -> Iterator[str]:
     """The addresses of the pages that may list a pin's files: on the indexes by project, and pip's find-links."""
     project = canonicalize_name(pin.pypi.partition("==")[0])
-    yield from (f"{index}/{project}/" for index in job.pip.indexes)
-    yield from (link if "://" in link else Path(link).expanduser().resolve().as_uri() for link in job.pip.links)
+    yield from (f"{addressed(index)}/{project}/" for index in job.pip.indexes)
+    yield from map(addressed, job.pip.links)
+
+
+def addressed(place: str) -> str:
+    """The address of what pip is told of by its address or its path."""
+    return place if "://" in place else Path(place).expanduser().resolve().as_uri()
 
 
 def files(url: str, job: Job) -> Iterator[str]:
-    """The addresses of the files that a page lists, or a folder holds.
+    """The addresses of the files that a page lists, or a folder holds, or of the one file that is named itself.
 
     Raises:
         Refused: when there is no such page, or it is no list of files.
     """
     folder = local(url)
-    if folder and folder.is_dir() and not (folder / "index.html").is_file():
-        yield from sorted(path.as_uri() for path in folder.iterdir() if path.is_file())
+    if file_of(url).lower().endswith((".whl", *SDISTS)):
+        yield url
         return
+    if folder and folder.is_dir():
+        yield from sorted(path.as_uri() for path in folder.iterdir() if path.is_file())
+        if not (folder / "index.html").is_file():
+            return
+        url = (folder / "index.html").as_uri()
     address, text, kind = page(url, job)
-    links = Links(address)
-    links.feed(text)
-    if not links.found and text.strip():
+    found = links_in(address, text)
+    if not found and text.strip():
         raise Refused(f"{without_credentials(address)} lists no file; what came is {kind}")
     schemes = ("file",) if folder else ("http", "https")  # a server has no say over files of this machine
     user, at, host = urlsplit(address).netloc.rpartition("@")
-    for link in links.found:
+    for link in found:
         if urlsplit(link).scheme in schemes:
             yield link.replace(f"://{host}/", f"://{user}@{host}/", 1) if at else link  # as pip: one login for the host
+
+
+def links_in(address: str, text: str) -> list[str]:
+    """The addresses of the files that an index page lists, with what it says of their sha256."""
+    links = Links(address)
+    if text.lstrip().startswith("{"):
+        with suppress(msgspec.MsgspecError):
+            for file in msgspec.json.decode(text, type=Listing).files:
+                links.add(f"{file.url}#sha256={file.hashes.get('sha256', '')}")
+        return links.found
+    links.feed(text)
+    return links.found
+
+
+def sha256_of(link: str) -> str:
+    """The sha256 that an index says of a file; "" where it says none. Other words may stand beside it, as for pip."""
+    found = re.search(r"(?:^|&)sha256=([^&]*)", urldefrag(link).fragment, re.IGNORECASE)
+    return found[1].lower() if found else ""
 
 
 def file_of(url: str) -> str:
@@ -147,8 +181,27 @@ class Links(HTMLParser):
         self.base, self.found = base, list[str]()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        href = dict(attrs).get("href")
+        href = next((value for name, value in attrs if name == "href"), None)  # the first counts, as in a browser
         if tag == "base" and href:
-            self.base = urljoin(self.base, href)
+            with suppress(ValueError):
+                self.base = urljoin(self.base, href.strip())
         if tag == "a" and href:
-            self.found.append(urljoin(self.base, href))
+            self.add(href)
+
+    def add(self, href: str) -> None:
+        """Take a link, if it is one."""
+        with suppress(ValueError):
+            self.found.append(urljoin(self.base, href.strip()))
+
+
+class Listed(Struct, frozen=True):
+    """A file in an index's answer in JSON (PEP 691)."""
+
+    url: str
+    hashes: dict[str, str] = {}
+
+
+class Listing(Struct, frozen=True):
+    """An index's answer in JSON, as far as it is read here."""
+
+    files: list[Listed]

@@ -4,6 +4,7 @@ import bz2
 import gzip
 import lzma
 import os
+import re
 import stat
 import struct
 import tarfile
@@ -21,20 +22,24 @@ from ..host.text import brief
 from .job import Refused
 
 BROKEN = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, RuntimeError, ValueError)
+# By what a file begins with; a tar archive that is not compressed begins with a name, and that may be BZ or ].
 COMPRESSED: dict[bytes, Callable[..., IO[bytes]]] = {
-    b"\x1f\x8b": gzip.open,  # type: ignore[dict-item]
-    b"BZ": bz2.open,
-    b"\xfd7": lzma.open,
-    b"]\0": lzma.open,
+    rb"\x1f\x8b": gzip.open,  # type: ignore[dict-item]
+    rb"BZh[1-9](1AY&SY|\x17rE8P\x90)": bz2.open,
+    rb"\xfd7zXZ\0": lzma.open,
+    rb"]\0\0(?!\0\0)": lzma.open,
 }
+LONGEST_MAGIC = 10
 LARGEST_READ = 32 << 20  # bytes at once: a header, or a zip's list of its members
 LONGEST_LINK = 4096
 DEEPEST = 64
 UTF8, UNICODE_PATH = 0x800, 0x7075  # in a zip: the flag and the extra field for a name in UTF-8
+ENCRYPTED, DOS_FOLDER = 0x1, 0x10  # in a zip: a flag, and an attribute
+VOLUME_LABEL = b"V"  # in a tar of GNU's: a name for the whole, and no file
 WINDOWS = (0, 10, 11)  # what a zip says of where it was made: DOS, NTFS, VFAT
 AGAIN = "make the archive anew, with names in UTF-8"
 APPLE_DOUBLE = b"\0\x05\x16\x07"  # the beginning of ._NAME, in which macOS keeps what other systems have no place for
-LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
+LITTER = (".ds_store", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r")  # in small letters
 
 Parts = tuple[str, ...]
 
@@ -71,6 +76,27 @@ class Guarded:
         return True
 
 
+class Strict(tarfile.TarInfo):
+    """A header of a tar archive. The standard library takes one that it cannot read for the archive's end."""
+
+    @classmethod
+    def fromtarfile(cls, package: tarfile.TarFile) -> "Strict":
+        """Read the next header.
+
+        Raises:
+            ReadError: when it is damaged, or only a part of it is there.
+        """
+        try:
+            found = super().fromtarfile(package)
+        except (tarfile.EOFHeaderError, tarfile.EmptyHeaderError):  # type: ignore[attr-defined]
+            raise
+        except tarfile.HeaderError as error:
+            raise tarfile.ReadError(str(error)) from None
+        if found.size < 0:  # what comes next would be what was before
+            raise tarfile.ReadError("a size below zero")
+        return found
+
+
 @contextmanager
 def opened(archive: Path) -> Iterator[Iterator[Member]]:
     """The members of a zip or tar archive, known by what it holds and not by its name.
@@ -79,11 +105,12 @@ def opened(archive: Path) -> Iterator[Iterator[Member]]:
         Refused: when it is neither, or (while reading) holds something that would end up elsewhere.
     """
     with archive.open("rb") as file:
-        magic = file.read(2)
-    opener: Callable[..., AbstractContextManager[IO[bytes]]] = COMPRESSED.get(magic, open)
+        magic = file.read(LONGEST_MAGIC)
+    found = (opener for pattern, opener in COMPRESSED.items() if re.match(pattern, magic))
+    opener: Callable[..., AbstractContextManager[IO[bytes]]] = next(found, open)
     with opener(archive, "rb") as stream:
         try:
-            options = {"encoding": "utf-8", "errors": "surrogateescape"}
+            options = {"encoding": "utf-8", "errors": "surrogateescape", "tarinfo": Strict}
             tar = tarfile.TarFile(fileobj=Guarded(stream), **options)  # type: ignore[arg-type]
         except tarfile.TarError:
             tar = None
@@ -105,13 +132,15 @@ def in_tar(package: tarfile.TarFile) -> Iterator[Member]:
         if entry.isdir():
             yield Member(parts, folder=True)
         elif entry.issym():
-            yield Member(parts, link=on_disk(entry.linkname))
+            yield Member(parts, link=target_of(entry.name, entry.linkname))
         elif entry.islnk():
             yield Member(parts, program=program, twin=inside(entry.linkname))
         elif entry.isreg():
             yield Member(parts, program=program, read=partial(bytes_of, package, entry))
-        else:
+        elif entry.type != VOLUME_LABEL:
             raise Refused(f"the archive holds {brief(entry.name)}, which is neither file, folder nor link")
+    if package.fileobj and package.fileobj.read(tarfile.BLOCKSIZE).strip(b"\0"):  # two blocks of zeros end an archive
+        raise tarfile.ReadError("a hole in the middle")
 
 
 def bytes_of(package: tarfile.TarFile, entry: tarfile.TarInfo) -> IO[bytes]:
@@ -128,11 +157,13 @@ def in_zip(package: zipfile.ZipFile) -> Iterator[Member]:
         name = name_in_zip(entry)
         if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
             raise Refused(f"the archive holds {brief(name)}, which is neither file, folder nor link")
-        if name.endswith("/"):
+        if entry.flag_bits & ENCRYPTED:
+            raise Refused(f"the archive holds {brief(name)}, which is encrypted")
+        if name.endswith("/") or stat.S_ISDIR(mode) or (entry.external_attr & DOS_FOLDER and not entry.file_size):
             yield Member(inside(name), folder=True)
         elif stat.S_ISLNK(mode):
             with package.open(entry) as file:
-                yield Member(inside(name), link=on_disk(os.fsdecode(file.read(LONGEST_LINK))))
+                yield Member(inside(name), link=target_of(name, os.fsdecode(file.read(LONGEST_LINK))))
         else:
             yield Member(inside(name), program=bool(mode & stat.S_IXUSR), read=partial(package.open, entry))
 
@@ -167,6 +198,17 @@ def unicode_path(extra: bytes, raw: bytes) -> bytes:
     return b""
 
 
+def target_of(name: str, target: str) -> str:
+    """Where a symbolic link points.
+
+    Raises:
+        Refused: when it points nowhere, or there is no such name.
+    """
+    if not target or "\0" in target or len(os.fsencode(target)) >= LONGEST_LINK:
+        raise Refused(f"the archive holds {brief(name)}, a link that points nowhere")
+    return on_disk(target)
+
+
 def on_disk(name: str) -> str:
     """A name in UTF-8 as Python's functions for files take it, whatever the locale.
 
@@ -196,7 +238,7 @@ def inside(name: str) -> Parts:
 
 def is_litter(member: Member) -> bool:
     """Whether a member is only the archiver's own: what file managers put beside a person's files."""
-    if member.parts[0] == "__MACOSX" or (member.parts[-1] in LITTER and not member.folder):
+    if member.parts[0] == "__MACOSX" or (member.parts[-1].lower() in LITTER and not member.folder):
         return True
     if member.read and member.parts[-1].startswith("._"):
         with member.read() as source:

@@ -13,6 +13,7 @@ from .pins import Git
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\n"
 LONGEST_POINTER = 1024
+GITLINK = "160000 "  # the mode of another repository's commit
 
 
 def commit(pin: Git, job: Job) -> Path:
@@ -44,18 +45,42 @@ def commit(pin: Git, job: Job) -> Path:
     return subfolder(tree, pin)
 
 
-def submodules(pin: Git, job: Job) -> None:
-    """Fetch the submodules of what is checked out, and theirs."""
-    if not (job.folder / "git" / ".gitmodules").is_file():
+def submodules(pin: Git, job: Job, folder: str = "") -> None:
+    """Fetch the submodules of what is checked out in a folder of the tree, and theirs, as far as the pin is about them.
+
+    Each by its name: this machine's git may be told to leave some out (`submodule.active`).
+    """
+    wanted = [path for path in known_submodules(pin, job, folder) if overlap(folder + path, pin.path.strip("/"))]
+    if not wanted:
         return
     job.tell("fetching submodules", 0, 0)
-    update = ("submodule", "--quiet", "update", "--init", "--recursive", "--checkout")
+    update = ("submodule", "--quiet", "update", "--init", "--checkout")
     try:
-        git(pin, job, *update, "--depth=1")
+        git(pin, job, *update, "--depth=1", "--", *wanted, within=folder)
     except Refused:  # as above; what the shallow try left behind would be in the way
-        git(pin, job, "submodule", "--quiet", "deinit", "--force", "--all")
-        shutil.rmtree(job.folder / "git" / ".git" / "modules", ignore_errors=True)
-        git(pin, job, *update)
+        git(pin, job, "submodule", "--quiet", "deinit", "--force", "--all", within=folder)
+        modules = git(pin, job, "rev-parse", "--git-path", "modules", within=folder).strip()
+        shutil.rmtree(job.folder / "git" / folder / modules, ignore_errors=True)
+        git(pin, job, *update, "--", *wanted, within=folder)
+    for path in wanted:
+        submodules(pin, job, f"{folder}{path}/")
+
+
+def known_submodules(pin: Git, job: Job, folder: str) -> list[str]:
+    """The paths of the repositories in a checked-out one that its .gitmodules names; git itself knows no other."""
+    if not (job.folder / "git" / folder / ".gitmodules").is_file():
+        return []
+    settings = git(pin, job, "config", "--blob", "HEAD:.gitmodules", "-z", "--list", within=folder)
+    entries = [entry.partition("\n") for entry in settings.split("\0")]
+    named = {path for key, _, path in entries if key.startswith("submodule.") and key.endswith(".path")}
+    listing = git(pin, job, "ls-files", "--stage", "-z", within=folder)
+    links = [entry.partition("\t")[2] for entry in listing.split("\0") if entry.startswith(GITLINK)]
+    return [path for path in links if {path, f"{path}/"} & named]
+
+
+def overlap(path: str, part: str) -> bool:
+    """Whether one of two paths holds the other; "" holds all."""
+    return not part or f"{path}/".startswith(f"{part}/") or f"{part}/".startswith(f"{path}/")
 
 
 def subfolder(tree: Path, pin: Git) -> Path:

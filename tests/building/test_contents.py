@@ -1,7 +1,11 @@
 """Which files are in a frame, and how their content is named. Real repositories; no engine is needed for it."""
 
 import os
+import re
+import shlex
+import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -250,8 +254,70 @@ def test_what_git_itself_does_not_check_out_is_left_out_and_said(c: Context, ask
     assert sentence.endswith("submodule update --init --recursive --checkout -- libs/library")
     source.git(*sentence.partition(f"git -C {clone} ")[2].split(), where=clone)
     assert (asked(clone).tree, asked(clone).left_out) == (found.tree, found.left_out)
-    (clone / "libs/library/.git").write_text("gitdir: nowhere\n")
-    assert "nowhere. See: git -C " in refusal(asked, clone)
+
+
+def lose_head(library: Path) -> None:
+    (library / "../../.git/modules/libs/library/HEAD").unlink()
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "leads nowhere": lambda library: (library / ".git").write_text("gitdir: /nowhere\n"),
+    "its repository is gone": lambda library: shutil.rmtree(library / "../../.git/modules/libs/library"),
+    "its repository is broken": lose_head,
+    "its repository stands elsewhere": lambda library: subprocess.run(
+        ["git", "-C", library, "config", "core.worktree", "/nowhere"], check=True
+    ),
+    "only its files are there": lambda library: (library / ".git").unlink(),
+    "deeper": lambda library: (library / "inner deep/.git").write_text("gitdir: nowhere\n"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_what_lies_in_the_way_of_a_submodule_is_named_and_what_is_said_helps(
+    asked: Asked, tmp_path: Path, case: str
+) -> None:
+    source = with_submodules(tmp_path)
+    whole = asked(source.top)
+    source.git("clone", "--quiet", "--recurse-submodules", str(source.top), str(tmp_path / "clone"))
+    DAMAGE[case](tmp_path / "clone/libs/library")
+    sentence = refusal(asked, tmp_path / "clone")
+    found = re.search("Move (.*) away, then type: (git -C .*)", sentence)
+    assert found, sentence
+    for number, place in enumerate(found[1].split(" and ")):
+        Path(place).rename(tmp_path / f"away{number}")
+    source.git(*shlex.split(found[2])[1:], where=tmp_path)
+    assert asked(tmp_path / "clone").tree == whole.tree
+
+
+def test_a_submodule_where_somebody_has_put_files(asked: Asked, tmp_path: Path) -> None:
+    source = with_submodules(tmp_path)
+    source.git("clone", "--quiet", str(source.top), str(tmp_path / "clone"))
+    (tmp_path / "clone/libs/library/mine").write_text("mine")
+    assert f"Move {tmp_path}/clone/libs/library away, then type: git -C" in refusal(asked, tmp_path / "clone")
+    (tmp_path / "clone/libs/library/mine").unlink()
+    source.git("config", "submodule.libs/library.update", "!true", where=tmp_path / "clone")
+    assert refusal(asked, tmp_path / "clone").endswith("--checkout"), "git would run that and check nothing out"
+
+
+def test_odd_names_of_submodules_are_no_way_to_the_terminal(asked: Asked, tmp_path: Path) -> None:
+    """A line break is as good as a letter; where nothing can be done for a name, it is named."""
+    library = Repository(tmp_path / "library")
+    library.commit({"a": "1"})
+    source = Repository(tmp_path / "source")
+    source.git("submodule", "--quiet", "add", "--name", "x", str(library.top), "a\n\x1b[31mb")
+    source.commit({})
+    assert not asked(source.top).dirty
+    source.git("clone", "--quiet", str(source.top), str(tmp_path / "clone"))
+    assert "Submodule a??[31mb of" in refusal(asked, tmp_path / "clone")
+    own = Repository(tmp_path / "own")
+    source.git("clone", "--quiet", str(library.top), str(own.top / "a\nb"))
+    own.commit({".gitmodules": f'[submodule "x"]\npath = "a\\nb"\nurl = {library.top}\n'})
+    assert "has a line break in its name. Rename it." in refusal(asked, own.top)
+    latin = Repository(tmp_path / "latin")
+    name = os.fsdecode(b"caf\xe9")
+    latin.git("submodule", "--quiet", "add", "--name", "x", str(library.top), name)
+    latin.commit({})
+    assert "has a name that is not UTF-8, and cannot be read. Give it another" in refusal(asked, latin.top)
 
 
 def test_a_submodule_outside_the_folder_is_nobodys_business(c: Context, asked: Asked, tmp_path: Path) -> None:

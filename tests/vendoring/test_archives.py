@@ -58,6 +58,19 @@ def test_links_and_modes_inside_an_archive_are_kept(server: Server, vendor: Path
 SYM, HARD = tarfile.SYMTYPE, tarfile.LNKTYPE
 
 
+def sealed(header: bytearray) -> bytes:
+    """A tar's header with the checksum that it should have."""
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header)
+
+
+THREE = tarred((member("l/a"), b"1"), (member("l/b"), b"2"), (member("l/c"), b"3"), form="")  # 1 kB each
+LABEL_BELOW_ZERO = bytearray(member("l", b"V").tobuf())
+LABEL_BELOW_ZERO[124:136] = (-512).to_bytes(12, "big", signed=True)
+LOCKED = zipped({"l/a": b"1"}).replace(b"PK\1\2\x14\3\x14\0\0\0", b"PK\1\2\x14\3\x14\0\1\0")
+
+
 OUTSIDE: dict[str, tuple[bytes, str]] = {
     "tar up": (tarred((member("a/../../x"), b"")), "a/../../x, which would land outside"),
     "tar absolute": (tarred((member("/tmp/x"), b"")), "/tmp/x, which would land outside"),
@@ -88,6 +101,13 @@ OUTSIDE: dict[str, tuple[bytes, str]] = {
     "terminal": (zipped({"../\x1b[31mred": b""}), "../?[31mred, which"),
     "empty": (tarred(), "archive is empty"),
     "no archive": (b"<html>", "neither a zip nor a tar"),
+    "damaged header": (THREE[:1030] + b"x" + THREE[1031:], "damaged or of an unknown form (bad checksum)"),
+    "part of a header": (THREE[:1200], "damaged or of an unknown form (truncated header)"),
+    "a hole instead of a header": (THREE[:1024] + bytes(512) + THREE[1536:], "damaged or of an unknown form (a hole"),
+    "a size below zero": (sealed(LABEL_BELOW_ZERO) + bytes(1024), "neither a zip nor a tar"),
+    "a size below zero later": (THREE[:1024] + sealed(LABEL_BELOW_ZERO) + bytes(1024), "damaged"),
+    "encrypted": (LOCKED, "l/a, which is encrypted"),
+    "link nowhere": (tarred((member("l/a"), b""), (member("l/s", SYM, ""), b"")), "l/s, a link that points nowhere"),
     "half": (zipped({"a": os.urandom(500)})[100:], "damaged"),
 }
 
@@ -101,6 +121,33 @@ def test_an_archive_that_would_leave_its_folder_leaves_nothing(server: Server, v
     assert visible(vendor) == ["vendor.yaml"]
     assert sorted(path.name for path in vendor.parent.iterdir()) == ["vendor"]
     assert before == {path for path in Path("/tmp").iterdir() if path.name in ("x", "a")}
+
+
+def test_what_other_tools_write(tmp_path: Path) -> None:
+    """Hard links to symbolic ones, a volume's label, and a tar that begins with the letters of another form."""
+    home = tmp_path / "BZ/d"
+    home.mkdir(parents=True)
+    (home / "a").write_text("a")
+    (home / "s").symlink_to("a")
+    os.link(home / "s", home / "t", follow_symlinks=False)
+    subprocess.run(["tar", "--label=BZ", "--format=gnu", "-cf", "x.tar", "BZ/d"], cwd=tmp_path, check=True)
+    archives.unpack(tmp_path / "x.tar", tmp_path / "new")
+    assert tree(tmp_path / "new") == {"d/a": "a", "d/s": "→ a", "d/t": "→ a"}
+    twice = tarred((member("s", SYM, "a"), b""), (member("t", HARD, "s"), b""), (member("t", HARD, "s"), b""))
+    (tmp_path / "x.tar").write_bytes(twice)
+    with pytest.raises(Refused, match="holds t twice"):
+        archives.unpack(tmp_path / "x.tar", tmp_path / "other")
+
+
+@pytest.mark.parametrize(("system", "attributes"), [(3, 0o40755 << 16), (0, 0x10)])
+def test_a_folder_in_a_zip_without_a_slash_behind_its_name(tmp_path: Path, system: int, attributes: int) -> None:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as package:
+        folder = entry("l/d", system)
+        folder.external_attr = attributes
+        package.writestr(folder, "")
+        package.writestr("l/d/a", "a")
+    archives.unpack(tmp_path / "x.zip", tmp_path / "new")
+    assert tree(tmp_path / "new") == {"d/a": "a"}
 
 
 NAMES = st.sampled_from(["a", "b", "d/a", "d/b", "d/e/a"])
@@ -144,7 +191,8 @@ APPLE = b"\0\5\26\7\0\2\0\0Mac OS X"
 
 def test_what_file_managers_add_is_left_out(server: Server, vendor: Path) -> None:
     """Also where it would hide that all lies in one folder; a person's own file with such a name stays."""
-    extra = {"__MACOSX/apex/._a": APPLE, "apex/.DS_Store": b"x", "apex/d/Thumbs.db": b"x", "._apex": APPLE}
+    extra = {"__MACOSX/apex/._a": APPLE, "apex/.DS_Store": b"x", "apex/d/thumbs.DB": b"x", "._apex": APPLE}
+    extra |= {"Desktop.ini": b"x", "apex/Icon\r": b""}
     mac = {"apex/._a": APPLE, **extra, "apex/a": b"a", "apex/d/b": b"b", "apex/._mine": b"mine"}
     expected = {"a": "a", "d/b": "b", "._mine": "mine"}
     tar = tarred(*((member(name), text) for name, text in mac.items()))

@@ -145,6 +145,16 @@ def answering(server: Server, headers: dict[str, str], parts: Iterable[bytes], p
     server.answer = answer  # type: ignore[method-assign]
 
 
+def test_a_server_that_cannot_just_now_is_asked_again(server: Server, vendor: Path) -> None:
+    pins(vendor, f"thing: {index(server)}")
+    server.busy = 2
+    bring(vendor)
+    assert server.asked == ["/simple/thing/"] * 3 + [f"/files/{WHEEL}"]
+    server.busy = 100
+    assert "the answer is 503 Service Unavailable" in fails(1, vendor, force=True)
+    assert server.busy == 96, "not for ever"
+
+
 def test_downloads_end(server: Server, vendor: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A line that is silent or as good as that, bytes without end, and more than the disk has room for."""
     monkeypatch.setattr(downloads, "TIMEOUT", (5, 0.4))

@@ -58,6 +58,7 @@ def test_pips_own_settings_count(vendor: Path, tmp_path: Path, monkeypatch: pyte
         ("https://two/simple", "https://three/simple", "https://four/simple"),
         ("/a/folder",),
         f"{Path.home()}/ca.pem",
+        "",
         ("two",),
         "http://p:1",
     )
@@ -136,3 +137,64 @@ def test_the_indexs_login_is_the_files_too_on_its_host_alone(
     bring(vendor)
     server.pages.clear()
     assert "cret" not in fails(1, vendor, force=True)
+
+
+def test_pips_settings_count_however_it_talks(
+    vendor: Path, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A quiet pip, or one that is told to use another Python, has the same index; one whose file is broken has none."""
+    file = tmp_path / "pip.conf"
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(file))
+    monkeypatch.delenv("PIP_INDEX_URL")
+    monkeypatch.setenv("PIP_QUIET", "3")
+    monkeypatch.setenv("PIP_PYTHON", "/nonexistent/python")
+    text = "[global]\nquiet = 2\nindex-url = https://me:secret@one/simple\nclient-cert = /a/b.pem\n"
+    file.write_text(text)
+    assert configured().indexes == ("https://me:secret@one/simple",)
+    assert configured().own_certificate == "/a/b.pem"
+    file.write_text("index-url = https://me:secret@one/simple\n")  # of no section
+    pins(vendor, f"thing: {index(server)}")
+    said = fails(1, vendor)
+    assert "thing was not fetched: pip cannot read its own settings (" in said
+    assert "secret" not in said
+    assert not server.asked, "the index of pip's defaults, or any other, is nobody's wish"
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        '<a href="../../files/{file}#sha256={sha}&amp;egg=thing">x</a>',
+        '<a href="../../files/{file}#egg=thing&amp;SHA256={sha}">x</a>',
+        '<a href=" ../../files/{file}#sha256={sha} ">x</a>',
+        '<a href="../../files/{file}#sha256={sha}" href="/elsewhere">x</a>',
+        '<base href="http://[::1/"><a href="http://[::1/x">x</a><a href="../../files/{file}#sha256={sha}">x</a>',
+        '{{"files": [{{"filename": "x", "url": "../../files/{file}", "hashes": {{"sha256": "{sha}"}}}}]}}',
+    ],
+)
+def test_links_are_read_as_pip_reads_them(server: Server, vendor: Path, link: str) -> None:
+    pins(vendor, f"thing: {index(server)}")
+    server.pages["/simple/thing/"] = link.format(file=WHEEL, sha=sha(b"a wheel")).encode()
+    bring(vendor)
+    assert tree(vendor / "thing") == {WHEEL: "a wheel"}
+
+
+@pytest.mark.parametrize("kind", ["index", "index page", "links", "links with a page", "file", "file by address"])
+def test_an_index_and_links_may_be_paths(
+    server: Server, vendor: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    home = tmp_path / "simple/thing"
+    home.mkdir(parents=True)
+    (home / WHEEL).write_bytes(b"a wheel")
+    server.pages[f"/files/{WHEEL}"] = b"a wheel"
+    monkeypatch.chdir(tmp_path)
+    if kind.startswith("index"):
+        monkeypatch.setenv("PIP_INDEX_URL", "simple")
+    else:
+        monkeypatch.setenv("PIP_NO_INDEX", "1")
+        place = {"file": f"simple/thing/{WHEEL}", "file by address": f"{server.url}/files/{WHEEL}"}
+        monkeypatch.setenv("PIP_FIND_LINKS", place.get(kind, "simple/thing"))
+    if kind.endswith("page"):
+        (home / "index.html").write_text(f'<a href="{WHEEL}">x</a>')
+    pins(vendor, f'thing: {{pypi: "thing==1.0", sha256: {sha(b"a wheel")}}}')
+    bring(vendor)
+    assert tree(vendor / "thing") == {WHEEL: "a wheel"}

@@ -37,6 +37,48 @@ def test_a_folder_of_a_commit(repository: Repository, vendor: Path) -> None:
     assert tree(vendor / "vulcan") == {"v.c": "v"}
 
 
+def test_a_submodule_that_the_pin_is_not_about_may_be_gone(
+    tmp_path: Path, repository: Repository, vendor: Path
+) -> None:
+    libs = {name: Repository(tmp_path / name) for name in ("inner", "middle", "theme")}
+    for lib in libs.values():
+        lib.commit({"x": "x"})
+    for where in (libs["middle"], repository):
+        for path, lib in (("docs/theme", libs["theme"]), ("lib/in", libs["inner"])):
+            where.git("submodule", "--quiet", "add", lib.url, path)
+        where.commit({"lib/own": "own"})
+    repository.git("submodule", "--quiet", "add", libs["middle"].url, "mid")
+    rev = repository.commit({})
+    shutil.rmtree(tmp_path / "theme")
+    pin = f"{{git: '{repository.url}', rev: {rev}"
+    pins(vendor, f"a: {pin}, path: lib}}\nb: {pin}, path: mid/lib}}\nc: {pin}, path: mid/lib/in}}\nd: {pin}}}")
+    assert "d was not fetched: git submodule failed: fatal: '" in fails(1, vendor)
+    assert tree(vendor / "a") == tree(vendor / "b") == {"own": "own", "in/x": "x"}
+    assert tree(vendor / "c") == {"x": "x"}
+
+
+def test_submodules_come_whatever_this_machines_git_leaves_out(
+    tmp_path: Path, repository: Repository, vendor: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that its settings do not speak of, those of names that git could take for patterns; and no other hash."""
+    inner, middle = Repository(tmp_path / "inner"), Repository(tmp_path / "middle")
+    inner.commit({"x": "x"})
+    middle.git("submodule", "--quiet", "add", inner.url, "in[1]")
+    middle.commit({})
+    repository.git("submodule", "--quiet", "add", middle.url, "mid dle")
+    repository.git("update-index", "--add", "--cacheinfo", f"160000,{inner.git('rev-parse', 'HEAD')},unnamed")
+    repository.git("commit", "--quiet", "--message", "a gitlink that is not in .gitmodules")
+    rev = repository.git("rev-parse", "HEAD")
+    (tmp_path / "gitconfig").write_text(
+        '[submodule]\n active = other\n recurse = true\n[submodule "mid dle"]\n active = false\n update = none\n'
+    )
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
+    monkeypatch.setenv("GIT_DEFAULT_HASH", "sha256")
+    pins(vendor, f"lib: {{git: '{repository.url}', rev: {rev}}}")
+    bring(vendor)
+    assert tree(vendor / "lib").keys() == {".gitmodules", "mid dle/.gitmodules", "mid dle/in[1]/x"}
+
+
 def test_a_commit_that_no_branch_holds_from_a_server_that_wants_a_branch(tmp_path: Path, vendor: Path) -> None:
     origin = Repository(tmp_path / "strict")
     rev = origin.commit({"a": "1"})

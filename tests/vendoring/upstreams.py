@@ -41,6 +41,7 @@ class Server:
         self.asked: list[str] = []
         self.slow = ""  # this page is sent but for its last byte, until `go`
         self.go, self.started = Event(), Event()
+        self.busy = 0  # so many answers that it cannot just now
         self.login = ""  # user:password, without which the answer is 401
         outer = self
 
@@ -65,6 +66,11 @@ class Server:
             request.send_response(401)
             request.send_header("WWW-Authenticate", 'Basic realm="x"')
             body = None
+        elif self.busy:
+            self.busy -= 1
+            body = None
+            request.send_response(503)
+            request.send_header("Retry-After", "3600")
         else:
             request.send_response(200 if body is not None else 404)
         request.send_header("Content-Length", str(len(body or b"")))
