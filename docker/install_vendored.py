@@ -1,7 +1,8 @@
 """Install what inv fetch-vendor brought with this image's own Python, without network; fail where it is not as pinned.
 
 Whatever Python the parent has runs this: it is written for 3.6 and needs nothing but pip. Wheels come first, then what
-is built, each after those that its build may need. Usage: python install_vendored.py FOLDER
+is built, each after those that its build files name; what does not come out as pinned is built once more after the
+others. Usage: python install_vendored.py FOLDER
 """
 
 import json
@@ -73,11 +74,15 @@ def main(vendor):
     libraries = [Library(folder) for folder in sorted(vendor.iterdir()) if folder.is_dir()]
     libraries = [library for library in libraries if library.what]
     wheels = [library for library in libraries if library.what.suffix == ".whl"]
-    names = install([library.what for library in wheels], "the wheels in vendor/") if wheels else []
-    for library in in_order([library for library in libraries if library not in wheels]):
-        names += build(library)
+    names = install([library.what for library in wheels]) if wheels else []
+    if names is None:
+        fail("the wheels in vendor/")
+    names += build_all([library for library in libraries if library not in wheels])
     if libraries:
-        compare([library for library in libraries if library.is_pypi])
+        wrong = differences(libraries)
+        if wrong:
+            hint = "What a build takes its version from (setuptools_scm, say) must be pinned too."
+            sys.exit(f"{'; '.join(wrong.values())}. {hint}")
         require(names)
 
 
@@ -129,19 +134,39 @@ def is_build_file(name):
     return len(parts) == 2 and parts[1] in BUILD_FILES
 
 
+def build_all(libraries):
+    """Install each; returns the names of the projects.
+
+    A build may need more than its build files name (Twisted 20 does): what fails, or comes out as another version than
+    the pin, is built again as long as that helps others.
+    """
+    names, todo = [], in_order(libraries)
+    while todo:
+        made = [(library, build(library)) for library in todo]
+        names += [name for _, projects in made for name in projects or []]
+        failed = [library for library, projects in made if projects is None]
+        wrong = differences(todo)
+        left = [library for library in todo if library in failed or library.name in wrong]
+        if len(left) == len(todo):
+            return names if not failed else fail(f"vendor/{failed[-1].name} ({failed[-1].pin})")
+        todo = left
+        if todo:
+            print(f"Once more, after the others: {', '.join(library.name for library in todo)}", flush=True)
+    return names
+
+
 def build(library):
-    """Install an sdist or a tree; of a tree, a copy: what was vendored stays as it is."""
-    owner = f"vendor/{library.name} ({library.pin})"
+    """Install an sdist or a tree; of a tree, a copy: what was vendored stays as it is. None where pip cannot."""
     if not library.what.is_dir():
-        return install([library.what], owner)
+        return install([library.what])
     with tempfile.TemporaryDirectory() as temporary:
         copy = Path(temporary, library.name)
         shutil.copytree(str(library.what), str(copy), symlinks=True, ignore=shutil.ignore_patterns(MANIFEST))
-        return install([copy], owner)
+        return install([copy])
 
 
-def install(what, owner):
-    """Have pip install these; returns the names of the projects that it has installed, as it says in the end."""
+def install(what):
+    """Have pip install these; returns the names of the projects, as it says in the end, or None where it cannot."""
     words = [*INSTALL, *map(str, what)]
     print(f"+ python -m pip {' '.join(words)}", flush=True)
     process = subprocess.Popen([*PIP, *words], stdout=subprocess.PIPE, env=ENVIRONMENT)
@@ -151,27 +176,30 @@ def install(what, owner):
         sys.stdout.buffer.flush()
         last = line if line.startswith(b"Successfully installed ") else last
     if process.wait():
-        sys.exit(
-            f"pip could not install {owner}; its lines above say why. There is no network here: "
-            "what a build needs must be in the parent image, or pinned too."
-        )
+        return None
     return [word.rpartition("-")[0] for word in last.decode("utf-8", "replace").split()[2:]]
 
 
-def compare(libraries):
-    """Compare what is installed now with the pins: a build that lacks its tools may end well with another version."""
-    found = {}
+def fail(owner):
+    """Exit, naming what pip could not install."""
+    sys.exit(
+        f"pip could not install {owner}; its lines above say why. There is no network here: "
+        "what a build needs must be in the parent image, or pinned too."
+    )
+
+
+def differences(libraries):
+    """Folder → how what is installed differs from its pin: a build that lacks its tools may end well."""
+    found, wrong = {}, {}
     for name, version in json.loads(subprocess.check_output([sys.executable, "-c", LOOK]).decode("utf-8")):
         found.setdefault(plain(name or ""), version)  # the first on the path is the one that is imported
-    wrong = []
     for library in libraries:
         version = found.get(plain(library.project))
-        if version is None or not same(version, library.version):
+        if library.is_pypi and (version is None or not same(version, library.version)):
             got = f"calls itself {version}" if version else "is not there afterwards"
             pinned = f"{library.project}=={library.version}"
-            wrong.append(f"vendor/{library.name} is pinned as {pinned}, but what was installed {got}")
-    if wrong:
-        sys.exit(f"{'; '.join(wrong)}. What a build takes its version from (setuptools_scm, say) must be pinned too.")
+            wrong[library.name] = f"vendor/{library.name} is pinned as {pinned}, but what was installed {got}"
+    return wrong
 
 
 def plain(name):

@@ -368,6 +368,24 @@ def test_what_a_dockerfile_ignores_is_ignored(site: Site) -> None:
     assert site.engine.docker("cp", "look:/srv/index.html", "-", check=False).returncode == 0
 
 
+def test_what_the_source_has_docker_ignore_is_named_and_never_all_of_it(site: Site) -> None:
+    site.commit(".dockerignore", "secret.txt\n")
+    site.commit("secret.txt", "secret\n")
+    named = f"Not in the image: 1 file of {site.source} that .dockerignore leaves out (secret.txt).\n"
+    assert named in site.inv("frame").stdout
+    for everything in ("*\n", "# all\n**/*\n", "*\n!nothing\n"):
+        site.commit(".dockerignore", everything)
+        site.commit("Dockerfile", everything)  # docker sends these two, whatever it is told
+        said = site.inv("frame", code=1).stderr
+        assert said.startswith(
+            f".dockerignore leaves out every file of {site.source}, so that nothing of it would be in"
+        )
+        assert len(said.splitlines()) == 1
+    site.commit(".dockerignore", "a[z-a]\n")
+    assert ".dockerignore holds a line that is no pattern" in site.inv("frame", code=1).stderr
+    assert [image.tag for image in site.engine.api.images("tests/visdom")] == ["0.2.3"]
+
+
 def test_declared_arguments_are_found_in_every_form(tmp_path: Path) -> None:
     file = tmp_path / "Dockerfile"
     file.write_bytes(b'# ARG NO caf\xe9\nARG A=1 B\n arg C\\\n D=x\nRUN echo ARG NO\n\tARG\tE="x"\nENV NO=1\nARGNO x\n')

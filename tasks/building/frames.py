@@ -15,6 +15,7 @@ from .build import Build, make
 from .context import build_context, tell_left_out
 from .dockerfile import declared, dockerfile
 from .former_bases import rests_on
+from .ignored import tell_ignored
 from .inputs import digest, frame_inputs, reason_for_frame
 from .instructions import Standing, same, sets_label, standing
 from .publishing import discard, publish
@@ -84,6 +85,7 @@ def bring_version(build: Build, plan: Plan, force: bool) -> None:
     if not plan.brings_command:
         labels[label.COMMAND] = recommended(version)
     with build_context(build, version) as folder:
+        tell_ignored(folder, plan.file, version.source)
         recipe = Recipe(version.reference, plan.file, folder, plan.args, labels, version.frame.build_options)
         made = make_true(build, plan, recipe, base)
     if not publish(build, version.reference, former, lambda now: bool(reason_for_frame(now, version, inputs, force))):

@@ -17,6 +17,7 @@ from .contents import contents, scratch
 from .dockerfile import declared
 from .export import refuse_pointers
 from .git import answer
+from .ignored import let_through
 from .instructions import copied, overlap
 from .release import Release
 from .this_run import this_release
@@ -72,25 +73,12 @@ def project_files(file: Path, paths: Sequence[str], pins: Mapping[str, str]) -> 
     """The project's files that are copied, without the vendored libraries, which their pins stand for."""
     if all(path and overlap(path, VENDOR) for path in paths):  # where fetch-vendor lets nothing lie without a pin
         return {}
-    found = sorted(let_through(file, [f"{VENDOR}/{name}" for name in pins]))
+    found = sorted(let_through(ROOT, file, [f"{VENDOR}/{name}" for name in pins]))
     return {spelled_out(path): mark(ROOT / path) for path in found if any(inside(path, one) for one in paths)}
 
 
 def inside(path: str, folder: str) -> bool:
     return not folder or f"{path}/".startswith(f"{folder}/")
-
-
-def let_through(file: Path, excluded: Sequence[str] = ()) -> set[str]:
-    """The project's files that .dockerignore lets into the context, but for the excluded ones."""
-    from docker.utils.build import exclude_paths
-
-    found: set[str] = set()
-    beside = Path(f"{file}.dockerignore")  # BuildKit's alone
-    for ignore in (ROOT / ".dockerignore", *([beside] if beside.is_file() else [])):
-        lines = ignore.read_text(errors="replace").splitlines() if ignore.is_file() else []
-        patterns = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
-        found |= exclude_paths(str(ROOT), [*patterns, *excluded])
-    return {path for path in found if (ROOT / path).is_symlink() or (ROOT / path).is_file()}
 
 
 def mark(path: Path) -> str:
@@ -140,7 +128,7 @@ def base_context(build: Build, file: Path, release: Release | None) -> Iterator[
     shutil.rmtree(target, ignore_errors=True)  # a killed build may have left one
     try:
         target.mkdir()
-        for path in let_through(file) - {".dockerignore"}:  # it left out what is not the project's to give
+        for path in let_through(ROOT, file) - {".dockerignore"}:  # it left out what is not the project's to give
             (target / path).parent.mkdir(parents=True, exist_ok=True)
             put(ROOT / path, target / path)
         bring_source_files(build, release, target)

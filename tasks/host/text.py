@@ -4,6 +4,10 @@ import re
 
 # What a shell replaces outside single quotes: variables, their other forms, and the output of commands.
 REPLACED_BY_A_SHELL = re.compile(r"\$(?:\{[^}]*\}?|\([^)]*\)?|[A-Za-z_]\w*|[0-9@*#?$!-])|`[^`]*`?")
+# What it acts on outside all quotes: the end of a command, a pipe, a file instead of the terminal.
+SHELL_OPERATOR = re.compile(r"[;&|<>()]+")
+# The same as a whole word of a list, where nothing is quoted: && ; 2>&1 >/dev/null
+SHELL_OPERATOR_WORD = re.compile(r"[;&|]+|\d?[<>]{1,2}(?:&(?:\d|-)?|/\S*)?")
 
 
 def age(seconds: float) -> str:

@@ -1,11 +1,11 @@
-"""A text split into words as a POSIX shell does it; what a shell would replace is refused, because no shell is there.
+"""A text split into words as a POSIX shell does it; what a shell would do beyond that is refused: no shell is there.
 
 Source: the Shell Command Language, 2.2 and 2.6 (https://pubs.opengroup.org/onlinepubs/9799919799/utilities/V3_chap02.html).
 """
 
 import re
 
-from ..host.text import REPLACED_BY_A_SHELL, brief
+from ..host.text import REPLACED_BY_A_SHELL, SHELL_OPERATOR, brief
 from .grammar import Malformed
 
 LONGEST = 32_000  # characters; a Linux command line takes 131,072 bytes an argument
@@ -24,7 +24,7 @@ def split(text: str) -> list[str]:
 
     Raises:
         Malformed: for an empty or endless text, an open quote, characters that would not be seen when printed, and what
-            a shell would replace: `$NAME`, `${...}`, `$(...)`, backquotes.
+            a shell would replace (`$NAME`, `${...}`, `$(...)`, backquotes) or act on (`;`, `|`, `>` outside quotes).
     """
     if not text.isprintable():  # control characters, line breaks, and those that turn the direction of writing
         raise Malformed("holds control characters")
@@ -53,7 +53,7 @@ def said(piece: "re.Match[str]", text: str) -> str:
     """What a piece of a word stands for.
 
     Raises:
-        Malformed: when a shell would replace something in it.
+        Malformed: when a shell would replace something in it, or act on it.
     """
     if piece["single"] is not None:
         return piece["single"]
@@ -63,6 +63,8 @@ def said(piece: "re.Match[str]", text: str) -> str:
         refuse_replaced(text, piece.start("double"), re.sub(r"\\.", "  ", piece["double"]))
         return re.sub(r'\\([$`"\\])', r"\1", piece["double"])
     refuse_replaced(text, piece.start(), piece["bare"])
+    if found := SHELL_OPERATOR.search(piece["bare"]):
+        raise Malformed(f"holds {found[0]} outside quotes, which a shell would act on, and no shell reads it")
     return piece["bare"]
 
 

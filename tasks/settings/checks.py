@@ -7,7 +7,7 @@ from itertools import combinations, permutations
 
 from invoke import Context
 
-from ..host.text import REPLACED_BY_A_SHELL, brief
+from ..host.text import REPLACED_BY_A_SHELL, SHELL_OPERATOR_WORD, brief
 from .complaints import origin
 from .model import Settings
 
@@ -33,7 +33,7 @@ def whole_host(c: Context, settings: Settings) -> Iterator[str]:
 
 
 def wrong_words(c: Context, settings: Settings) -> Iterator[str]:
-    """A sentence for each word of a command that no recommended command may hold, or that a shell would replace."""
+    """A sentence for each word of a command that no recommended command may hold, or that means more to a shell."""
     options: list[tuple[tuple[str, ...], Sequence[str]]] = [(("base", "build_options"), settings.base.build_options)]
     for name, frame in settings.frames.items():
         for word in (*frame.run_options, *frame.command):
@@ -49,6 +49,10 @@ def wrong_words(c: Context, settings: Settings) -> Iterator[str]:
             if found := REPLACED_BY_A_SHELL.search(word):
                 what = f"{brief(found[0], 80)} is passed as it is, because no shell reads it"
                 way = "Write what it stands for; for a password, use --env-file and start.env_files."
+                yield f"Setting {'.'.join(['stack', *steps])} in {origin(c, steps)}: {what}. {way}"
+            elif SHELL_OPERATOR_WORD.fullmatch(word):
+                what = f"{brief(word, 80)} is passed as a word, because no shell reads it"
+                way = "For what a shell would do, have one in the container: [sh, -c, …]."
                 yield f"Setting {'.'.join(['stack', *steps])} in {origin(c, steps)}: {what}. {way}"
 
 

@@ -168,6 +168,14 @@ def test_what_a_shell_would_replace_is_refused_and_named(piece: str) -> None:
     assert kept == (f"A={piece}",)
 
 
+@pytest.mark.parametrize("operator", [";", "&", "&&", "|", "||", ">", ">>", "<", "<<", ">&", "&>", "(", ")", ";;"])
+def test_what_a_shell_would_act_on_is_refused_unless_it_is_quoted(operator: str) -> None:
+    for written in (f"a {operator} b", f"a{operator}b", f"'a'{operator}\"b\"", operator):
+        assert f"holds {operator} outside quotes, which a shell would act on" in refusal(f"{REPLACED} {written}")
+    assert f"holds {operator} outside" in refusal(f"docker run -d --name service --env A=1{operator}2 {IMAGE}")
+    assert accepted("--env", f"A=1{operator}2").values("env") == (f"A=1{operator}2",)
+
+
 @pytest.mark.parametrize(
     ("written", "words"),
     [
@@ -176,13 +184,14 @@ def test_what_a_shell_would_replace_is_refused_and_named(piece: str) -> None:
         (r'"\$HOME \`id\` \" \\ \n"', ['$HOME `id` " \\ \\n']),
         ("'\\' '$HOME' '' \"\" a''", ["\\", "$HOME", "", "", "a"]),
         ("5$ $ a=$/b $.", ["5$", "$", "a=$/b", "$."]),
-        ("--opt=*.x ~ # a;b", ["--opt=*.x", "~", "#", "a;b"]),
+        ("--opt=*.x ~ # a';'b", ["--opt=*.x", "~", "#", "a;b"]),
+        (r"""';' \| \&\& ">" 2'>&'1 \(x\)""", [";", "|", "&&", ">", "2>&1", "(x)"]),
     ],
 )
 def test_a_text_is_split_as_a_shell_splits_it(written: str, words: list[str]) -> None:
     assert split(written) == words
     shell = subprocess.run(["sh", "-c", f"set -f; printf '%s\\n' {written}"], capture_output=True, text=True)
-    assert shell.stdout.splitlines() == words or set("~;#") & set(written), shell
+    assert shell.stdout.splitlines() == words or set("~#") & set(written), shell
 
 
 @pytest.mark.parametrize(

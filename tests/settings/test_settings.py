@@ -298,6 +298,15 @@ def test_a_folder_that_is_the_whole_host_is_refused(key: str, folder: str, tmp_p
     assert said.startswith(f"Setting stack.{key} in {file}: expected a folder") and said.endswith(f"found {folder}.")
 
 
+@pytest.mark.parametrize("word", [";", "&&", "||", "|", "&", ">", ">>", "<", "2>&1", ">&2", ">/dev/null", "2>>/log/a"])
+def test_a_word_that_only_a_shell_would_act_on_is_refused(word: str, tmp_path: Path) -> None:
+    file = write(tmp_path / "site.yaml", nested(f"stack.{V}.command", ["python", "x.py", word, "log"]))
+    said = f"Setting stack.{V}.command in {file}: {word} is passed as a word, because no shell reads it."
+    assert refused(file) == f"{said} For what a shell would do, have one in the container: [sh, -c, …]."
+    words = ["sh", "-c", word, f"a {word} b", f"--sep={word}", "->", "=>", "<a>", "a;b", ">=1"]
+    load(write(file, nested(f"stack.{V}.command", words)))
+
+
 def test_what_only_a_shell_would_replace_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "site.yaml"
     for key, words, named in (

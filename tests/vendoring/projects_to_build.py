@@ -25,17 +25,19 @@ ABOUT_WHEEL = "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3
 PYPROJECT = '[build-system]\nrequires = [{requires}]\nbuild-backend = "backend"\nbackend-path = ["."]\n'
 
 
-def files(name: str, version: str = "1.0", tool: str = "") -> dict[str, str]:
-    """A project's files. Its build needs the module `tool`, if any, and has another version without."""
+def files(name: str, version: str = "1.0", tool: str = "", say: bool = True) -> dict[str, str]:
+    """A project's files. Its build needs the module `tool`, and may `say` so; without, it has another version."""
     return {
-        "pyproject.toml": PYPROJECT.format(requires=f'"{tool.title().replace("_", ".")}>=1"' if tool else ""),
+        "pyproject.toml": PYPROJECT.format(requires=f'"{tool.title().replace("_", ".")}>=1"' if tool and say else ""),
         "backend.py": BACKEND.format(name=name, version=version, tool=tool or "sys", about_wheel=ABOUT_WHEEL),
     }
 
 
-def sdist(name: str, form: str, tool: str = "") -> bytes:
-    """The sdist of a project of version 1.0: a `zip`, or a tar compressed so."""
-    made = {f"{name}-1.0/{path}": text.encode() for path, text in files(name, tool=tool).items()}
+def sdist(name: str, form: str, tool: str = "", say: bool = True, setup: str = "") -> bytes:
+    """The sdist of a project of version 1.0: a `zip`, or a tar compressed so. `setup`: lines of its backend."""
+    texts = files(name, tool=tool, say=say)
+    texts["backend.py"] = setup + texts["backend.py"]
+    made = {f"{name}-1.0/{path}": text.encode() for path, text in texts.items()}
     return zipped(made) if form == "zip" else tarred(*((member(path), text) for path, text in made.items()), form=form)
 
 

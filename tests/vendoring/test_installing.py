@@ -71,6 +71,23 @@ def test_the_base_holds_what_its_pins_say(server: Server, vendor: Path, tmp_path
     bring(vendor, check=True)  # building has left nothing in what was vendored
 
 
+def test_a_build_that_does_not_say_what_it_needs_comes_after_it(server: Server, vendor: Path, python: Path) -> None:
+    """As Twisted 20, which asks for `incremental` in a module of its own."""
+    made = {
+        "a_fails-1.0.tar.bz2": projects.sdist("a_fails", "bz2", setup="import m_late\n"),
+        "b_wrong-1.0.tar.gz": projects.sdist("b_wrong", "gz", tool="z_tool", say=False),
+        "m_late-1.0.tar.gz": projects.sdist("m_late", "gz", setup="import z_tool\n"),
+        "z_tool-1.0.zip": projects.sdist("z_tool", "zip"),
+    }
+    names = {file.split("-")[0]: (file, data) for file, data in made.items()}
+    pins(vendor, "\n".join(f"{name}: {index_page(server, f'{name}==1.0', *sent)}" for name, sent in names.items()))
+    bring(vendor)
+    said = install(python, vendor)
+    assert "Once more, after the others: a_fails, b_wrong, m_late\n" in said
+    assert "Once more, after the others: a_fails\n" in said
+    assert dict.fromkeys(names, "1.0").items() <= installed(python).items()
+
+
 def test_another_version_than_the_pins_fails_and_names_both(server: Server, vendor: Path, python: Path) -> None:
     data = projects.sdist("pluggish", "gz", tool="no_such_tool")
     pins(vendor, f"pluggish: {index_page(server, 'pluggish==1.0', 'pluggish-1.0.tar.gz', data)}")
