@@ -8,6 +8,7 @@ from msgspec import Struct
 from ..engine import label
 from ..engine.records import Container
 from ..host import document, table
+from ..host.saying import say
 from ..host.text import brief
 from ..service import ticket
 from ..service.service import Service, order_of_running
@@ -113,7 +114,7 @@ def stopped_by(container: Container, other: Container) -> Ticket | None:
 def show(found: History) -> None:
     """Print the history as a table."""
     if not found.runs:
-        print(f"No container of {found.service} is here.")
+        say(f"No container of {found.service} is here.")
         return
     heads = ("version", "commit", "from", "to", "started by", "ended", "container")
     table.show("", heads, map(line, found.runs), spare=("container", "commit", "started by"))

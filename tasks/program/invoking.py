@@ -10,6 +10,7 @@ from socket import socket
 from invoke import Exit, Program
 from invoke.exceptions import AmbiguousEnvVar, ParseError, UncastableEnvVar
 
+from ..host.saying import say
 from .config import HELP, check_file, correct_truths
 from .endings import as_exit
 
@@ -48,7 +49,7 @@ class StackProgram(Program):
                 self.execute()
         except Exit as end:
             if end.message:
-                print(end.message, file=sys.stderr)
+                say(end.message, file=sys.stderr)
             if exit:
                 sys.exit(end.code)
 

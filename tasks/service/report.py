@@ -5,6 +5,7 @@ from contextlib import suppress
 
 from ..engine import label
 from ..engine.client import Unreachable
+from ..host.saying import say
 from .order import Order
 from .service import Service
 from .situation import Situation
@@ -25,7 +26,7 @@ def report(service: Service, order: Order, before: Situation, answered: float | 
         number = next((number for _, number in order.ports), service.frame.port)
         if number and answered is not None and (silent := silence(service, before, answered)) is not None:
             parts.append(f"port {number} was silent for {silent} ms")
-    print("; ".join(parts) + ".", flush=True)
+    say("; ".join(parts) + ".")
 
 
 def silence(service: Service, before: Situation, answered: float) -> int | None:
