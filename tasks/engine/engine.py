@@ -181,6 +181,20 @@ class Engine(Client):
         acts = [event["Action"] for event in found if event["Actor"]["ID"] == container]
         return acts[-1:] == ["kill"]
 
+    def stopped_lately(self, containers: Iterable[str], since: float) -> set[str]:
+        """Those of the containers, by id, that the engine was told to stop since their last start, as far as it knows.
+
+        Args:
+            since: seconds since 1970, by the engine's clock.
+        """
+        kinds = {"container": [*containers], "type": "container", "event": ["start", "stop"]}
+        until = self.now()
+        found = self.through_sdk(
+            lambda client: list(client.events(f"{since:.6f}", f"{until:.6f}", filters=kinds, decode=True))
+        )
+        last = {event["Actor"]["ID"]: event["Action"] for event in found}
+        return {container for container, action in last.items() if action == "stop"}
+
 
 def current_engine() -> Engine:
     """The engine that this run talks to."""

@@ -41,9 +41,10 @@ def prune(service: Service, wishes: Wishes) -> None:
     if not gone:
         say(f"There is nothing to remove of {service.frame.image}.")
         return
-    frees = size(freed(service.engine, gone, found.others))
+    frees = freed(service.engine, gone, found.others)
     show_gone(service, found)
-    say(f"Removing {counted(found)} frees about {frees}.")
+    shared = "frees next to nothing: all that is in their layers is in images that stay."
+    say(f"Removing {counted(found)} {f'frees about {size(frees)}.' if frees else shared}")
     if not (wishes.yes or service.dry):
         way = service.next_command("prune", "--yes")
         prompt.confirm("Remove them?", f"Nobody can be asked, so nothing was removed. To remove them, type: {way}")
