@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from invoke import Context
 
 from . import fetch_vendor
+from .host.saying import say
 from .program.task import task
 
 if TYPE_CHECKING:
@@ -41,4 +42,4 @@ def tell_unfinished_switches(build: "Build") -> None:
 
     for frame in build.settings.frames.values():
         if unfinished := notice(Service(build.c, build.engine, build.settings, frame)):
-            print(unfinished, flush=True)
+            say(unfinished)

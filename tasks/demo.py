@@ -2,6 +2,7 @@
 
 from invoke import Context
 
+from .host.saying import say
 from .program.task import task
 from .settings.root import ROOT
 
@@ -38,10 +39,10 @@ def demo(c: Context, remove: bool = False) -> None:
     endpoint = resolve()
     service = Service(c, Engine(endpoint), settings, settings.frames[NAME])
     if remove:
-        print("Nothing of the demo is left." if remove_all(service) else "There was nothing to take away.")
+        say("Nothing of the demo is left." if remove_all(service) else "There was nothing to take away.")
         return
     found = dockerd.bring(c, endpoint.host, endpoint.environment(), denied=Unreachable(endpoint, DENIED))
-    print(f"Docker Engine {found or 'would answer'} at {endpoint.host}.", flush=True)
+    say(f"Docker Engine {found or 'would answer'} at {endpoint.host}.")
     check_port(service)
     first_layer.bring(c, service.engine, settings.base.parent)
     inv = [str(ROOT / "inv"), "-f", str(FILE), *(["--dry"] if service.dry else [])]

@@ -4,6 +4,7 @@ import sys
 
 from invoke import Context, Exit
 
+from .host.saying import say
 from .program import flags
 from .program.task import task
 
@@ -30,7 +31,7 @@ def dev(c: Context, name: str = "", tag: str = "", port: int = 0, shell: bool = 
     service = Service.of(c, name)
     if stop:
         said = "is stopped" if trial.remove(service) else "does not run"
-        print(f"{trial.name(service)} {said}.")
+        say(f"{trial.name(service)} {said}.")
         return
     if shell and not sys.stdin.isatty():
         raise Exit("A shell needs a terminal. Type inv dev without --shell here.", code=2)

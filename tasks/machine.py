@@ -2,6 +2,7 @@
 
 from invoke import Context
 
+from .host.saying import say
 from .program.task import task
 
 
@@ -19,4 +20,4 @@ def engine(c: Context) -> None:
     endpoint = resolve()
     answer = dockerd.bring(c, endpoint.host, endpoint.environment(), denied=Unreachable(endpoint, DENIED))
     nft.bring(c, here=endpoint.host == dockerd.OWN)
-    print(f"Docker Engine {answer or 'would answer'} at {endpoint.host}.", flush=True)
+    say(f"Docker Engine {answer or 'would answer'} at {endpoint.host}.")

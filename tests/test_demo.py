@@ -39,7 +39,7 @@ class Demo:
         self.port = free_port()
         self.root = copy(folder / "clone")
         file = self.root / "docker/demo.yaml"
-        file.write_text(file.read_text().replace("8339", str(self.port)))
+        file.write_text(file.read_text().replace("8342", str(self.port)))
         run(
             ["git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "--quiet", "--all", "-m", "port"],
             cwd=self.root,

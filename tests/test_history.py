@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from documented import keys
 from sites import Site
 from switches import eventually, leave
@@ -43,6 +44,7 @@ def test_every_way_to_begin_and_to_end(site: Site) -> None:
     assert two["end"]["replaced_by"] == "crash" and two["end"]["by"] == me
     assert one["end"]["replaced_by"] == "2.0" and one["container"] == "tests_service.1.0"
     assert (crash["end"]["exit_code"], crash["end"]["replaced_by"], crash["end"]["by"]) == (7, None, None)
+    assert crash["end"]["stopped"] is None and one["end"]["stopped"] and two["end"]["stopped"]
     assert crash["created"] <= crash["started"] <= crash["ended"] <= three["started"]
     assert three["commit"] == b"3.0".hex().ljust(40, "0") and three["restarts"] == 0
     assert set(three) == keys("history", "runs[]") and set(two["end"]) == keys("history", "runs[].end")
@@ -66,7 +68,22 @@ def test_a_rollback_is_a_run_of_its_own(site: Site) -> None:
         ("2.0", "1.0"),
     ]
     site.inv("stop")
-    assert runs(site)[0]["end"]["replaced_by"] is None and "exit code" in site.inv("history").stdout
+    end = runs(site)[0]["end"]
+    assert (end["replaced_by"], end["by"], end["stopped"]) == (None, None, True)
+    assert f"stopped (exit code {end['exit_code']}) tests_service" in " ".join(site.inv("history").stdout.split())
     with Terminal(site, "history") as terminal:
         assert terminal.ended() == 0
     assert "ended" in terminal.shown and max(map(len, terminal.shown.splitlines())) <= 100
+
+
+@pytest.mark.parametrize(("policy", "stopped"), [("unless-stopped", True), ("no", None)])
+def test_what_docker_would_start_again_was_stopped_although_the_engine_forgot_it(
+    site: Site, policy: str, stopped: bool | None
+) -> None:
+    make(site, "1.0")
+    site.engine.container("tests_service", "tests/visdom:1.0", ["sleep", "1000"], {"RestartPolicy": {"Name": policy}})
+    site.docker("stop", "--time", "0", "tests_service")
+    assert [run["end"]["stopped"] for run in runs(site)] == [True]
+    site.engine.kill()
+    site.engine.start()
+    assert [run["end"]["stopped"] for run in runs(site)] == [stopped]

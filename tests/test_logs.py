@@ -4,10 +4,18 @@ import subprocess
 import time
 
 import pytest
+from invoke import Config, Context
 from sites import Site
 from switches import Run, eventually, leave
 from terminals import ENTER, Terminal
 from versions import SERVE, make
+
+from tasks.engine.endpoint import Endpoint
+from tasks.engine.engine import Engine
+from tasks.engine.records import ContainerRow
+from tasks.looking import logs
+from tasks.service.service import Service
+from tasks.settings.load import load_file
 
 SPEAK = "echo \"says $VERSION\"; echo 'loud' >&2; " + SERVE
 
@@ -37,6 +45,19 @@ def test_the_log_of_the_version_that_runs_or_ran(two: Site) -> None:
     assert logged(site, "--since", "1h")[0].count("\n") == 4
     assert logged(site, "--since", "2019-08-30T14:46:20Z")[0].count("\n") == 4
     assert logged(site, "--since", str(time.time() + 1000)) == ("", "")
+
+
+def test_the_containers_are_asked_for_once(two: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings, asked, rows = load_file(Context(Config()), two.file), list[Engine](), Engine.containers
+
+    def counted(engine: Engine) -> list[ContainerRow]:
+        asked.append(engine)
+        return rows(engine)
+
+    monkeypatch.setattr(Engine, "containers", counted)
+    engine = Engine(Endpoint(two.engine.host))
+    service = Service(Context(Config()), engine, settings, settings.frames["visdom"])
+    assert logs.of(service, True, "").name == "tests_service.1.0" and len(asked) == 1
 
 
 def test_what_is_wrong_or_missing_is_said(site: Site) -> None:

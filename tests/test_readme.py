@@ -142,3 +142,9 @@ def test_the_list_of_tasks_is_what_is_listed_and_each_has_its_place_in_the_text(
     text = (ROOT / name).read_text().replace(shown, "")
     tasks = [line.split()[0] for line in listed[1:] if line]
     assert [task for task in tasks if not re.search(rf"inv (?:\S+ )*{task}\b|`{task}`", text)] == []
+
+
+def test_the_documents_of_json_stand_in_the_order_of_the_tasks() -> None:
+    sections = re.findall("^## (.*)$", (ROOT / "docs/JSON.md").read_text(), re.MULTILINE)
+    order = [line.split()[0] for line in inv("--list").stdout.splitlines() if line.startswith("  ")]
+    assert sections == [name for name in order if name in sections] and len(sections) == 6

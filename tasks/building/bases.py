@@ -1,6 +1,7 @@
 """Building the base, when there is a reason to."""
 
 from ..engine.commands import Recipe
+from ..host.saying import say
 from ..settings.model import ROOT
 from ..vendoring.pins import describe, read_pins
 from .below import bring_others, bring_parent
@@ -29,9 +30,9 @@ def bring_base(build: Build, force: bool) -> None:
     former = build.engine.image(reference)
     reason = reason_for_base(former, inputs, force)
     if not reason:
-        print(f"{reference} is up to date.")
+        say(f"{reference} is up to date.")
         return
-    print(f"Building {reference}: {reason}.", flush=True)
+    say(f"Building {reference}: {reason}.")
     labels = base_labels(settings, parent, held.libraries, inputs)
     options = (*chosen.build_options, *(["--no-cache"] if force else []))
     with base_context(build, file, release) as folder:

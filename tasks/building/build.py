@@ -13,6 +13,7 @@ from ..engine.commands import Recipe
 from ..engine.engine import Engine, current_engine
 from ..engine.records import Image
 from ..host.files import locked
+from ..host.saying import say
 from ..host.shell import Failed, Show, run
 from ..settings.model import ROOT, Frame, Settings
 from ..settings.this_run import load_settings, next_command
@@ -80,7 +81,7 @@ def make(build: Build, recipe: Recipe) -> Image | None:
             made = built(build, replace(unnamed, dockerfile=file, labels={}), recipe.reference)
         if made is None or has_labels(made.labels, recipe.labels):
             return made
-        print(f"{recipe.dockerfile} swallowed the labels at its end; building again with flags.", flush=True)
+        say(f"{recipe.dockerfile} swallowed the labels at its end; building again with flags.")
     return built(build, unnamed, recipe.reference)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from invoke import Exit
 
+from ..host.saying import say
 from ..host.text import printable
 from .build import Build, build_folder
 from .contents import contents, scratch
@@ -49,7 +50,7 @@ def tell_left_out(version: Version) -> None:
         paths = [*release.untracked, *release.ignored]
         several = "s" * (len(paths) > 1)
         named = ", ".join([*map(printable, paths[:NAMED]), *(["…"] if paths[NAMED:] else [])])
-        print(f"Not in the image: {found} file{several} or folder{several} in {version.source} ({named}).", flush=True)
+        say(f"Not in the image: {found} file{several} or folder{several} in {version.source} ({named}).")
     for path in release.left_out:
         why = "which git does not check out: .gitmodules does not name it, or says update = none"
-        print(f"Not in the image: the repository {printable(path)} in {version.source}, {why}.", flush=True)
+        say(f"Not in the image: the repository {printable(path)} in {version.source}, {why}.")

@@ -5,6 +5,7 @@ from invoke import Context
 from ..engine import commands
 from ..engine.engine import Engine
 from ..host import debian
+from ..host.saying import say
 from ..host.shell import Show, ask, run
 
 PULLED = "python:3.11-slim-bookworm"  # where a registry answers
@@ -19,7 +20,7 @@ def bring(c: Context, docker: Engine, reference: str) -> None:
     """
     if docker.image(reference):
         return
-    print(f"Bringing a first layer, {reference}.", flush=True)
+    say(f"Bringing a first layer, {reference}.")
     if ask(c, ["timeout", str(PULL_WITHIN), "docker", "manifest", "inspect", PULLED], env=docker.environment).ok:
         was_here = docker.image(PULLED)
         run(c, commands.pull(PULLED), f"{PULLED} cannot be pulled.", docker.environment, Show.DISPLAY)
@@ -27,6 +28,6 @@ def bring(c: Context, docker: Engine, reference: str) -> None:
         if not was_here:  # it goes when that under the other name goes
             run(c, commands.remove_image(PULLED), f"{PULLED} cannot be removed.", env=docker.environment)
         return
-    print("No image registry answers: making one with mmdebstrap (about half a minute).", flush=True)
+    say("No image registry answers: making one with mmdebstrap (about half a minute).")
     archive = debian.root_file_system(c)
     run(c, commands.import_image(archive, reference), f"{archive} cannot be imported.", env=docker.environment)

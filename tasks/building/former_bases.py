@@ -7,6 +7,7 @@ from invoke import Exit
 from ..engine import commands, label
 from ..engine.engine import Engine
 from ..engine.records import Image
+from ..host.saying import say
 from .build import Build
 
 
@@ -67,4 +68,4 @@ def remove(build: Build, base: Image) -> None:
     try:
         build.do(commands.remove_image(base.id), f"The former base {base.id[7:19]} stays: it cannot be removed.")
     except Exit as error:
-        print(error.message, flush=True)
+        say(error.message or "")

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from ..engine import commands, label
 from ..engine.commands import Recipe
 from ..engine.records import Image
+from ..host.saying import say
 from ..host.text import printable
 from .below import Below, bring_others, find_base, refuse_moved
 from .build import Build, make
@@ -75,10 +76,10 @@ def bring_version(build: Build, plan: Plan, force: bool) -> None:
     former = build.engine.image(version.reference)
     reason = reason_for_frame(former, version, inputs, force)
     if not reason:
-        print(f"{version.reference} is already built from commit {version.release.commit}.")
+        say(f"{version.reference} is already built from commit {version.release.commit}.")
         move_latest(build, version, former)
         return
-    print(f"Building {version.reference}: {printable(reason)}.", flush=True)
+    say(f"Building {version.reference}: {printable(reason)}.")
     tell_left_out(version)
     warn_of_secrets(plan)
     labels = frame_labels(build.settings, version, base if plan.stands_on_base else None, inputs)
@@ -89,7 +90,7 @@ def bring_version(build: Build, plan: Plan, force: bool) -> None:
         recipe = Recipe(version.reference, plan.file, folder, plan.args, labels, version.frame.build_options)
         made = make_true(build, plan, recipe, base)
     if not publish(build, version.reference, former, lambda now: bool(reason_for_frame(now, version, inputs, force))):
-        print(f"{version.reference} was built from this commit by somebody else meanwhile; that one stays.", flush=True)
+        say(f"{version.reference} was built from this commit by somebody else meanwhile; that one stays.")
         made = build.engine.image(version.reference)
     move_latest(build, version, made)
 
@@ -119,10 +120,10 @@ def make_true(build: Build, plan: Plan, recipe: Recipe, base: Below | None) -> I
             refuse_moved(build, base)
             below = build.engine.image(base.id)
             if label.BASE in labels and below and not rests_on(made, below):
-                print(f"{recipe.reference} does not stand on {plan.base}; building again without its labels.")
+                say(f"{recipe.reference} does not stand on {plan.base}; building again without its labels.")
                 labels = {key: value for key, value in labels.items() if key not in standing_labels(base)}
         if not made.labels.get(label.COMMAND):
-            print(f"{plan.file} leaves the recommended command empty; building again with that of the settings.")
+            say(f"{plan.file} leaves the recommended command empty; building again with that of the settings.")
             labels[label.COMMAND] = recommended(plan.version)
         return made if labels == recipe.labels else make(build, replace(recipe, labels=labels))
     except BaseException:
@@ -136,10 +137,9 @@ def warn_of_secrets(plan: Plan) -> None:
         return
     if names := secrets_in(plan.version.frame.run_options):
         looks = "look like secrets" if names[1:] else "looks like a secret"
-        print(
+        say(
             f"Warning: {', '.join(names)} in run_options of stack.frames.{plan.version.key} {looks}, and whoever has "
             "the image can read that on its label. Put it into a file that start.env_files names, and use --env-file.",
-            flush=True,
         )
 
 

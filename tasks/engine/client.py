@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from invoke import Exit
+from msgspec.json import decode
 
 from .endpoint import Endpoint
 
@@ -53,11 +54,18 @@ class Client:
         target = "/".join(("", *(quote(part, safe="/:@") for part in path)))
         if values:
             target += "?" + urlencode(values)
-        status, body = self.fetch(target)
+        return self.read(*self.fetch(target))
+
+    def read(self, status: int, body: bytes) -> Any:
+        """What an answer says, as `get` returns it.
+
+        Raises:
+            Unreachable: when it is a refusal, or no engine's.
+        """
         if status == 404 or 300 <= status < 400:  # a redirect: to a name that holds `..`
             return None
         try:
-            said = json.loads(body)
+            said = decode(body)
         except ValueError:
             said = None  # cut off, or no engine
         if status >= 400:
@@ -128,13 +136,22 @@ def over_socket(path: str, target: str) -> tuple[int, bytes]:
         connection.settimeout(TIMEOUT)
         connection.connect(path)
         connection.sendall(f"GET {target} HTTP/1.0\r\nHost: docker\r\n\r\n".encode())
-        with connection.makefile("rb") as answer:
-            protocol, status, *_ = [*answer.readline().split(), b"", b""]
-            if not (protocol.startswith(b"HTTP/") and status.isdigit()):
-                raise ConnectionError("Connection aborted")
-            while answer.readline().strip():  # the headers; then comes an empty line
-                pass
-            return int(status), answer.read()
+        return answer_on(connection)
+
+
+def answer_on(connection: socket.socket) -> tuple[int, bytes]:
+    """The answer to a question that was asked on a connection: as `over_socket` returns it.
+
+    Raises:
+        OSError: when nobody answers, or not in HTTP.
+    """
+    with connection.makefile("rb") as answer:
+        protocol, status, *_ = [*answer.readline().split(), b"", b""]
+        if not (protocol.startswith(b"HTTP/") and status.isdigit()):
+            raise ConnectionError("Connection aborted")
+        while answer.readline().strip():  # the headers; then comes an empty line
+            pass
+        return int(status), answer.read()
 
 
 def short(reason: str) -> str:

@@ -5,12 +5,13 @@ import re
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
+from socket import socket
 from typing import TYPE_CHECKING
 
 from msgspec import structs
 
 from . import label, likeness, options, records
-from .client import Client
+from .client import Client, Unreachable, answer_on, first_line
 from .endpoint import resolve
 from .facts import Facts, facts
 from .names import same_repository
@@ -62,9 +63,19 @@ class Engine(Client):
         rows = self.get("images", "json", filters={"label": [label.NAME]}, all=int(between))
         return [row for row in map(records.image_row, rows or ()) if label.names(row.labels, name)]
 
-    def every_image(self) -> list[ImageRow]:
-        """Every image but those between, tagged or not, whatever its labels."""
-        return [records.image_row(row) for row in self.get("images", "json") or ()]
+    def every_image(self, asked: socket | None = None) -> list[ImageRow]:
+        """Every image but those between, tagged or not, whatever its labels.
+
+        Args:
+            asked: a connection to this engine on which it was asked for them already.
+        """
+        if not asked:
+            return [records.image_row(row) for row in self.get("images", "json") or ()]
+        try:
+            said = answer_on(asked)
+        except OSError as error:
+            raise Unreachable(self.endpoint, first_line(error)) from None
+        return [records.image_row(row) for row in self.read(*said) or ()]
 
     def image_ids(self) -> list[str]:
         """The id of every image, tagged or not."""
@@ -169,6 +180,20 @@ class Engine(Client):
             return None
         acts = [event["Action"] for event in found if event["Actor"]["ID"] == container]
         return acts[-1:] == ["kill"]
+
+    def stopped_lately(self, containers: Iterable[str], since: float) -> set[str]:
+        """Those of the containers, by id, that the engine was told to stop since their last start, as far as it knows.
+
+        Args:
+            since: seconds since 1970, by the engine's clock.
+        """
+        kinds = {"container": [*containers], "type": "container", "event": ["start", "stop"]}
+        until = self.now()
+        found = self.through_sdk(
+            lambda client: list(client.events(f"{since:.6f}", f"{until:.6f}", filters=kinds, decode=True))
+        )
+        last = {event["Actor"]["ID"]: event["Action"] for event in found}
+        return {container for container, action in last.items() if action == "stop"}
 
 
 def current_engine() -> Engine:

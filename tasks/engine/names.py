@@ -52,4 +52,4 @@ def repository_of(reference: str) -> str:
 
 def same_repository(one: str, other: str) -> bool:
     """Whether docker takes two references, with or without tags, for ones of the same repository."""
-    return repository_of(one) == repository_of(other)
+    return one == other or repository_of(one) == repository_of(other)

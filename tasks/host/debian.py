@@ -6,6 +6,7 @@ from pathlib import Path
 
 from invoke import Context, Exit
 
+from .saying import say
 from .shell import ask, run
 
 PATH = "/usr/local/sbin:/usr/sbin:/sbin"  # where dockerd lies; not always on a user's PATH
@@ -34,7 +35,7 @@ def install(c: Context, packages: Sequence[str], purpose: str) -> None:
         raise Exit(f"Install {wanted} {purpose}: this machine has no apt-get, so inv cannot do it.", code=1)
     if os.geteuid() != 0:
         raise Exit(f"Only root can install {wanted} {purpose}. Type: sudo apt-get install {wanted}", code=1)
-    print(f"Installing {wanted} {purpose}.", flush=True)
+    say(f"Installing {wanted} {purpose}.")
     quiet: dict[str, str | None] = {"DEBIAN_FRONTEND": "noninteractive"}
     failed = f"apt-get could not install {wanted}; its last lines say why. Check the network, then type the same again."
     run(c, ["apt-get", "update", "-qq"], failed, env=quiet)

@@ -9,6 +9,7 @@ from pathlib import Path
 from invoke import Context, Exit
 
 from . import debian
+from .saying import say
 from .shell import ask, run
 
 OWN = "unix:///var/run/docker.sock"  # where an engine of this machine listens
@@ -97,7 +98,7 @@ def in_background() -> "subprocess.Popen[bytes]":
     """
     if os.geteuid() != 0:
         raise Exit("Only root can start the Docker Engine. Type: sudo dockerd", code=1)
-    print(f"Starting dockerd in the background; its log is {LOG}.", flush=True)
+    say(f"Starting dockerd in the background; its log is {LOG}.")
     words = [debian.program("dockerd") or "dockerd"]
     with open(LOG, "ab") as log:
         return subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .saying import say
+
 
 @contextmanager
 def locked(path: Path, waiting: str) -> Iterator[None]:
@@ -20,7 +22,7 @@ def locked(path: Path, waiting: str) -> Iterator[None]:
     """
     with path.open("a") as lock:
         if not try_lock(lock.fileno()):
-            print(waiting, flush=True)
+            say(waiting)
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
+from .saying import say
 from .text import printable
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def show(
         heads: what stands above each column.
         rows: each has as many values as there are heads.
         right: the heads of the columns of numbers, which end at one line.
-        spare: the heads of the columns that a narrow terminal does without, those first that go first.
+        spare: the heads of the columns that a narrow terminal does without, those first that go first; a line says so.
     """
     table = [tuple(heads), *map(tuple, rows)]
     drawn = [*aligned(table, [head in right for head in table[0]])]
@@ -52,10 +53,12 @@ def show(
     from rich.console import Console
     from rich.text import Text
 
+    dropped: list[str] = []
     for beyond in (*spare, ""):
         if fits := max(cell_len(plain(line)) for line in drawn) <= Console().width:
             break
         left = [place for place, head in enumerate(table[0]) if head != beyond]
+        dropped += [beyond] if beyond else []
         table = [tuple(row[place] for place in left) for row in table]
         drawn = [*aligned(table, [head in right for head in table[0]])]
     if title:
@@ -67,6 +70,8 @@ def show(
             put(Text("  ").join(Text(*cell) for cell in line)) if coloured else print(plain(line))
     else:
         fold(table, right)
+    if dropped:
+        say(f"(A wider terminal, or a pipe, shows more: {', '.join(head for head in heads if head in dropped)}.)")
 
 
 def fold(table: Sequence[Sequence[str]], right: Collection[str]) -> None:

@@ -16,6 +16,7 @@ from ..engine import label
 from ..engine.engine import Engine
 from ..engine.records import ImageRow
 from ..host import table
+from ..host.saying import say
 from ..host.text import brief
 from ..service import pick, versions
 from ..service.service import Service
@@ -174,7 +175,7 @@ def show(found: Changes) -> None:
         print("Base: the same.")
     else:
         why = f" ({', '.join(found.base_inputs)})" if found.base_inputs else ""
-        print(f"Base: {short(found.from_.base)} → {short(found.to.base)}{brief(why)}")
+        say(f"Base: {short(found.from_.base)} → {short(found.to.base)}{brief(why)}")
     if found.pins:
         rows = [(pin.name, pin.before or "", pin.after or "") for pin in found.pins]
         print("Vendored libraries:")
@@ -200,7 +201,7 @@ def refuse_missing(found: Changes) -> None:
 
 def show_commits(title: str, commits: tuple[Commit, ...]) -> None:
     rows = [(one.id[:7], (one.date or "?")[:10], one.author, one.subject) for one in commits]
-    print(table.readable(title))
+    say(table.readable(title))
     if rows:
         table.show("", ("commit", "date", "author", "subject"), rows, spare=("author", "date"))
 

@@ -1,29 +1,36 @@
 """Which version ran when, who started it, and how it ended: from the service's containers, the kept ones among them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from invoke import Context
 from msgspec import Struct
 
 from ..engine import label
+from ..engine.engine import Engine
 from ..engine.records import Container
 from ..host import document, table
+from ..host.saying import say
 from ..host.text import brief
 from ..service import ticket
 from ..service.service import Service, order_of_running
 from ..service.ticket import Ticket
 
 BY_HAND = "by hand"
+MARGIN = 60.0  # seconds from the word to stop to the end that it brought
 
 
 class End(Struct, frozen=True):
-    """How a run ended. `exit_code` is the process's; `replaced_by` (a tag) and `by`: the switch that stopped it."""
+    """How a run ended. `exit_code` is the process's; `replaced_by` (a tag) and `by`: the switch that stopped it.
+
+    `stopped`: whether it was told to stop, by `inv stop` or by hand; None where the engine does not know any more.
+    """
 
     exit_code: int
     out_of_memory: bool
     error: str | None
     replaced_by: str | None
     by: str | None
+    stopped: bool | None
 
 
 class Run(Struct, frozen=True):
@@ -66,11 +73,29 @@ def report(c: Context, name: str) -> History:
     places = order_of_running(mine)
     details = [found for one in mine if (found := service.engine.container(one.id))]
     details.sort(key=lambda one: (places[one.id], one.created), reverse=True)
-    return History(service.name, tuple(run_of(one, details) for one in details))
+    told = told_to_stop(service.engine, details)
+    return History(service.name, tuple(run_of(one, details, told) for one in details))
 
 
-def run_of(container: Container, others: Sequence[Container]) -> Run:
-    """One container as a run. `others`: all of the service's."""
+def told_to_stop(engine: Engine, containers: Sequence[Container]) -> set[str]:
+    """Those of the containers that were told to stop, by id.
+
+    One that docker would start again, whatever its end, is down for no other reason. Of the others the engine may
+    remember it.
+    """
+    down = [one for one in containers if not one.running and one.finished]
+    sure = {one.id for one in down if one.restart_policy in ("always", "unless-stopped") and not one.error}
+    unsure = {one.id: one.finished for one in down if one.id not in sure}
+    return sure | (engine.stopped_lately(unsure, min(unsure.values()) - MARGIN) if unsure else set())
+
+
+def run_of(container: Container, others: Sequence[Container], told: Collection[str]) -> Run:
+    """One container as a run.
+
+    Args:
+        others: all of the service's.
+        told: those that were told to stop.
+    """
     mine = ticket.read(container)
     ended = 0.0 if container.running else container.finished
     return Run(
@@ -85,11 +110,11 @@ def run_of(container: Container, others: Sequence[Container]) -> Run:
         started=document.moment(container.started),
         ended=document.moment(ended),
         restarts=container.restarts,
-        end=end_of(container, others) if ended else None,
+        end=end_of(container, others, container.id in told) if ended else None,
     )
 
 
-def end_of(container: Container, others: Sequence[Container]) -> End:
+def end_of(container: Container, others: Sequence[Container], told: bool) -> End:
     """How a container that is down ended: by the switch that made one of the others, or else by itself."""
     replacing = [found for other in others if (found := stopped_by(container, other))]
     last = max(replacing, key=lambda found: (found.number, found.since), default=None)
@@ -99,6 +124,7 @@ def end_of(container: Container, others: Sequence[Container]) -> End:
         error=container.error or None,
         replaced_by=last.tag if last else None,
         by=last.by if last else None,
+        stopped=told or bool(last) or None,
     )
 
 
@@ -113,7 +139,7 @@ def stopped_by(container: Container, other: Container) -> Ticket | None:
 def show(found: History) -> None:
     """Print the history as a table."""
     if not found.runs:
-        print(f"No container of {found.service} is here.")
+        say(f"No container of {found.service} is here.")
         return
     heads = ("version", "commit", "from", "to", "started by", "ended", "container")
     table.show("", heads, map(line, found.runs), spare=("container", "commit", "started by"))
@@ -140,7 +166,7 @@ def colour(run: Run) -> str:
     """Rich's style for how a run ended: bad where it ended by itself and failed."""
     if run.end is None:
         return "green" if run.state == "running" else ""
-    return "red" if run.end.exit_code and not run.end.replaced_by else ""
+    return "red" if run.end.exit_code and not run.end.stopped else ""
 
 
 def how(run: Run) -> str:
@@ -149,5 +175,7 @@ def how(run: Run) -> str:
         return run.state if run.started else f"{run.state}, never ran"
     if run.end.replaced_by:
         return f"replaced by {run.end.replaced_by} ({run.end.by})"
+    if run.end.stopped:
+        return f"stopped (exit code {run.end.exit_code})"
     why = "out of memory" if run.end.out_of_memory else brief(run.end.error or "", 60)
     return f"exit code {run.end.exit_code}{f', {why}' if why else ''}"

@@ -13,6 +13,7 @@ from ..engine.engine import versions as versions_among
 from ..engine.names import being_built
 from ..engine.records import ContainerRow, ImageRow
 from ..host import document, table
+from ..host.saying import say
 from ..host.text import age, size
 from ..service import versions
 from ..service.service import Service
@@ -142,7 +143,7 @@ def show(c: Context, found: Images, name: str) -> None:
     if not found.versions:
         frames = load_settings(c).frames
         way = next_command(c, frames[name or next(iter(frames))], "frame")
-        print(f"There is no version on this engine yet. Type: {way}")
+        say(f"There is no version on this engine yet. Type: {way}")
         return
     several = len({version.frame for version in found.versions}) > 1
     skip = 0 if several else 1

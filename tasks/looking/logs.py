@@ -72,7 +72,7 @@ def of(service: Service, previous: bool, tag: str) -> ContainerRow:
     if previous and tag:
         raise Exit("Type either --previous or --tag TAG.", code=2)
     mine = service.own(service.engine.containers())
-    kept = service.kept()
+    kept = service.kept(mine)
     now = serving(service, mine)[0] or next((one for one in mine if one.name == service.name), None)
     there = [*([now] if now else []), *kept]
     if previous:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from invoke import Context, Exit, Program
+from invoke import Context, Exit
 from msgspec import Struct
 
 from ..host.shells import SCRIPTS
@@ -21,6 +21,8 @@ from .config import prepare, read_yaml
 
 if TYPE_CHECKING:
     from invoke.parser import Argument, ParserContext
+
+    from .invoking import StackProgram
 
 PATIENCE = 1.0  # seconds for what values may be asked of; an engine that does not answer must not hold up a shell
 UNQUOTED = re.compile(r"[\w.+@:/=-]+")  # what means itself in every shell
@@ -37,7 +39,7 @@ class Place(Struct, frozen=True):
     values: Mapping[str, str]
 
 
-def answer(program: Program, words: Sequence[str]) -> None:
+def answer(program: "StackProgram", words: Sequence[str]) -> None:
     """Print what the last of these words may be, a line each.
 
     Raises:
@@ -53,7 +55,7 @@ def answer(program: Program, words: Sequence[str]) -> None:
     raise Exit(code=0)
 
 
-def candidates(program: Program, before: Sequence[str], last: str) -> list[str] | None:
+def candidates(program: "StackProgram", before: Sequence[str], last: str) -> list[str] | None:
     """What the word at the cursor may be; None where any value may come."""
     place = place_of(program, before)
     flag, equals, part = last.partition("=")
@@ -67,7 +69,7 @@ def candidates(program: Program, before: Sequence[str], last: str) -> list[str] 
     return None if values is None else [beginning + value for value in values if value.startswith(part)]
 
 
-def place_of(program: Program, words: Sequence[str]) -> Place:
+def place_of(program: "StackProgram", words: Sequence[str]) -> Place:
     """Where these words lead."""
     core, contexts = program.initial_context, program.parser.contexts
     context, flag, values = core, None, dict[str, str]()
@@ -88,19 +90,19 @@ def place_of(program: Program, words: Sequence[str]) -> Place:
     return Place(context, flag, values)
 
 
-def tasks(program: Program) -> list[str]:
+def tasks(program: "StackProgram") -> list[str]:
     """The tasks in the order of the work, their aliases behind them."""
     contexts = program.parser.contexts.values()
     return [*(str(one.name) for one in contexts), *(alias for one in contexts for alias in one.aliases)]
 
 
-def flags(place: Place, program: Program) -> list[str]:
+def flags(place: Place, program: "StackProgram") -> list[str]:
     """The long flags of the task, or of Invoke itself before the first one."""
     names = [name for name in place.context.flag_names() if name.startswith("--")]
     return names if place.context.name is None else [*names, "--help"]
 
 
-def values_for(program: Program, place: Place) -> list[str] | None:
+def values_for(program: "StackProgram", place: Place) -> list[str] | None:
     """The values that the flag at the cursor may have; None where any may come."""
     assert place.flag
     task, flag = place.context.name, place.flag.names[0].strip("-_")
@@ -108,9 +110,9 @@ def values_for(program: Program, place: Place) -> list[str] | None:
         return tasks(program)
     kinds: dict[tuple[str | None, str], Callable[[], Iterator[str]]] = {
         (task, "name"): lambda: iter(settings(program, place).frames),
-        (task, "tag"): lambda: tags(settings(program, place), place.values.get("name", "")),
-        ("changes", "from"): lambda: tags(settings(program, place), place.values.get("name", "")),
-        ("changes", "to"): lambda: tags(settings(program, place), place.values.get("name", "")),
+        (task, "tag"): lambda: tags(program, place),
+        ("changes", "from"): lambda: tags(program, place),
+        ("changes", "to"): lambda: tags(program, place),
         ("fetch-vendor", "only"): libraries,
         ("fetch-vendor", "update"): lambda: libraries("git"),
         ("completion", "shell"): lambda: iter(SCRIPTS),
@@ -122,7 +124,7 @@ def values_for(program: Program, place: Place) -> list[str] | None:
         return []
 
 
-def settings(program: Program, place: Place) -> Settings:
+def settings(program: "StackProgram", place: Place) -> Settings:
     """The settings of the run that is being typed."""
     from ..settings.this_run import load_settings
 
@@ -135,8 +137,8 @@ def settings(program: Program, place: Place) -> Settings:
     return load_settings(c)
 
 
-def tags(settings: Settings, name: str) -> Iterator[str]:
-    """The tags of a frame's versions, or of all frames', the newest first.
+def tags(program: "StackProgram", place: Place) -> Iterator[str]:
+    """The tags of the named frame's versions, or of all frames', the newest first.
 
     Only an engine behind a Unix socket is asked: the way to any other takes longer than a key press may.
     """
@@ -144,9 +146,10 @@ def tags(settings: Settings, name: str) -> Iterator[str]:
     from ..engine.engine import Engine, versions
     from ..engine.names import being_built
 
-    endpoint = resolve()
-    frames = [settings.frames[name]] if name in settings.frames else settings.frames.values()
-    images = Engine(endpoint).every_image() if endpoint.socket else []
+    endpoint, known, name = resolve(), settings(program, place).frames, place.values.get("name", "")
+    path, asked = program.asked or ("", None)
+    frames = [known[name]] if name in known else known.values()
+    images = Engine(endpoint).every_image(asked if path == endpoint.socket else None) if endpoint.socket else []
     found = (row.tag for frame in frames for row in versions(images, frame.image))
     yield from dict.fromkeys(tag for tag in found if not being_built(tag))
 

@@ -5,22 +5,37 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from socket import socket
 
 from invoke import Exit, Program
 from invoke.exceptions import AmbiguousEnvVar, ParseError, UncastableEnvVar
 
+from ..host.saying import say
 from .config import HELP, check_file, correct_truths
 from .endings import as_exit
 
+NEXT_STEPS = """\
+Type next:
+
+  inv --help TASK   a task's flags, and what it does
+  inv doctor        what is missing on this machine
+  inv demo          everything once, under names of its own
+  inv --help        Invoke's own flags, such as --dry
+"""
+
 
 class StackProgram(Program):
-    """Invoke's program with four changes.
+    """Invoke's program with five changes.
 
-    - Tasks are listed in the order of the work, not of the alphabet.
+    - Tasks are listed in the order of the work, not of the alphabet, and so they are without any word.
     - A wrong argument or setting ends with 2, an interrupt with 130, each with a sentence.
     - `--complete` and `--print-completion-script` complete values too.
     - Compiled modules are kept (Invoke turns that off), so that every later start is faster.
+
+    `asked`: the socket of an engine that was asked for its images already, and the connection.
     """
+
+    asked: "tuple[str, socket] | None" = None
 
     def run(self, argv: list[str] | None = None, exit: bool = True) -> None:
         """Do Invoke's own steps, in its order.
@@ -34,7 +49,7 @@ class StackProgram(Program):
                 self.execute()
         except Exit as end:
             if end.message:
-                print(end.message, file=sys.stderr)
+                say(end.message, file=sys.stderr)
             if exit:
                 sys.exit(end.code)
 
@@ -81,6 +96,16 @@ class StackProgram(Program):
 
             answer(self, self.argv[self.argv.index("--") + 1 :] if "--" in self.argv else [])
         super().parse_cleanup()
+
+    def no_tasks_given(self) -> None:
+        """Show the tasks and where to go on, instead of Invoke's own flags.
+
+        Raises:
+            Exit: with code 0.
+        """
+        self.list_tasks()
+        print(NEXT_STEPS)
+        raise Exit
 
     def display_with_columns(self, pairs: Sequence[tuple[str, str | None]], extra: str = "") -> None:
         """Show the tasks. `pairs`: each one's name, perhaps with what Invoke adds to it, and its line."""

@@ -5,14 +5,24 @@ Run as a script, which Python compiles at every start; so the rest of it stands 
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from socket import socket
 
 ROOT = Path(__file__).resolve().parents[2]
+DEFAULT = "unix:///var/run/docker.sock"
+OF_ENGINE = ("--tag", "--from", "--to")  # flags whose values the engine knows
+IMAGES = b"GET /images/json HTTP/1.0\r\nHost: docker\r\n\r\n"
 
 
-def program() -> Callable[[], None]:
+def program(asked: "tuple[str, socket] | None" = None) -> Callable[[], None]:
     """Import Invoke and the tasks, and return what runs them.
+
+    Args:
+        asked: what `ask_early` returned.
 
     Raises:
         SystemExit: when one of them cannot be imported.
@@ -28,7 +38,40 @@ def program() -> Callable[[], None]:
     except SyntaxError as error:
         sys.exit(f"{error.filename}, line {error.lineno}: {error.msg}.")
     names = ["inv", "invoke"]
-    return StackProgram(__version__, name="inv", binary="inv", binary_names=names, config_class=StackConfig).run
+    found = StackProgram(__version__, name="inv", binary="inv", binary_names=names, config_class=StackConfig)
+    found.asked = asked
+    return found.run
+
+
+def ask_early(words: Sequence[str]) -> "tuple[str, socket] | None":
+    """Ask the engine for its images, where a key press is about their tags: it lists them while Invoke is imported.
+
+    With a thousand images, the one takes as long as the other. Only the engine that most have is asked; who reads the
+    answer knows which one is meant.
+
+    Args:
+        words: what follows `inv`.
+
+    Returns:
+        The path of the engine's socket, and the connection on which the answer comes.
+    """
+    host = os.environ.get("DOCKER_HOST") or ("" if os.environ.get("DOCKER_CONTEXT") else DEFAULT)
+    near = {word.partition("=")[0] for word in words[-3:]}  # bash cuts --tag=0.2 into three words
+    if "--complete" not in words or near.isdisjoint(OF_ENGINE) or not host.startswith("unix:///"):
+        return None
+    import socket
+
+    path = host.removeprefix("unix://")
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.setblocking(False)  # who is too busy to be called is asked later, with patience
+        connection.connect(path)
+        connection.setblocking(True)
+        connection.sendall(IMAGES)
+    except (OSError, ValueError):
+        connection.close()
+        return None
+    return path, connection
 
 
 def unfit(error: ImportError) -> str:
@@ -47,7 +90,7 @@ def main() -> None:
         if stream:  # not with >&-
             stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     try:
-        program()()
+        program(ask_early(sys.argv[1:]))()
     finally:
         for number, stream in ((1, sys.stdout), (2, sys.stderr)):
             try:

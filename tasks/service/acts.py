@@ -9,6 +9,7 @@ from invoke import Exit
 
 from ..engine import commands
 from ..engine.records import Container, ContainerRow
+from ..host.saying import say
 from ..host.shell import Failed
 from . import versions
 from .holding import Lock
@@ -91,7 +92,7 @@ def stay_down(lock: Lock | Service, container: ContainerRow) -> None:
     try:
         lock.do(commands.restart_policy(short(container), "no"), f"A reboot will start {container.name} too.")
     except Failed as error:
-        print(f"Warning: {error.message}", flush=True)
+        say(f"Warning: {error.message}")
 
 
 def stop_within(container: Container | None) -> float:

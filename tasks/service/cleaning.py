@@ -9,6 +9,7 @@ from msgspec import Struct
 from ..engine import commands, label
 from ..engine.records import Image
 from ..host import document, prompt, table
+from ..host.saying import say
 from ..host.text import brief, size
 from .freed import freed
 from .retention import Retention, retention
@@ -33,16 +34,17 @@ def prune(service: Service, wishes: Wishes) -> None:
     if wishes.keep < 0:
         raise Exit("--keep takes a number of versions, 0 or more.", code=2)
     if unfinished := notice(service):
-        print(unfinished, flush=True)
+        say(unfinished)
     found = retention(service, wishes.keep)
     show_kept(found)
     gone = (*found.versions, *found.leftovers)
     if not gone:
-        print(f"There is nothing to remove of {service.frame.image}.")
+        say(f"There is nothing to remove of {service.frame.image}.")
         return
-    frees = size(freed(service.engine, gone, found.others))
+    frees = freed(service.engine, gone, found.others)
     show_gone(service, found)
-    print(f"Removing {counted(found)} frees about {frees}.", flush=True)
+    shared = "frees next to nothing: all that is in their layers is in images that stay."
+    say(f"Removing {counted(found)} {f'frees about {size(frees)}.' if frees else shared}")
     if not (wishes.yes or service.dry):
         way = service.next_command("prune", "--yes")
         prompt.confirm("Remove them?", f"Nobody can be asked, so nothing was removed. To remove them, type: {way}")
@@ -65,7 +67,7 @@ def remove(service: Service, found: Retention) -> None:
     if refused:
         raise Exit(f"{len(refused)} of these images could not be removed; the lines above say why.", code=1)
     if not service.dry:
-        print(f"Removed {counted(Retention(found.versions, leftovers, (), {}))}.")
+        say(f"Removed {counted(Retention(found.versions, leftovers, (), {}))}.")
 
 
 def both(one: Retention, other: Retention) -> Retention:
@@ -98,7 +100,7 @@ def removed(service: Service, image: str) -> bool:
     try:
         service.do(commands.remove_image(image), f"{image} stays: it cannot be removed.")
     except Exit as error:
-        print(f"Warning: {error.message}", flush=True)
+        say(f"Warning: {error.message}")
         return False
     return True
 

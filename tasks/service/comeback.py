@@ -12,6 +12,7 @@ from ..engine import commands, label
 from ..engine.client import Unreachable
 from ..engine.records import Container
 from ..host import progress
+from ..host.saying import say
 from . import acts, health, reach, record, ticket, versions
 from .holding import Lock, Lost
 from .order import Wishes, checked_command
@@ -109,7 +110,7 @@ def made_anew(lock: Lock, held: Held) -> str:
     """
     image, command = made_of(lock.service, held)
     how = "it ran" if record.read(held.ran) else "its image recommends"
-    print(f"{held.name} was removed meanwhile; it is made anew, as {how}.", flush=True)
+    say(f"{held.name} was removed meanwhile; it is made anew, as {how}.")
     again = ticket.write(versions.tag_of(lock.service.frame, image), (), 0, lock.ticket.number)
     labels = {
         label.SERVICE: lock.service.name,
@@ -170,6 +171,4 @@ def refuse_unlike(lock: Lock) -> None:
         if differing:
             what = f"and not as its image recommends ({', '.join(differing)}): it could not come back as it is."
             raise Exit(f"{held.name} was started with --rm, {what} {rest}", code=1)
-        print(
-            f"{held.name} was started with --rm: docker deletes it, with what it wrote, when it is stopped.", flush=True
-        )
+        say(f"{held.name} was started with --rm: docker deletes it, with what it wrote, when it is stopped.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from invoke import Exit
 
+from ..host.saying import say
 from .service import Service
 
 if TYPE_CHECKING:
@@ -47,9 +48,9 @@ def make_folders(data: Path) -> None:
             made.append(folder)
         except OSError as error:
             if not (data / folder).is_dir():
-                print(f"Warning: {data / folder} cannot be made: {error.strerror}.", flush=True)
+                say(f"Warning: {data / folder} cannot be made: {error.strerror}.")
     if made:
-        print(f"Made in {data}: {', '.join(made)}.", flush=True)
+        say(f"Made in {data}: {', '.join(made)}.")
 
 
 def missing(path: Path) -> bool:

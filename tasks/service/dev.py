@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from ..engine import commands, label
 from ..engine.records import Container, ImageRow
 from ..host.handing import hand_over
+from ..host.saying import say
 from ..recommended.command import Recommended
 from ..recommended.grammar import Option
 from . import acts, versions
@@ -138,8 +139,8 @@ def begin(service: Service, trial: Trial) -> None:
     launch(service, mine, creating, what, f"{mine} ended; the lines above say why.")
     if not service.dry:
         where = f" on port {trial.port}" if trial.port else ""
-        print(f"{trial.tag} runs as {mine}{where}, with {trial.source} at {trial.inside}.")
-        print(f"Its log: docker logs --follow {mine}. To take it away: {service.next_command('dev', '--stop')}")
+        say(f"{trial.tag} runs as {mine}{where}, with {trial.source} at {trial.inside}.")
+        say(f"Its log: docker logs --follow {mine}. To take it away: {service.next_command('dev', '--stop')}")
 
 
 def shell(service: Service, trial: Trial) -> int:

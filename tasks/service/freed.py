@@ -5,7 +5,7 @@ docker names no layer's size: it is that of the instruction that made it.
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ..engine.engine import Engine
 from ..engine.records import Image, Step
@@ -37,9 +37,27 @@ def freed(engine: Engine, gone: Sequence[Image], stay: Sequence[Image]) -> int:
         if known is None:  # its builder notes too little; what it stands on has a size all the same
             below = max((whole.get(part, 0) for part in parts[:-1]), default=0)
             known = [0] * (len(parts) - 1) + [image.size - below]
-        for part, size in zip(parts, known, strict=False):
+        for part, size in zip(parts, in_full(image, parts, known, whole), strict=False):
             sizes[part] = max(size, sizes.get(part, 0))
     return sum(size for part, size in sizes.items() if part not in held)
+
+
+def in_full(image: Image, parts: Sequence[str], known: Sequence[int], whole: Mapping[str, int]) -> list[int]:
+    """The sizes of an image's layers with what its store holds of them besides.
+
+    containerd's keeps each layer packed too, and counts both in an image's size, but no more than the unpacked ones in
+    what it says of the instructions. Elsewhere the two are the same.
+
+    Args:
+        parts: its chain.
+        known: the size of each layer by the instructions.
+        whole: the sizes of the images that are known, by the end of their chains.
+    """
+    start = max((place for place, part in enumerate(parts[:-1], 1) if part in whole), default=0)
+    below = whole[parts[start - 1]] if start else 0
+    above = sum(known[start:])
+    rate = max((image.size - below) / above, 1.0) if above else 1.0
+    return [*known[:start], *(round(size * rate) for size in known[start:])]
 
 
 def layer_sizes(image: Image, steps: Sequence[Step]) -> list[int] | None:

@@ -10,6 +10,7 @@ from ..engine.engine import current_engine
 from ..engine.names import REFERENCE
 from ..engine.records import ImageRow
 from ..host import table
+from ..host.saying import say
 from ..host.text import printable
 from . import pick
 from .service import Service
@@ -31,7 +32,7 @@ def any_image(reference: str) -> ImageRow:
 def version(service: Service, tag: str) -> ImageRow:
     """The version with this tag, or the one that runs. Says whether a switch is unfinished."""
     if unfinished := notice(service):
-        print(unfinished, file=sys.stderr)
+        say(unfinished, file=sys.stderr)
     return pick.tagged(service, tag) if tag else pick.running(service)
 
 
@@ -45,6 +46,6 @@ def show(image: ImageRow, as_json: bool, key: str) -> None:
     elif key:
         print(table.readable(image.labels[key]) if sys.stdout.isatty() else image.labels[key])
     elif not image.labels:
-        print(f"{image.reference} has no labels.")
+        say(f"{image.reference} has no labels.")
     else:
         table.show(f"{image.reference}  {image.id[:19]}", ("label", "value"), sorted(image.labels.items()))

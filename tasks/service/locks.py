@@ -10,6 +10,7 @@ from invoke import Exit
 
 from ..engine import commands, label
 from ..engine.records import Container
+from ..host.saying import say
 from ..host.shell import Failed
 from . import acts, ticket
 from .connections import Hold
@@ -38,7 +39,7 @@ def waited_for_other(service: Service, give_up: float) -> bool:
             ways = "To wait for it, type --wait SECONDS; if that run is gone for good, --take-over."
             raise Exit(f"{found.ticket.who()}. Nothing was changed. {ways}", code=1)
         if not waited:
-            print(f"{found.ticket.who()}; waiting.", flush=True)
+            say(f"{found.ticket.who()}; waiting.")
         waited = True
         time.sleep(acts.POLL)
     return waited

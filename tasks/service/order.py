@@ -10,6 +10,7 @@ from msgspec import Struct
 from ..engine import label
 from ..engine.records import ImageRow
 from ..host import prompt
+from ..host.saying import say
 from ..host.text import printable
 from . import pick, reach, record, versions
 from .service import Service
@@ -71,7 +72,7 @@ def returning(service: Service, wishes: Wishes) -> Order:
     command = record.read(record.of(container, image))
     if wishes.from_settings or not command:
         if not wishes.from_settings:
-            print(f"How {container.name} was run is recorded nowhere: it runs as its image recommends.", flush=True)
+            say(f"How {container.name} was run is recorded nowhere: it runs as its image recommends.")
         return order_for(service, image, wishes)
     tag, ports = versions.tag_of(service.frame, image), reach.taken(service, command)
     return Order(image, tag, command, ports, wishes.rehearsal, wishes.force, wishes.wait)
@@ -95,7 +96,7 @@ def checked_command(service: Service, image: ImageRow, wishes: Wishes) -> "Recom
         if found := unusual(command, allowed):
             agree(text, found, wishes.yes)
     if command.name != service.name:
-        print(f"Its label calls the service {printable(command.name)}; here it is {service.name}.")
+        say(f"Its label calls the service {printable(command.name)}; here it is {service.name}.")
     return command
 
 
@@ -131,8 +132,8 @@ def agree(text: str, unusual: Sequence[str], yes: bool) -> None:
     Raises:
         Exit: with code 2 without a terminal and without --yes, 130 when the answer is no.
     """
-    print(f"The recommended command is\n  {printable(text)}\nUnusual in it:")
+    say(f"The recommended command is\n  {printable(text)}\nUnusual in it:")
     for sentence in unusual:
-        print(f"  - {sentence}")
+        say(f"  - {sentence}")
     if not yes:
         prompt.confirm("Run it all the same?", "Nobody can be asked. Type --yes with --trust to run it all the same.")

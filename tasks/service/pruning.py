@@ -4,6 +4,7 @@ from invoke import Exit
 
 from ..engine import commands
 from ..engine.records import ContainerRow
+from ..host.saying import say
 from . import versions, whose
 from .service import Service
 from .situation import Situation
@@ -35,4 +36,4 @@ def prune(service: Service, before: Situation) -> None:
             removing = commands.remove(container.id[:12], volumes=container.id in switched)
             service.do(removing, f"{name} cannot be removed.")
         except Exit as error:
-            print(f"Warning: {error.message}", flush=True)
+            say(f"Warning: {error.message}")

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from ..engine import commands, label
 from ..engine.client import Unreachable
 from ..host import progress
+from ..host.saying import say
 from ..host.shell import Failed
 from ..host.text import printable
 from . import acts, comeback, health, locks
@@ -52,7 +53,7 @@ def recover(service: Service, take_over: bool = False) -> None:
         if not said:
             cut_off = f"A switch to {found.ticket.tag} by {found.ticket.by} was cut off"
             what = cut_off if found.gone else f"{found.ticket.who()}, and is ended"
-            print(printable(f"{what}: recovering."), flush=True)
+            say(printable(f"{what}: recovering."))
         said = True
         if service.dry:
             return
@@ -63,7 +64,7 @@ def recover(service: Service, take_over: bool = False) -> None:
         try:
             lock.hold.clear()
             if said_last := concluded(lock):
-                print(printable(said_last), flush=True)
+                say(printable(said_last))
         except Lost as lost:
             if lost.taken or not service.engine.container(lock.id):
                 raise
@@ -130,7 +131,7 @@ def finish(lock: Lock) -> str:
         found = health.wait(service, lock.id, service.settings.start.settle, tell, lock.hold)
     lock.hold.end()
     if found.trouble:
-        print(f"{tag} {printable(found.trouble)}.", flush=True)
+        say(f"{tag} {printable(found.trouble)}.")
         return found.trouble
     try:
         acts.settle_names(lock)

@@ -5,6 +5,7 @@ from contextlib import suppress
 
 from ..engine import label
 from ..engine.client import Unreachable
+from ..host.saying import say
 from .connections import Hold
 from .order import Order
 from .service import Service
@@ -32,7 +33,7 @@ def report(service: Service, order: Order, before: Situation, answered: float | 
         elif hold.obstacle:
             seen.append(f"new connections did not wait: {hold.obstacle}")
         parts += [", ".join(seen)] if seen else []
-    print("; ".join(parts) + ".", flush=True)
+    say("; ".join(parts) + ".")
 
 
 def silence(service: Service, before: Situation, answered: float) -> int | None:

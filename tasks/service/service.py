@@ -88,9 +88,13 @@ class Service(Struct, frozen=True):
         """The service's containers that run."""
         return [container for container in self.own(self.engine.containers()) if container.running]
 
-    def kept(self) -> list[ContainerRow]:
-        """The stopped containers of earlier versions, `<name>.…`, the last that ran first."""
-        mine = self.own(self.engine.containers())
+    def kept(self, mine: Sequence[ContainerRow] | None = None) -> list[ContainerRow]:
+        """The stopped containers of earlier versions, `<name>.…`, the last that ran first.
+
+        Args:
+            mine: the service's own containers, where they are known already.
+        """
+        mine = self.own(self.engine.containers()) if mine is None else mine
         found = [
             container
             for container in mine

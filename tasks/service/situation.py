@@ -8,6 +8,7 @@ from msgspec import Struct
 from ..engine import label
 from ..engine.client import Unreachable
 from ..engine.records import Container, ContainerRow, ImageRow
+from ..host.saying import say
 from ..host.text import printable
 from . import health, ticket, versions
 from .service import Service
@@ -91,7 +92,7 @@ def tell_if_current(service: Service, situation: Situation, image: ImageRow) -> 
     if running.unhealthy and not answers(service, running):
         way = service.next_command("start", "--tag", versions.tag_of(service.frame, image), "--force")
         raise Exit(f"{version} runs as {running.name}, but is unhealthy. To replace the container, type: {way}", code=1)
-    print(f"{version} is already running as {running.name}.")
+    say(f"{version} is already running as {running.name}.")
     return True
 
 

@@ -3,6 +3,7 @@
 from invoke import Exit
 
 from ..engine import commands
+from ..host.saying import say
 from . import acts, versions
 from .service import Service
 from .situation import notice, unfinished
@@ -24,7 +25,7 @@ def stop(service: Service) -> None:
     for container in {one.id: one for one in (*running, *stopped)}.values():
         acts.stay_down(service, container)
     if not running:
-        print(f"No version of {service.frame.image} is running.")
+        say(f"No version of {service.frame.image} is running.")
         return
     if service.dry:
         return
@@ -35,4 +36,4 @@ def stop(service: Service) -> None:
     tag = "TAG"
     if image:
         tag = versions.tag_of(service.frame, versions.by_own_name(service.engine, service.frame, image))
-    print(f"{first.name} is stopped. To start it again: {service.next_command('start', '--tag', tag)}")
+    say(f"{first.name} is stopped. To start it again: {service.next_command('start', '--tag', tag)}")

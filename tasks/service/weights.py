@@ -13,6 +13,7 @@ from msgspec import Struct
 from ..engine import commands, label
 from ..engine.engine import Engine, current_engine
 from ..engine.records import Container
+from ..host.saying import say
 from ..settings.model import Settings
 from ..settings.this_run import load_settings
 from . import acts
@@ -99,7 +100,7 @@ def serve(weights: Weights) -> None:
     made = shlex.join([image.id, *weights.options(), *weights.command])
     former = weights.there()
     if former and former.running and former.labels[label.WEIGHTS] == made:
-        print(served(weights))
+        say(served(weights))
         return
     if former:
         weights.do(commands.remove(acts.short(former), force=True), f"{weights.name} cannot be removed.")
@@ -108,7 +109,7 @@ def serve(weights: Weights) -> None:
     failed = f"{weights.image} cannot serve the weights; the lines above say why. See weights.image."
     launch(weights, weights.name, creating, f"serve {weights.folder}", failed)
     if not weights.dry:
-        print(served(weights))
+        say(served(weights))
 
 
 def served(weights: Weights) -> str:
@@ -120,9 +121,9 @@ def stop(weights: Weights) -> None:
     """Stop the server and take its container away."""
     found = weights.there()
     if not found:
-        print(f"{weights.name} does not run.")
+        say(f"{weights.name} does not run.")
         return
     weights.do(commands.stop(acts.short(found)), f"{weights.name} cannot be stopped.")
     weights.do(commands.remove(acts.short(found)), f"{weights.name} cannot be removed.")
     if not weights.dry:
-        print(f"{weights.name} is stopped.")
+        say(f"{weights.name} is stopped.")

@@ -1,5 +1,7 @@
 """Completion: what `--complete` answers, and three real shells that ask it."""
 
+import hashlib
+import json
 import os
 import re
 import shlex
@@ -14,6 +16,10 @@ from images import like, load
 from projects import PROGRAM_FILE, inv
 from sites import ROOT, Site
 from terminals import Terminal
+
+from tasks.engine.endpoint import Endpoint
+from tasks.engine.engine import Engine
+from tasks.program.program import ask_early
 
 VERSIONS: dict[str, dict[str, str]] = {"1.0": {}, "1.1": {}, "2.0": {}}
 SLOW = ("docker", "requests", "rich", "questionary", "psutil", "prompt_toolkit")
@@ -106,6 +112,52 @@ def test_it_starts_no_program_and_imports_nothing_slow(home: Site) -> None:
     assert done.stdout.split() == ["2.0", "1.1", "1.0"]
     imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
     assert "tasks" in imported and not imported & set(SLOW)
+
+
+def test_the_engine_is_asked_once_and_while_invoke_is_imported(home: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, (reference, version) = home.folder / "early", ("tests/visdom:1.0", like(home.engine, "tests/visdom:1.0"))
+    row = {"Id": "sha256:1", "Size": 1, "RepoTags": [reference], "Labels": version["config"]["Labels"]}
+    with socket.socket(socket.AF_UNIX) as engine:
+        engine.bind(str(path))
+        engine.listen()
+        engine.settimeout(30)
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
+        running = home.start(["--complete", "--", "start", "--tag", "1"], {"DOCKER_HOST": f"unix://{path}"})
+        with engine.accept()[0] as connection:
+            assert connection.recv(1000).startswith(b"GET /images/json HTTP/1.0\r\n")
+            connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n" + json.dumps([row]).encode())
+        assert running.communicate() == ("1.0\n", "")
+        for words in (["--tag", ""], ["--tag", "=", "2"], ["--tag=2"], ["--to", "1", "--from", "2"]):
+            asked = ask_early(["-f", "x", "--complete", "--", "changes", *words])
+            assert asked and asked[0] == str(path)
+            with asked[1], engine.accept()[0] as connection:
+                assert connection.recv(1000).startswith(b"GET /images/json ")
+        for words in (["start", "--tag", "2"], ["--complete", "--", "sta"], ["--complete", "--", "--name", ""]):
+            assert ask_early(words) is None
+        engine.setblocking(False)
+        with pytest.raises(BlockingIOError):  # nobody asked
+            engine.accept()
+    words = ["--complete", "--", "start", "--tag", ""]
+    assert ask_early(words) is None  # nobody listens any more
+    monkeypatch.setenv("DOCKER_HOST", "ssh://somebody@there")
+    assert ask_early(words) is None
+    monkeypatch.setenv("DOCKER_HOST", "")
+    monkeypatch.setenv("DOCKER_CONTEXT", "another")
+    assert ask_early(words) is None
+
+
+def test_the_answer_of_another_engine_is_not_used(home: Site) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b"HTTP/1.0 200 OK\r\n\r\n[]")
+        theirs.shutdown(socket.SHUT_WR)
+        assert Engine(Endpoint(home.engine.host)).every_image(ours) == []
+    folder = home.folder / "docker"
+    meta = folder / "contexts/meta" / hashlib.sha256(b"ours").hexdigest() / "meta.json"
+    meta.parent.mkdir(parents=True)
+    meta.write_text(json.dumps({"Name": "ours", "Endpoints": {"docker": {"Host": home.engine.host}}}))
+    (folder / "config.json").write_text('{"currentContext": "ours"}')
+    assert tags(home, "start", "--tag", "2", DOCKER_HOST="", DOCKER_CONFIG=str(folder)) == ["2.0"]
 
 
 def test_an_engine_that_does_not_answer_holds_nobody_up(home: Site) -> None:

@@ -587,7 +587,11 @@ def test_what_is_typed_wrong_ends_with_2_and_a_sentence(typed: list[str], said: 
 
 
 def test_nothing_typed_is_a_question_for_help() -> None:
-    assert "Usage: inv" in inv().stdout
+    said = inv().stdout
+    assert said.startswith(inv("--list").stdout) and said == inv("--dry").stdout
+    assert "inv --help TASK" in said and "inv doctor" in said and "Usage: inv" not in said
+    assert max(map(len, said.splitlines())) < 80
+    assert "Usage: inv" in inv("--help").stdout
 
 
 def test_broken_yaml_is_named_with_file_and_line(tmp_path: Path) -> None:
