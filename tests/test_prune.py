@@ -217,10 +217,11 @@ def test_somebody_is_asked_and_nobody_who_cannot_be(site: Site) -> None:
     rows = [line.split() for line in refused.stdout.partition("These go:")[2].splitlines() if "tests" not in line]
     assert [row[0] for row in rows if row and row[0] in ("1.0", "2.0", "3.0")] == ["2.0", "1.0"]
     assert "Removing 2 versions frees about 0 B." in refused.stdout
-    with Terminal(site, "prune", "--keep", "1") as terminal:
-        terminal.until("Remove them?")
-        terminal.press(ENTER)
-        assert terminal.ended() == 130 and "Nothing was changed." in terminal.shown
+    for no in (ENTER, "\x03", "\x04"):  # the last ones: Ctrl-C and Ctrl-D
+        with Terminal(site, "prune", "--keep", "1") as terminal:
+            terminal.until("Remove them?")
+            terminal.press(no)
+            assert terminal.ended() == 130 and "Nothing was changed." in terminal.shown
     assert tags(site) == ["1.0", "2.0", "3.0"]
     with Terminal(site, "prune", "--keep", "1") as terminal:
         terminal.until("Remove them?")

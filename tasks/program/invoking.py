@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from invoke import Exit, Program
 from invoke.exceptions import AmbiguousEnvVar, ParseError, UncastableEnvVar
 
+from ..host import streams
 from .config import HELP, check_file, correct_truths
 from .endings import as_exit
 
@@ -28,6 +29,7 @@ class StackProgram(Program):
         Raises:
             SystemExit: with the exit code, unless the run ended well or `exit` is false.
         """
+        streams.complete()
         try:
             with as_exit():
                 self.parse(argv)
