@@ -233,6 +233,7 @@ def test_an_image_that_recommends_nothing_and_hostile_labels(site: Site) -> None
     found = said(site, code=1)
     assert found["running"]["drift"]["recommended"] is False
     assert found["running"]["source"]["why"] == "the commit that runs is not in it"
+    assert found["running"]["base"] is None, "what its label says is no image's id"
     (command,) = found["running"]["drift"]["differences"]
     assert (command["option"], command["container"], command["differs_from_recommended"]) == (
         "command",
@@ -247,6 +248,8 @@ def test_exit_codes_and_troubles(site: Site) -> None:
     assert said(site, code=3)["running"] is None
     assert "nothing runs. Type: inv" in shown(site, code=3)["service"]
     make(site, "1.0")
+    site.engine.container("tests_service", "tests/visdom:1.0", ["true"], start=False)
+    assert shown(site, code=3)["ended"] == "tests_service: 1.0, never ran"
     site.inv("start", "--tag", "1.0", "--no-rehearsal")
     found = said(site)
     assert (found["healthy"], found["running"]["health"]) == (True, "healthy")
