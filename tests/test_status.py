@@ -149,6 +149,16 @@ def test_what_changed_since_it_was_started(built: Site) -> None:
     assert now["tag_means"] == "nothing" and (now["source"]["ahead"], now["source"]["behind"]) == (1, 1)
     assert "1 commit not deployed, 1 commit deployed that HEAD lacks" in shown(site)["source"]
     assert first == now["commit"]
+    site.git("clone", "--quiet", "--depth", "1", f"file://{site.source}", str(site.folder / "shallow"))
+    site.git("init", "--quiet", str(site.folder / "empty"))
+    for name, why, way in (
+        ("shallow", "it is a shallow clone", f"git -C {site.folder}/shallow fetch --unshallow"),
+        ("empty", "it has no commit yet", None),
+    ):
+        site.settings["source"] = str(site.folder / name)
+        site.save()
+        source = runs(site)["source"]
+        assert (source["known"], source["fetch"]) == (False, way) and source["why"].endswith(why)
     site.settings["source"] = str(site.folder / "nowhere")
     site.save()
     assert (runs(site)["source"]["known"], runs(site)["source"]["why"]) == (False, "there is no such folder")
