@@ -121,6 +121,16 @@ def test_streams_that_are_closed_hold_nothing_and_end_nothing(two: Site) -> None
     assert typed("no-such-task 2>&-", 2) == ("", "")
 
 
+def test_a_client_that_cannot_be_run(two: Site) -> None:
+    client = two.folder / "bin/docker"
+    client.parent.mkdir()
+    client.touch()
+    for mode, why in ((0o644, "Permission denied"), (0o755, "Exec format error")):
+        client.chmod(mode)
+        for words in (["logs"], ["shell", "--command", "true"]):
+            assert two.inv(*words, code=1, PATH=str(client.parent)).stderr == f"docker cannot be run: {why}.\n"
+
+
 def test_a_shell_on_a_terminal(two: Site) -> None:
     with Terminal(two, "shell") as terminal:
         terminal.until("#")
