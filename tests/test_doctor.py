@@ -239,6 +239,9 @@ def test_the_data_directory_and_what_else_is_mounted(site: Site) -> None:
     data = site.folder / "data"
     options(site, "--volume", f"{data}:/data")
     assert look(site, "data", 1)[1:] == (f"The data directory {data} does not exist.", f"mkdir -p {data}")
+    data.write_text("")
+    assert look(site, "data", 1)[1:] == (f"The data directory {data} is no folder.", f"ls -l {data}")
+    data.unlink()
     for name in ("datasets", "projects"):
         (data / name).mkdir(parents=True)
     state, said, way = look(site, "data")

@@ -1,10 +1,12 @@
 """`logs` and `shell`: into a service's container."""
 
+import shlex
 import subprocess
 import time
 
 import pytest
 from invoke import Config, Context
+from projects import ended
 from sites import Site
 from switches import Run, eventually, leave
 from terminals import ENTER, Terminal
@@ -123,6 +125,31 @@ def test_a_command_in_the_service_and_its_exit_code(two: Site) -> None:
     assert (piped.returncode, piped.stdout) == (0, b"\x00\xff"), piped.stderr
     site.docker("stop", "tests_service")
     assert site.inv("shell", "--command", "true", code=3).stderr.startswith("tests_service does not run. Type: inv")
+
+
+def test_streams_that_are_closed_hold_nothing_and_end_nothing(two: Site) -> None:
+    def typed(words: str, code: int) -> tuple[str, str]:
+        program = shlex.join(two.command())
+        done = subprocess.run(["bash", "-c", f"{program} {words}"], env=two.environment, capture_output=True, text=True)
+        return ended(done, code).stdout, done.stderr
+
+    assert typed("logs >&-", 0) == ("", "loud\n")
+    assert typed("logs 2>&-", 0) == ("says 2.0\n", "")
+    assert typed("shell --command 'cat; echo $VERSION' <&-", 0) == ("2.0\n", "")
+    assert typed("shell --command 'echo $VERSION; exit 3' >&- 2>&-", 3) == ("", "")
+    for words in ("shell", "dev --shell", "start"):
+        assert typed(f"{words} <&- >&-", 2)[0] == ""
+    assert typed("no-such-task 2>&-", 2) == ("", "")
+
+
+def test_a_client_that_cannot_be_run(two: Site) -> None:
+    client = two.folder / "bin/docker"
+    client.parent.mkdir()
+    client.touch()
+    for mode, why in ((0o644, "Permission denied"), (0o755, "Exec format error")):
+        client.chmod(mode)
+        for words in (["logs"], ["shell", "--command", "true"]):
+            assert two.inv(*words, code=1, PATH=str(client.parent)).stderr == f"docker cannot be run: {why}.\n"
 
 
 def test_a_shell_on_a_terminal(two: Site) -> None:

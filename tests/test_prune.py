@@ -1,6 +1,7 @@
 """`prune`: old versions and leftovers of builds go, and nothing that anybody uses."""
 
 import json
+import subprocess
 from contextlib import suppress
 from shutil import which
 from typing import Any
@@ -92,6 +93,43 @@ def test_what_any_container_uses_stays_running_or_stopped_whatever_its_name(site
         assert said in done.stdout
     site.inv("rollback")
     assert "tests/visdom:1.0" in site.running().values()
+
+
+def test_what_somebodys_image_was_made_from_stays_and_children_go_first(site: Site) -> None:
+    several(site, "1.0", "1.1", "1.2", "2.0")
+    site.environment["DOCKER_BUILDKIT"] = (
+        "0"  # the legacy builder's images have a parent, which docker refuses to remove
+    )
+
+    def child(parent: str, tag: str) -> None:
+        lines = f"FROM tests/visdom:{parent}\nENV X={tag}\nLABEL {label.CREATED}=2010-01-01T00:00:00Z\n"
+        command = ["docker", "build", "--quiet", "--tag", tag, "-"]
+        subprocess.run(command, input=lines, env=site.environment, check=True, capture_output=True, text=True)
+
+    child("1.0", "somebody/child:1")  # without a layer of its own
+    child("2.0", "tests/visdom:0.1")  # older by its label than what it was made from
+    site.docker("create", "--name", "made", "tests/visdom:1.1", "true")
+    site.docker("commit", "made", "somebody/work:1")
+    site.docker("rm", "made")
+    done = site.inv("prune", "--keep", "0", "--yes").stdout
+    assert tags(site) == ["1.0", "1.1"] and "Removed 3 versions." in done
+    for tag in ("1.0", "1.1"):
+        assert f"{tag}      another image stands on it" in done
+    site.docker("image", "rm", "somebody/child:1", "somebody/work:1")
+    site.inv("prune", "--keep", "0", "--yes")
+    assert tags(site) == []
+
+
+def test_two_who_prune_at_once_are_both_right(site: Site) -> None:
+    several(site, "1.0", "2.0", "3.0")
+    second = identity(site, "tests/visdom:2.0")
+    docker = site.folder / "slow/docker"
+    docker.parent.mkdir()
+    gone = f"{which('docker')} image rm {second} >/dev/null"
+    docker.write_text(f'#!/bin/sh\ncase "$*" in *{second}*) {gone};; esac\nexec {which("docker")} "$@"\n')
+    docker.chmod(0o755)
+    done = site.inv("prune", "--keep", "1", "--yes", PATH=f"{docker.parent}:{site.environment['PATH']}")
+    assert tags(site) == ["3.0"] and "Removed 2 versions." in done.stdout and " stays" not in done.stdout
 
 
 def test_a_switch_that_was_cut_off_can_go_back_although_its_old_container_is_gone(site: Site) -> None:
@@ -219,10 +257,11 @@ def test_somebody_is_asked_and_nobody_who_cannot_be(site: Site) -> None:
     rows = [line.split() for line in refused.stdout.partition("These go:")[2].splitlines() if "tests" not in line]
     assert [row[0] for row in rows if row and row[0] in ("1.0", "2.0", "3.0")] == ["2.0", "1.0"]
     assert "Removing 2 versions frees next to nothing: " in refused.stdout
-    with Terminal(site, "prune", "--keep", "1") as terminal:
-        terminal.until("Remove them?")
-        terminal.press(ENTER)
-        assert terminal.ended() == 130 and "Nothing was changed." in terminal.shown
+    for no in (ENTER, "\x03", "\x04"):  # the last ones: Ctrl-C and Ctrl-D
+        with Terminal(site, "prune", "--keep", "1") as terminal:
+            terminal.until("Remove them?")
+            terminal.press(no)
+            assert terminal.ended() == 130 and "Nothing was changed." in terminal.shown
     assert tags(site) == ["1.0", "2.0", "3.0"]
     with Terminal(site, "prune", "--keep", "1") as terminal:
         terminal.until("Remove them?")

@@ -219,6 +219,10 @@ def test_a_missing_data_directory_is_said_and_not_made(service: Site) -> None:
     service.save()
     told = service.inv("start", "--tag", "2.0", "--from-settings", code=1).stderr
     assert told == f"The data directory {data} does not exist. Make it: mkdir -p {data}\n" and not data.exists()
+    data.write_text("no folder")
+    told = service.inv("start", "--tag", "2.0", "--from-settings", code=1).stderr
+    data.unlink()
+    assert told == f"The data directory {data} is no folder. See: ls -l {data}\n"
     untouched(service)
 
 

@@ -149,6 +149,16 @@ def test_what_changed_since_it_was_started(built: Site) -> None:
     assert now["tag_means"] == "nothing" and (now["source"]["ahead"], now["source"]["behind"]) == (1, 1)
     assert "1 commit not deployed, 1 commit deployed that HEAD lacks" in shown(site)["source"]
     assert first == now["commit"]
+    site.git("clone", "--quiet", "--depth", "1", f"file://{site.source}", str(site.folder / "shallow"))
+    site.git("init", "--quiet", str(site.folder / "empty"))
+    for name, why, way in (
+        ("shallow", "it is a shallow clone", f"git -C {site.folder}/shallow fetch --unshallow"),
+        ("empty", "it has no commit yet", None),
+    ):
+        site.settings["source"] = str(site.folder / name)
+        site.save()
+        source = runs(site)["source"]
+        assert (source["known"], source["fetch"]) == (False, way) and source["why"].endswith(why)
     site.settings["source"] = str(site.folder / "nowhere")
     site.save()
     assert (runs(site)["source"]["known"], runs(site)["source"]["why"]) == (False, "there is no such folder")
@@ -233,6 +243,7 @@ def test_an_image_that_recommends_nothing_and_hostile_labels(site: Site) -> None
     found = said(site, code=1)
     assert found["running"]["drift"]["recommended"] is False
     assert found["running"]["source"]["why"] == "the commit that runs is not in it"
+    assert found["running"]["base"] is None, "what its label says is no image's id"
     (command,) = found["running"]["drift"]["differences"]
     assert (command["option"], command["container"], command["differs_from_recommended"]) == (
         "command",
@@ -247,6 +258,8 @@ def test_exit_codes_and_troubles(site: Site) -> None:
     assert said(site, code=3)["running"] is None
     assert "nothing runs. Type: inv" in shown(site, code=3)["service"]
     make(site, "1.0")
+    site.engine.container("tests_service", "tests/visdom:1.0", ["true"], start=False)
+    assert shown(site, code=3)["ended"] == "tests_service: 1.0, never ran"
     site.inv("start", "--tag", "1.0", "--no-rehearsal")
     found = said(site)
     assert (found["healthy"], found["running"]["health"]) == (True, "healthy")

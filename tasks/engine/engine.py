@@ -81,6 +81,14 @@ class Engine(Client):
         """The id of every image, tagged or not."""
         return list(dict.fromkeys(row["Id"] for row in self.get("images", "json") or ()))
 
+    def parents(self) -> dict[str, str]:
+        """The image that each one was made from by the legacy builder or a `docker commit`, by their ids.
+
+        Those between are among them; other builders, and what was loaded or pulled, have none.
+        """
+        rows = self.get("images", "json", all=1) or ()
+        return {row["Id"]: row["ParentId"] for row in rows if row.get("ParentId")}
+
     def steps(self, image: str) -> list[Step]:
         """The instructions that an image was made by, the last one first, those of the images below it too."""
         found = self.get("images", image, "history") or ()

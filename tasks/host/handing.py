@@ -37,7 +37,7 @@ def started(argv: Sequence[str], env: Mapping[str, str | None], output: int | No
     """A program with this run's streams, or with `output` (of subprocess) for what it writes.
 
     Raises:
-        Exit: with code 1 when it is not here.
+        Exit: with code 1 when it is not here, or cannot be run.
     """
     try:
         errors = None if output is None else subprocess.STDOUT
@@ -45,6 +45,8 @@ def started(argv: Sequence[str], env: Mapping[str, str | None], output: int | No
     except FileNotFoundError:
         way = "There is no docker client on this machine. Type: inv engine, which brings one."
         raise Exit(way if argv[0] == "docker" else f"{argv[0]} is not installed.", code=1) from None
+    except OSError as error:  # not executable, or made for another machine
+        raise Exit(f"{argv[0]} cannot be run: {error.strerror}.", code=1) from None
 
 
 def ended(process: "subprocess.Popen[bytes]") -> int:

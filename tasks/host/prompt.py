@@ -1,9 +1,14 @@
 """Questions to the person at the terminal."""
 
 import sys
+import termios
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from invoke import Exit
+
+if TYPE_CHECKING:
+    from questionary import Question
 
 
 def choose(question: str, choices: Mapping[str, str], without_terminal: str) -> str:
@@ -20,7 +25,7 @@ def choose(question: str, choices: Mapping[str, str], without_terminal: str) -> 
     import questionary
 
     options = [questionary.Choice(title=line, value=answer) for answer, line in choices.items()]
-    return str(answered(questionary.select(question, choices=options).ask(kbi_msg="")))
+    return str(answered(questionary.select(question, choices=options)))
 
 
 def require_terminal(sentence: str, choices: Mapping[str, str]) -> None:
@@ -30,8 +35,16 @@ def require_terminal(sentence: str, choices: Mapping[str, str]) -> None:
         raise Exit(f"{listing}\n{sentence}" if listing else sentence, code=2)
 
 
-def answered(answer: object) -> object:
-    """questionary returns None for Ctrl-C, and a task would go on with it."""
+def answered(question: "Question") -> object:
+    """Ask, and return the answer. There is none after Ctrl-C, Ctrl-D, or with a terminal that is gone.
+
+    Raises:
+        Exit: with code 130 without an answer: questionary returns None for Ctrl-C, and a task would go on with it.
+    """
+    try:
+        answer = question.ask(kbi_msg="")
+    except (EOFError, termios.error):
+        answer = None
     if answer is None:
         raise Exit("Stopped. Nothing was changed.", code=130)
     return answer
@@ -46,5 +59,5 @@ def confirm(question: str, without_terminal: str) -> None:
     require_terminal(without_terminal, {})
     import questionary
 
-    if not answered(questionary.confirm(question, default=False).ask(kbi_msg="")):
+    if not answered(questionary.confirm(question, default=False)):
         raise Exit("Nothing was changed.", code=130)

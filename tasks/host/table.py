@@ -46,7 +46,7 @@ def show(
     """
     table = [tuple(heads), *map(tuple, rows)]
     drawn = [*aligned(table, [head in right for head in table[0]])]
-    if sys.stdout and not sys.stdout.isatty():
+    if not sys.stdout.isatty():
         print("\n".join([*([title] if title else []), *map(plain, drawn)]))
         return
     from rich.cells import cell_len
@@ -130,7 +130,7 @@ def put(shown: "RenderableType") -> None:
     """Print what rich draws, with its colours on a terminal, as plain text of any width elsewhere."""
     from rich.console import Console
 
-    if not sys.stdout or sys.stdout.isatty():
+    if sys.stdout.isatty():
         Console().print(shown)
         return
     console = Console(width=WIDE)

@@ -95,7 +95,7 @@ def show(found: Diagnosis) -> None:
 
     several = len({one.frame for one in found.findings if one.frame}) > 1
     checks = [f"{one.check} ({one.frame})" if several and one.frame else one.check for one in found.findings]
-    widths, terminal = (max(map(len, STYLES)), max(map(len, checks))), bool(sys.stdout and sys.stdout.isatty())
+    widths, terminal = (max(map(len, STYLES)), max(map(len, checks))), sys.stdout.isatty()
     for one, check in zip(found.findings, checks, strict=True):
         line = Table.grid(padding=(0, GAP))
         for width in widths:

@@ -137,7 +137,7 @@ def meaning(service: Service, reference: str, image: str) -> Meaning:
 
 def base_of(service: Service, image: Image | None) -> Base | None:
     """The base that an image says it stands on; None if it does not say."""
-    below = label.first(image.labels, label.BASE) if image else ""
+    below = label.base_of(image.labels) if image else ""
     if not image or not below:
         return None
     name = label.first(image.labels, label.OCI + "base.name")

@@ -1,5 +1,6 @@
 """How far a source's HEAD is from the commit that runs."""
 
+import shlex
 from pathlib import Path
 
 from invoke import Context
@@ -38,15 +39,20 @@ def ahead(c: Context, source: Path, image: ImageRow | None) -> Ahead:
     folder = str(source)
     if not source.is_dir():
         return Ahead(folder, None, False, "there is no such folder")
-    probe = asked(c, source, "rev-parse", "--verify", "HEAD^{commit}")
+    probe = asked(c, source, "rev-parse", "--is-shallow-repository", "HEAD^{commit}", "--")
+    shallow, head, *_ = [*probe.stdout.split("\n"), ""]
     if not probe.ok:
         refused = refusal(source, probe.stderr)
-        why = "git is not installed" if probe.exited == 127 else reason(probe.stderr)
+        why = "it has no commit yet" if shallow in ("true", "false") else reason(probe.stderr)
+        why = "git is not installed" if probe.exited == 127 else why
         return Ahead(folder, None, False, (refused and refused.message) or why)
-    head, commit = probe.stdout.strip(), label.commit_of(image.labels) if image else ""
+    commit = label.commit_of(image.labels) if image else ""
     if not image or not commit:
         return Ahead(folder, head, False, "the image does not say which commit it was made from")
     full = known(c, source, commit)
+    if not full and shallow == "true":
+        why = "the commit that runs is not in it, as far as it goes: it is a shallow clone"
+        return Ahead(folder, head, False, why, shlex.join(["git", "-C", folder, "fetch", "--unshallow"]))
     if not full:
         return Ahead(folder, head, False, "the commit that runs is not in it", fetch(c, source, image) or None)
     behind, front = answer(c, source, "rev-list", "--left-right", "--count", f"{full}...{head}", "--").split()

@@ -35,7 +35,8 @@ def head(service: Service, status: Status) -> Iterator[Fact]:
     if ended := status.stopped:
         when = f", {ago(ended.finished)} ago" if ended.finished else ""
         error = f": {brief(ended.error)}" if ended.error else ""
-        yield "ended", f"{ended.container}: {ended.tag}, exit code {ended.exit_code}{error}{when}", PLAIN
+        how = f"exit code {ended.exit_code}" if ended.finished or error else "never ran"
+        yield "ended", f"{ended.container}: {ended.tag}, {how}{error}{when}", PLAIN
 
 
 def tail(status: Status) -> Iterator[Fact]:

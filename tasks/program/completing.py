@@ -120,7 +120,7 @@ def values_for(program: "StackProgram", place: Place) -> list[str] | None:
     found = kinds.get((task, flag))
     try:
         return [*found()] if found else None
-    except Exit:  # a wrong setting, no such context, an engine that is not there: a task says so, a key press does not
+    except Exception:  # a wrong setting, no such file, no engine: a task says so, a key press does not
         return []
 
 

@@ -10,6 +10,7 @@ from socket import socket
 from invoke import Exit, Program
 from invoke.exceptions import AmbiguousEnvVar, ParseError, UncastableEnvVar
 
+from ..host import streams
 from ..host.saying import say
 from .config import HELP, check_file, correct_truths
 from .endings import as_exit
@@ -43,6 +44,7 @@ class StackProgram(Program):
         Raises:
             SystemExit: with the exit code, unless the run ended well or `exit` is false.
         """
+        streams.complete()
         try:
             with as_exit():
                 self.parse(argv)

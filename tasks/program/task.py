@@ -9,7 +9,7 @@ from typing import Any
 
 import invoke
 
-from ..host import signals
+from ..host import signals, streams
 from .config import prepare
 from .endings import as_exit
 
@@ -20,6 +20,7 @@ class StackTask(invoke.Task[Any]):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         from ..settings.this_run import remember_typed
 
+        streams.complete()
         for stream in (sys.stdout, sys.stderr):  # what the locale cannot spell is shown as escapes, and ends nothing
             if isinstance(stream, TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")

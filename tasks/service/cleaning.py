@@ -63,7 +63,7 @@ def remove(service: Service, found: Retention) -> None:
     if leftovers and not service.dry:
         every = retention(service, keep=sys.maxsize)  # whatever version is there still stays, and so does its base
         leftovers = both(found, every).leftovers
-    refused += [image for image in leftovers if not remove_image(service, image)]
+    refused += [image for image in leftovers if not removed(service, image.id)]
     if refused:
         raise Exit(f"{len(refused)} of these images could not be removed; the lines above say why.", code=1)
     if not service.dry:
@@ -87,19 +87,19 @@ def remove_version(service: Service, image: Image) -> bool:
         now = service.engine.image(tag)
         if now and now.id == image.id and not removed(service, tag):
             return False
-    return remove_image(service, image)
-
-
-def remove_image(service: Service, image: Image) -> bool:
-    """Remove an image by its id. Returns whether docker did; that somebody else was faster is no refusal."""
-    return removed(service, image.id) or not (service.dry or service.engine.image(image.id))
+    return removed(service, image.id)
 
 
 def removed(service: Service, image: str) -> bool:
-    """Whether docker removes an image, unforced: it refuses one that a container uses."""
+    """Whether docker removes an image, unforced: it refuses one that a container uses.
+
+    That somebody else was faster is no refusal.
+    """
     try:
         service.do(commands.remove_image(image), f"{image} stays: it cannot be removed.")
     except Exit as error:
+        if not service.engine.image(image):
+            return True
         say(f"Warning: {error.message}")
         return False
     return True

@@ -29,8 +29,8 @@ def prepare(service: Service, command: "Recommended") -> None:
         return
     binds, data = command.binds(), Path(service.settings.data)
     if any(Path(bind) == data or data in Path(bind).parents for bind in binds):
-        if missing(data):
-            raise Exit(f"The data directory {data} does not exist. Make it: {mkdir(data)}", code=1)
+        if why := no_folder(data):
+            raise Exit(f"The data directory {data} {why}", code=1)
         make_folders(data)
     for bind in map(Path, binds):
         if missing(bind):
@@ -60,6 +60,16 @@ def missing(path: Path) -> bool:
     except OSError as error:
         return error.errno != errno.EACCES
     return False
+
+
+def no_folder(path: Path) -> str:
+    """The end of a sentence about what should be a folder, and what to type; "" where it is one, as far as one sees."""
+    if missing(path):
+        return f"does not exist. Make it: {mkdir(path)}"
+    try:
+        return "" if path.is_dir() else f"is no folder. See: {shlex.join(['ls', '-l', str(path)])}"
+    except PermissionError:
+        return ""
 
 
 def mkdir(path: Path) -> str:

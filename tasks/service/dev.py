@@ -3,6 +3,7 @@
 It stands beside the service, as `<service>-dev` and on another port, and no switch takes it for the service.
 """
 
+import re
 from pathlib import Path
 
 from invoke import Exit
@@ -13,6 +14,7 @@ from ..engine import commands, label
 from ..engine.records import Container, ImageRow
 from ..host.handing import hand_over
 from ..host.saying import say
+from ..host.text import brief
 from ..recommended.command import Recommended
 from ..recommended.grammar import Option
 from . import acts, versions
@@ -102,6 +104,16 @@ def named(word: str, old: int, new: int) -> str:
     return str(new) if word == str(old) else word
 
 
+def still_named(service: Service, trial: Trial) -> str:
+    """A word of its command that holds the service's port where nothing could replace it, as in a script for `sh -c`.
+
+    "" without one, and where the port inside is its own.
+    """
+    number = rf"(?<![0-9A-Za-z]){service.frame.port}(?![0-9A-Za-z])"
+    words = trial.command.command if trial.port and trial.command.network == "host" else ()
+    return next((word for word in words if re.search(number, word)), "")
+
+
 def name(service: Service) -> str:
     return f"{service.name}-dev"
 
@@ -132,13 +144,15 @@ def begin(service: Service, trial: Trial) -> None:
     Raises:
         Exit: with code 1 when it does not stay up for `start.settle` seconds; then it is taken away.
     """
+    if still := still_named(service, trial):
+        print(f"Warning: its command still names port {service.frame.port}, the service's: {brief(still)}", flush=True)
     remove(service)
     labels, mine = {label.DEV: service.name}, name(service)
     creating = commands.create(mine, trial.image.id, options(trial), trial.command.command, labels)
     what = f"start {trial.tag} with {trial.source}"
     launch(service, mine, creating, what, f"{mine} ended; the lines above say why.")
     if not service.dry:
-        where = f" on port {trial.port}" if trial.port else ""
+        where = f" on port {trial.port}" if trial.port and not still else ""
         say(f"{trial.tag} runs as {mine}{where}, with {trial.source} at {trial.inside}.")
         say(f"Its log: docker logs --follow {mine}. To take it away: {service.next_command('dev', '--stop')}")
 

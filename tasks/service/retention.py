@@ -5,7 +5,7 @@ built anew, a base that nothing stands on any more. Whatever anybody's container
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from invoke import Exit
 from msgspec import Struct
@@ -28,7 +28,8 @@ class Retention(Struct, frozen=True):
     """What is to become of a frame's images.
 
     `versions` (newest first) and `leftovers` (without any tag) may go; `others` are all other images of the engine.
-    `reasons` says of each version that stays, by its tag, why.
+    `reasons` says of each version that stays, by its tag, why. Of two that may go, the one that was made from the other
+    comes first: docker refuses it the other way.
     """
 
     versions: tuple[Image, ...]
@@ -66,13 +67,14 @@ def retention(service: Service, keep: int) -> Retention:
         for image in images.values()
         if image.id not in used and image.id not in held and is_leftover(service, image)
     }
-    for image in stood_on(images, old, left):
+    parents = engine.parents()
+    for image in stood_on(images, parents, old, left):
         if old.pop(image, None):
             reasons[image] = "another image stands on it"
         left.pop(image, None)
     return Retention(
-        versions=tuple(old.values()),
-        leftovers=tuple(left.values()),
+        versions=children_first(old.values(), parents),
+        leftovers=children_first(left.values(), parents),
         others=tuple(image for key, image in images.items() if key not in old and key not in left),
         reasons={row.tag: reasons[row.id] for row in listed if reasons[row.id]},
     )
@@ -126,13 +128,34 @@ def is_leftover(service: Service, image: Image) -> bool:
     return bool(steps) and STAMPED.match(steps[0].text) is not None
 
 
-def stood_on(images: Mapping[str, Image], *going: Mapping[str, Image]) -> set[str]:
-    """Those of the images `going` on which one that stays stands."""
+def ancestors(image: str, parents: Mapping[str, str]) -> set[str]:
+    """What an image was made from, by `Engine.parents`, and what that was made from, and so on."""
+    found = set[str]()
+    while (image := parents.get(image, "")) and image not in found:
+        found.add(image)
+    return found
+
+
+def children_first(images: Iterable[Image], parents: Mapping[str, str]) -> tuple[Image, ...]:
+    """Images in their order, but each behind those that were made from it."""
+    left, found = [*images], list[Image]()
+    below = {one.id: ancestors(one.id, parents) for one in left}
+    while left:
+        held = set[str]().union(*(below[one.id] for one in left))
+        free = [one for one in left if one.id not in held]
+        found += free
+        left = [one for one in left if one.id in held]
+    return tuple(found)
+
+
+def stood_on(images: Mapping[str, Image], parents: Mapping[str, str], *going: Mapping[str, Image]) -> set[str]:
+    """Those of the images `going` on which one that stays stands, by its layers, its labels, or the engine's word."""
     gone = {key for some in going for key in some}
     stay: set[str] = set()
     while True:
-        needed = Needed.by([image for key, image in images.items() if key not in gone - stay])
-        more = {key for key in gone - stay if needed.covers(images[key])}
+        kept = [image for key, image in images.items() if key not in gone - stay]
+        needed, below = Needed.by(kept), set[str]().union(*(ancestors(one.id, parents) for one in kept))
+        more = {key for key in gone - stay if key in below or needed.covers(images[key])}
         if not more:
             return stay
         stay |= more

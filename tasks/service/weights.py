@@ -18,7 +18,7 @@ from ..settings.model import Settings
 from ..settings.this_run import load_settings
 from . import acts
 from .beside import launch
-from .data_folders import missing, mkdir
+from .data_folders import no_folder
 from .service import act
 
 FOLDER = "pretrained_models"  # below the data directory
@@ -92,8 +92,8 @@ def serve(weights: Weights) -> None:
     Raises:
         Exit: with code 1 when the folder or the image is not there, or it does not stay up for `start.settle` seconds.
     """
-    if weights.engine.shares_files and missing(weights.folder):
-        raise Exit(f"The folder {weights.folder} does not exist. Make it: {mkdir(weights.folder)}", code=1)
+    if weights.engine.shares_files and (why := no_folder(weights.folder)):
+        raise Exit(f"The folder {weights.folder} {why}", code=1)
     image = weights.engine.image(weights.image)
     if not image:
         raise Exit(f"There is no image {weights.image} to serve the weights with. Type: inv base", code=1)

@@ -70,7 +70,8 @@ def test_values_that_need_no_engine(tmp_path: Path) -> None:
     assert inv("--complete", "--", *typed, SITES=str(tmp_path)).stdout.split() == ["other"]
     assert offered(f"--config={file}".replace(" ", "\\ "), "start", "--name", "o") == ["other"]
     file.write_text("stack: {frames: 3}")
-    assert offered("-f", shlex.quote(str(file)), "start", "--name", "") == []
+    for wrong in (str(file), "/no/such", "/no/such.yaml", str(tmp_path), "/dev/null"):
+        assert offered("-f", shlex.quote(wrong), "start", "--name", "") == []
 
 
 @pytest.fixture

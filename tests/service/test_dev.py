@@ -54,6 +54,17 @@ def test_nothing_takes_it_for_the_service(serving: Site) -> None:
     assert serving.running() == {DEV: "tests/visdom:0.2.1"} or list(serving.running()) == [DEV]
 
 
+def test_a_port_inside_a_longer_word_is_not_said_to_be_another(serving: Site) -> None:
+    script = f"exec httpd -f -p {serving.port} -h /srv"
+    serving.frame["command"] = ["sh", "-c", script]
+    serving.save()
+    serving.inv("frame", "--force")
+    serving.inv("stop")
+    said = serving.inv("dev", "--port", str(free_port())).stdout
+    assert f"runs as {DEV}, with" in said
+    assert f"Warning: its command still names port {serving.port}, the service's: {script}" in said
+
+
 def test_again_replaces_it_and_stop_takes_it_away(serving: Site) -> None:
     port = str(free_port())
     serving.inv("dev", "--port", port)

@@ -78,6 +78,9 @@ def test_what_is_missing_is_said_before_anything_is_made(served: Site) -> None:
     folder = Path(served.settings["data"]) / "pretrained_models"
     folder.rename(folder.with_name("elsewhere"))
     assert f"Make it: mkdir -p {folder}" in served.inv("weights", code=1).stderr
+    folder.write_text("")
+    assert f"{folder} is no folder. See: ls -l {folder}" in served.inv("weights", code=1).stderr
+    folder.unlink()
     folder.with_name("elsewhere").rename(folder)
     served.settings["weights"]["image"] = "nobody/has:1"
     served.save()
