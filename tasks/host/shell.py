@@ -53,10 +53,18 @@ class Runner(Local):
     takes, and goes on with the task as if nothing had happened.
     """
 
-    input_sleep = 0.001  # seconds between two looks whether a command is over; most questions are answered within 2 ms
     patience = 10.0  # seconds that a command has to end when it is asked to; then it is killed
     interrupted = False
     deadline = math.inf
+
+    def wait(self) -> None:
+        """Look again and again whether the command is over, as Invoke does, but after a time that grows with the wait.
+
+        Most questions are answered within 2 ms. Who has waited for long does not notice a twentieth more.
+        """
+        begun = time.monotonic()
+        while not (self.process_is_finished or self.has_dead_threads):
+            time.sleep(min(max((time.monotonic() - begun) / 20, 0.001), 0.05))
 
     def send_interrupt(self, interrupt: KeyboardInterrupt) -> None:
         self.interrupted = True
