@@ -32,6 +32,7 @@ def shared() -> Server:
     folder = Path(tempfile.mkdtemp(prefix="inv-p-")).resolve()
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     files(folder / "project", ROOT)
+    install(folder / "project")
     server = Server(folder / "project")
     atexit.register(server.close)
     return server
@@ -71,11 +72,7 @@ def copy(target: Path, installed: bool = True) -> Path:
     """
     files(target, compiled=installed)
     if installed:
-        venv = target / ".venv"
-        venv.mkdir()
-        for name in ("bin", "lib", "pyvenv.cfg"):
-            (venv / name).symlink_to(Path(sys.prefix) / name)
-        shutil.copy(target / "requirements.txt", venv / "requirements.txt")
+        install(target)
     for words in (
         ["init", "--quiet", "--initial-branch", "main"],
         ["add", "--all"],
@@ -83,6 +80,15 @@ def copy(target: Path, installed: bool = True) -> Path:
     ):
         subprocess.run(["git", *words], cwd=target, env={**os.environ, **IDENTITY}, check=True)
     return target
+
+
+def install(project: Path) -> None:
+    """Let a project share the packages of the Python that runs the tests."""
+    venv = project / ".venv"
+    venv.mkdir()
+    for name in ("bin", "lib", "pyvenv.cfg"):
+        (venv / name).symlink_to(Path(sys.prefix) / name)
+    shutil.copy(project / "requirements.txt", venv / "requirements.txt")
 
 
 def without(*paths: str | None) -> list[str]:

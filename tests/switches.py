@@ -57,7 +57,7 @@ def leftovers(site: Site) -> list[str]:
 
 def only(site: Site, version: str) -> None:
     """Exactly this version runs and answers, under the service's name, and nothing is left over."""
-    assert site.answer() == version
+    eventually(lambda: site.answer() == version)  # one that was started again takes a moment
     assert site.running() == {"tests_service": f"tests/visdom:{version}"}
     assert not leftovers(site)
 

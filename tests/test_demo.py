@@ -298,7 +298,7 @@ def test_long():
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=lambda number: number.name)
 def test_a_private_engine_is_gone_after_its_test_run_was_killed(number: signal.Signals, tmp_path: Path) -> None:
     (tmp_path / "test_long.py").write_text(LONG)
     (tmp_path / "pytest.ini").write_text("[pytest]\n")

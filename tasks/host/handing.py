@@ -5,10 +5,11 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from invoke import Exit
 
-from .shell import environment
+from .shell import Runner, environment
 
 
 def hand_over(argv: Sequence[str], env: Mapping[str, str | None], dry: bool = False) -> int:
@@ -64,5 +65,8 @@ def ended(process: "subprocess.Popen[bytes]") -> int:
         except KeyboardInterrupt as stop:
             if stop.args or not os.isatty(0):  # by a signal: see `interrupt` in signals.py
                 process.terminate()
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(Runner.patience)
+                process.kill()
                 process.wait()
                 raise

@@ -1,10 +1,14 @@
 """The only two ways to `c.run`: `ask` for questions, `run` for acts. The only place that quotes."""
 
+import math
 import os
 import select
 import shlex
+import signal
 import sys
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from enum import Enum
 from subprocess import PIPE, Popen
 from typing import Any
@@ -49,18 +53,56 @@ class Runner(Local):
     takes, and goes on with the task as if nothing had happened.
     """
 
-    input_sleep = 0.001  # seconds between two looks whether a command is over; most questions are answered within 2 ms
+    patience = 10.0  # seconds that a command has to end when it is asked to; then it is killed
     interrupted = False
+    deadline = math.inf
+
+    def wait(self) -> None:
+        """Look again and again whether the command is over, as Invoke does, but after a time that grows with the wait.
+
+        Most questions are answered within 2 ms. Who has waited for long does not notice a twentieth more.
+        """
+        begun = time.monotonic()
+        while not (self.process_is_finished or self.has_dead_threads):
+            time.sleep(min(max((time.monotonic() - begun) / 20, 0.001), 0.05))
 
     def send_interrupt(self, interrupt: KeyboardInterrupt) -> None:
         self.interrupted = True
         by_signal = bool(interrupt.args)  # see `interrupt` in signals.py
         if by_signal or not os.isatty(0):  # the Ctrl-C of a terminal has reached the command already
-            self.process.terminate()
+            self.ask_to_end()
+
+    def ask_to_end(self) -> None:
+        process: Popen[bytes] | None = getattr(self, "process", None)  # None before the command was started
+        if process and process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGTERM)
+            self.deadline = time.monotonic() + self.patience
+
+    @property
+    def process_is_finished(self) -> bool:
+        """Whether the command is over; its exit code is known then.
+
+        Popen's own `poll` takes a lock. An interrupt that comes right then leaves it locked, and `poll` says for ever
+        that the command runs.
+        """
+        if self.process.returncode is None:
+            try:
+                pid, status = os.waitpid(self.process.pid, os.WNOHANG)
+            except ChildProcessError:  # an interrupt came after this, and before the exit code was kept
+                pid, status = self.process.pid, 0
+            if pid:
+                self.process.returncode = os.waitstatus_to_exitcode(status)
+            elif time.monotonic() > self.deadline:
+                self.kill()
+        return self.process.returncode is not None
 
     def run(self, command: str, **kwargs: Any) -> Result:
         try:
             result = super().run(command, **kwargs)
+        except KeyboardInterrupt:  # before Invoke waits for the command, or when it has ended
+            self.ask_to_end()
+            raise
         finally:
             if self.interrupted:
                 raise KeyboardInterrupt

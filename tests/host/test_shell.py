@@ -44,9 +44,10 @@ def context(**run_options: object) -> Context:
 
 
 def script(body: str, **environment: str) -> "subprocess.CompletedProcess[bytes]":
-    """Run a script that has `c`, `ask` and `run`, with this text on its standard input."""
-    head = "import sys; sys.path.insert(0, sys.argv[1])\nfrom invoke import Config, Context\n"
-    head += "from tasks.host.shell import Runner, ask, run\n"
+    """Run a script that has `c`, `ask` and `run`, with this text on its standard input. SIGTERM interrupts it."""
+    head = "import sys; sys.path.insert(0, sys.argv[1])\nimport os, signal, subprocess, threading, time\n"
+    head += "from invoke import Config, Context\nfrom tasks.host.signals import interrupt\n"
+    head += "from tasks.host.shell import Runner, ask, run\nsignal.signal(signal.SIGTERM, interrupt)\n"
     head += "c = Context(Config(overrides={'runners': {'local': Runner}}))\n"
     return subprocess.run(
         [sys.executable, "-c", head + body, str(ROOT)],
@@ -54,6 +55,7 @@ def script(body: str, **environment: str) -> "subprocess.CompletedProcess[bytes]
         capture_output=True,
         env={**os.environ, **environment},
         cwd="/",
+        timeout=60,
     )
 
 
@@ -166,6 +168,64 @@ def test_an_interrupt_ends_the_command_and_is_not_swallowed(called: str, how: st
         os.killpg(process.pid, signal.SIGINT)
     said = process.communicate(timeout=30)[0]
     assert said.endswith("interrupted\n") and time.monotonic() - begun < 10, said
+
+
+# Each begins with what disturbs, and asks for a command that takes an hour.
+DISTURBED = {
+    "while Popen looks, with its lock taken": """
+class Lock:
+    sent, real = False, threading.Lock()
+    def acquire(self, *how):
+        got = self.real.acquire(*how)
+        if not Lock.sent:
+            Lock.sent = True
+            signal.raise_signal(signal.SIGTERM)
+        return got
+    def release(self): self.real.release()
+    def __enter__(self): self.acquire()
+    def __exit__(self, *how): self.release()
+init = subprocess.Popen.__init__
+def made(self, *words, **options):
+    init(self, *words, **options)
+    self._waitpid_lock = Lock()
+subprocess.Popen.__init__ = made
+threading.Timer(0.5, lambda: Lock.sent or os.kill(os.getpid(), signal.SIGTERM)).start()
+""",
+    "before Invoke waits": """
+Runner.create_io_threads = lambda self: signal.raise_signal(signal.SIGTERM)
+""",
+    "of a command that ignores it": """
+Runner.patience = 0.2
+threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
+""",
+}
+
+
+@pytest.mark.parametrize("when", DISTURBED)
+def test_an_interrupt_at_an_unlucky_moment_ends_both(when: str) -> None:
+    ignoring = "trap '' TERM; " if "ignores" in when else ""
+    body = f"""{DISTURBED[when]}
+start, started = Runner.start, []
+def noted(self, *words):
+    start(self, *words)
+    started.append(self.process.pid)
+Runner.start = noted
+try: ask(c, ["sh", "-c", "{ignoring}while sleep 0.05; do :; done"])
+except KeyboardInterrupt: print("interrupted")
+try: os.waitpid(started[0], 0)
+except ChildProcessError: pass  # Invoke has waited for it already
+print("and so is the command")
+"""
+    done = script(body)
+    assert done.stdout == b"interrupted\nand so is the command\n", done
+
+
+def test_a_program_that_ignores_that_it_is_asked_to_end_is_killed() -> None:
+    body = "from tasks.host.handing import hand_over\nRunner.patience = 0.2\n"
+    body += "threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()\n"
+    body += "try: hand_over(['sh', '-c', \"trap '' TERM; while sleep 0.05; do :; done\"], {})\n"
+    body += "except KeyboardInterrupt: print('interrupted')\n"
+    assert script(body).stdout == b"interrupted\n"
 
 
 # The guard: everything else in tasks/ comes these two ways.
