@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from ..engine.records import Container, ContainerRow
 from ..host import nft, progress, sockets
 from ..host.debian import program
+from ..host.saying import say
 from ..host.shell import Failed, ask
 from ..host.text import printable
 from .reach import Port, Ports
@@ -83,7 +84,7 @@ class Hold:
         try:
             self.service.do(nft.release(self.table), "The kernel lets all connections in by itself in a moment.")
         except Failed as error:
-            print(f"Warning: {error.message}", flush=True)
+            say(f"Warning: {error.message}")
 
     def clear(self) -> None:
         """Remove the table that the run of this switch left if it was killed. It holds nothing any more."""
@@ -121,7 +122,7 @@ class Hold:
             while (count := sum(map(self.connections, found))) and time.monotonic() < give_up:
                 time.sleep(DRAIN_EVERY)
         if count:
-            print(f"After {seconds:g} s, connections are open still: {count}.", flush=True)
+            say(f"After {seconds:g} s, connections are open still: {count}.")
 
     def listened(self, container: Container, ports: Ports) -> set[Port]:
         """Those of the ports that a container's process listens on, whoever forwards them to it."""
