@@ -96,6 +96,9 @@ def test_a_commit_that_is_not_here_is_named_with_the_fetch_that_brings_it(site: 
     done = site.inv("changes", "--from", "5", code=1)
     way = f"git -C {site.source} fetch origin topic"
     assert done.stderr == f"{site.source} does not have the commit of 5, {theirs}. Type: {way}\n"
+    to = f"HEAD ({site.git('rev-parse', '--short=7', 'HEAD')} of main)"
+    title = f"5 ({theirs[:7]} of topic) → {to}: which commits lie between cannot be told here.\n"
+    assert done.stdout.startswith(title)
     assert "Base: not known of both." in done.stdout and "Vendored libraries: not known of both." in done.stdout
     (missing,) = changes(site, "--from", "5", code=1)["missing"]
     assert missing == {"tag": "5", "commit": theirs, "fetch": way}
@@ -121,6 +124,9 @@ def test_a_commit_that_is_not_here_is_named_with_the_fetch_that_brings_it(site: 
     for revision in ("HEAD", "--all", "main", "\x1b[31m", ""):
         assert way_to(**{label.REVISION: revision, label.SHORT_COMMIT: ""}) is None
     assert "Its labels do not say where it is." in site.inv("changes", "--from", "5", "--to", "6", code=1).stderr
+    assert (way_to(**{label.REVISION: gone, source: ""}) or "").startswith(f"{start} origin topic")
+    site.git("remote", "remove", "origin")
+    assert way_to(**{label.REVISION: gone, source: ""}) is None  # nothing is called origin here
 
 
 def test_hostile_pins_and_what_is_not_there(site: Site) -> None:

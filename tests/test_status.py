@@ -265,6 +265,9 @@ def test_exit_codes_and_troubles(site: Site) -> None:
     assert (found["healthy"], found["running"]["health"]) == (True, "healthy")
     source = found["running"]["source"]
     assert (source["known"], source["why"]) == (False, "the commit that runs is not in it")
+    assert source["fetch"] is None and shown(site)["source"].endswith("is not in it")  # it was cloned from nowhere
+    site.git("remote", "add", "origin", "https://example.com/x.git")
+    source = said(site)["running"]["source"]
     assert source["fetch"] == f"git -C {site.source} fetch origin {b'1.0'.hex().ljust(40, '0')}"
     assert shown(site)["source"].endswith(f"is not in it; type: {source['fetch']}")
     site.docker("exec", "tests_service", "rm", "/tmp/index.html")

@@ -167,6 +167,8 @@ def show(found: Changes) -> None:
     first, last = named(found.from_), named(found.to)
     if found.commits is not None:
         show_commits(f"{first} → {last}: {counted(found.commits)}", found.commits)
+    else:
+        say(table.readable(f"{first} → {last}: which commits lie between cannot be told here."))
     if found.dropped:
         show_commits(f"Only in {first}: {counted(found.dropped)}", found.dropped)
     if found.base_changed is None:

@@ -57,7 +57,8 @@ def fetch(c: Context, source: Path, image: ImageRow) -> str:
     url = image.labels.get(label.OCI + "source", "")
     if not re.fullmatch(COMMIT, revision):
         return ""
-    same = url in ("", without_credentials(origin(c, source)))
+    own = without_credentials(origin(c, source))
+    same = own != "" and url in ("", own)
     if not same and not re.fullmatch(URL, url):
         return ""
     what = branch if branch != "HEAD" and re.fullmatch(BRANCH, branch) else revision
