@@ -15,6 +15,7 @@ from queue import Empty, SimpleQueue
 from threading import Event, Thread
 
 from ..host.files import locked, locked_if_free
+from ..host.saying import say
 from ..host.text import brief
 from . import downloads, manifest, repositories
 from .display import display
@@ -42,7 +43,7 @@ def carry_out(vendor: Path, wishes: Wishes, moved: Mapping[str, Git]) -> list[st
         plan = make_plan(vendor, pins, wishes)
         for name in plan.remove:
             remove(vendor, name)
-            print(f"{brief(name)}: removed, it is no longer in vendor.yaml", flush=True)
+            say(f"{brief(name)}: removed, it is no longer in vendor.yaml")
         failed = fetch(vendor, {name: pins[name] for name in plan.fetch}, wishes.force) if plan.fetch else {}
         for name, pin in moved.items():
             if manifest.state(vendor, name, line(pin)).kind is Kind.READY:

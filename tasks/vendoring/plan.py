@@ -6,6 +6,7 @@ from pathlib import Path
 from invoke import Exit
 from msgspec import Struct
 
+from ..host.saying import say
 from ..host.text import brief
 from . import manifest
 from .manifest import Kind, State
@@ -110,15 +111,15 @@ def report(plan: Plan, count: int) -> None:
     lines += plan.problems
     if lines:
         raise Exit("\n".join(lines), code=1)
-    print(f"vendor/ is as vendor.yaml says ({counted(count)}).")
+    say(f"vendor/ is as vendor.yaml says ({counted(count)}).")
 
 
 def foretell(plan: Plan, pins: Mapping[str, Pin]) -> None:
     """The answer to --dry."""
     for name, cause in plan.fetch.items():
-        print(f"Would fetch {name} ({cause}): {line(pins[name])}")
+        say(f"Would fetch {name} ({cause}): {line(pins[name])}")
     for name in plan.remove:
-        print(f"Would remove vendor/{brief(name)}, which is no longer in vendor.yaml.")
+        say(f"Would remove vendor/{brief(name)}, which is no longer in vendor.yaml.")
     if not plan.fetch and not plan.remove:
         conclude(plan.problems, len(pins))
     elif plan.problems:
@@ -133,7 +134,7 @@ def conclude(problems: list[str], count: int) -> None:
     """
     if problems:
         raise Exit("\n".join(problems), code=1)
-    print(f"vendor/ is up to date ({counted(count)}).")
+    say(f"vendor/ is up to date ({counted(count)}).")
 
 
 def counted(count: int) -> str:

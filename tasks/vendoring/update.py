@@ -7,6 +7,7 @@ from threading import Event
 from invoke import Exit
 from msgspec.structs import replace
 
+from ..host.saying import say
 from . import manifest
 from .job import Job, Refused
 from .pins import Git
@@ -36,7 +37,7 @@ def moved_pin(vendor: Path, wishes: Wishes) -> dict[str, Git]:
         except Refused as error:
             raise Exit(f"{name} was not moved: {error}.", code=1) from None
     if rev == pin.rev:
-        print(f"{name} is at {rev} already.")
+        say(f"{name} is at {rev} already.")
         return {}
-    print(f"{name}: {pin.rev} → {rev}", flush=True)
+    say(f"{name}: {pin.rev} → {rev}")
     return {name: replace(pin, rev=rev)}
