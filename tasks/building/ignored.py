@@ -49,7 +49,7 @@ def tell_ignored(context: Path, file: Path, source: Path) -> None:
     Raises:
         Exit: with code 1 where nothing of it is left for a Dockerfile that copies from it.
     """
-    if not copied(file):
+    if not copied(file) or not context.is_dir():  # under --dry nothing of the source is laid out
         return
     through = let_through(context, file) - ALWAYS
     out = sorted(files(context, []) - through - ALWAYS)
