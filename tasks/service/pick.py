@@ -1,5 +1,6 @@
 """Which version is meant: the one with a tag, the newest, the one before, the one that runs."""
 
+import time
 from collections.abc import Sequence
 
 from invoke import Exit
@@ -7,10 +8,12 @@ from invoke import Exit
 from ..engine import label
 from ..engine.names import valid_tag
 from ..engine.records import ContainerRow, ImageRow
-from ..host import prompt
+from ..host import document, prompt
 from ..host.text import printable
 from . import versions
 from .service import Service
+
+WRONG = 3600.0  # seconds that a version may be dated ahead of this machine's clock, which may go a little wrong too
 
 
 def pick(service: Service, tag: str, latest: bool) -> ImageRow:
@@ -54,9 +57,15 @@ def newest(service: Service) -> ImageRow:
     """The newest version.
 
     Raises:
-        Exit: with code 2 when there is none.
+        Exit: with code 2 when there is none, or it cannot be told: one was dated by a clock that went wrong.
     """
-    return all_versions(service)[0]
+    images = all_versions(service)
+    found, by = images[0], time.time() + WRONG
+    if found.created > by and any(image.created <= by for image in images):
+        dated = document.moment(found.created) or "far ahead"
+        what = f"Version {found.tag} says that it was built {dated}, which is yet to come, so the newest cannot be told"
+        raise missing(service, what, images)
+    return found
 
 
 def chosen(service: Service) -> ImageRow:

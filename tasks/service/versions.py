@@ -8,7 +8,7 @@ from ..engine import label
 from ..engine.engine import Engine
 from ..engine.names import same_repository, valid_tag
 from ..engine.records import ContainerRow, Image, ImageRow
-from ..host.text import age, printable
+from ..host.text import ago, printable
 from ..settings.model import Frame
 
 STAMP = (label.VERSION, label.REVISION, label.CREATED, label.SHORT_COMMIT, label.BUILD_DATE, label.COMMAND)
@@ -98,7 +98,7 @@ def lines(images: Iterable[ImageRow], ids_running: set[str]) -> dict[str, str]:
             image.tag,
             label.commit_of(image.labels)[:7] or "?",
             label.branch_of(image.labels) or "?",
-            f"{age(now - image.created)} old" if image.created else "?",
+            ago(now - image.created, "old") if image.created else "?",
             f"{image.size / 1e6:.0f} MB",
             "running" if image.id in ids_running else "",
         )
