@@ -1,6 +1,5 @@
 """Which version is meant: the one with a tag, the newest, the one before, the one that runs."""
 
-import time
 from collections.abc import Sequence
 
 from invoke import Exit
@@ -12,8 +11,6 @@ from ..host import document, prompt
 from ..host.text import printable
 from . import versions
 from .service import Service
-
-WRONG = 3600.0  # seconds that a version may be dated ahead of this machine's clock, which may go a little wrong too
 
 
 def pick(service: Service, tag: str, latest: bool) -> ImageRow:
@@ -60,8 +57,8 @@ def newest(service: Service) -> ImageRow:
         Exit: with code 2 when there is none, or it cannot be told: one was dated by a clock that went wrong.
     """
     images = all_versions(service)
-    found, by = images[0], time.time() + WRONG
-    if found.created > by and any(image.created <= by for image in images):
+    found = images[0]
+    if versions.dated_ahead(found) and not all(map(versions.dated_ahead, images)):
         dated = document.moment(found.created) or "far ahead"
         what = f"Version {found.tag} says that it was built {dated}, which is yet to come, so the newest cannot be told"
         raise missing(service, what, images)

@@ -12,6 +12,7 @@ from ..host.text import ago, printable
 from ..settings.model import Frame
 
 STAMP = (label.VERSION, label.REVISION, label.CREATED, label.SHORT_COMMIT, label.BUILD_DATE, label.COMMAND)
+AHEAD = 3600.0  # seconds that the clocks of two machines may be apart, and nothing is wrong
 
 
 def is_version(engine: Engine, frame: Frame, image: str) -> bool:
@@ -68,6 +69,11 @@ def each_once(images: Sequence[ImageRow]) -> list[ImageRow]:
         if known.tag != own and (image.tag == own or known.tag == "latest"):
             found[image.id] = image
     return [image for image in images if found[image.id] is image]
+
+
+def dated_ahead(image: ImageRow) -> bool:
+    """Whether an image says that it was built at a time that is yet to come: a clock was wrong there, or is so here."""
+    return image.created > time.time() + AHEAD
 
 
 def kept_name(service: str, container: ContainerRow, taken: Collection[str]) -> str:
