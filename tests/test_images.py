@@ -11,6 +11,7 @@ from terminals import Terminal
 from versions import labelled, make
 
 from tasks.engine import label
+from tasks.looking.images import since
 
 EVIL = "\x1b[31mred\u202e"
 
@@ -141,3 +142,8 @@ def test_a_narrow_terminal_does_without_some_columns(site: Site) -> None:
     row = next(line for line in terminal.shown.splitlines() if line.strip().startswith("1.0"))
     assert len(row.rstrip()) <= 100
     assert "a-long-name-of-a-branch-that-nobody-needs" in site.inv("images").stdout
+
+
+def test_an_image_that_a_wrong_clock_dated() -> None:
+    assert since("2999-01-01T00:00:00Z").endswith(" days ahead")
+    assert since("2019-08-30T14:46:20Z").endswith(" days ago") and since(None) == "?"

@@ -72,6 +72,19 @@ def test_the_newest_stay_and_the_old_ones_go(site: Site) -> None:
     assert site.inv("prune", "--keep=-1", code=2).stderr == "--keep takes a number of versions, 0 or more.\n"
 
 
+def test_a_version_that_a_wrong_clock_dated_takes_no_others_place(site: Site) -> None:
+    several(site, "1.0", "1.1", "1.2", "2.0")
+    found = like(site.engine, "tests/visdom:2.0")
+    found["config"]["Labels"][label.CREATED] = "2999-01-01T00:00:00Z"
+    load(site.engine, {"tests/visdom:2.0": found})
+    site.engine.request("POST", "/images/prune")
+    done = site.inv("prune", "--keep", "1", "--yes")
+    assert tags(site) == ["1.2", "2.0"]
+    assert "2.0      dated ahead of this machine's clock" in done.stdout
+    site.inv("prune", "--keep", "0", "--yes")
+    assert tags(site) == []
+
+
 def test_what_any_container_uses_stays_running_or_stopped_whatever_its_name(site: Site) -> None:
     several(site, "1.0", "1.1", "1.2", "1.3", "1.4", "1.5", "1.6")
     for tag in ("1.0", "1.1"):

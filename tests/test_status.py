@@ -19,6 +19,7 @@ from versions import NO_CHECK, SERVE, make, make_all
 from tasks.engine import label
 from tasks.engine.client import Client
 from tasks.engine.engine import Engine
+from tasks.looking import status_shown
 from tasks.looking.gpu import at_risk
 from tasks.looking.status import report
 from tasks.service.service import Service
@@ -459,6 +460,24 @@ def test_the_number_of_questions_does_not_grow(site: Site, monkeypatch: pytest.M
         site.engine.container(f"train{number}", f"tests/visdom:2.{number}", ["true"], start=False)
         site.engine.container(f"note{number}", "tests/visdom:1.0", ["true"], start=False)
     assert questions() == few
+
+
+def test_ages_are_by_the_engines_own_clock(
+    site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It wrote down when a container was started, and this machine's may be another one's."""
+    make(site, "1.0", check=NO_CHECK)
+    site.inv("start", "--tag", "1.0", "--no-rehearsal")
+    chosen = load_file(Context(Config()), site.file)
+    c = Context(Config(overrides={"run": {"in_stream": False}, "stack_settings": chosen}))
+    service = Service.of(c)
+    now = service.engine.now()
+    monkeypatch.setattr(Engine, "now", lambda self: now + 7260)
+    status_shown.show(service, report(service))
+    assert " UTC, 2 hours ago, by " in capsys.readouterr().out
+    site.docker("stop", "tests_service")
+    status_shown.show(service, report(service))
+    assert "exit code 143, 2 hours ago" in capsys.readouterr().out
 
 
 def test_at_eighty_columns_on_a_terminal(built: Site) -> None:

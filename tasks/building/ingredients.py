@@ -15,11 +15,12 @@ from ..vendoring.manifest import fingerprint, spelled_out
 from .build import Build, build_folder
 from .contents import contents, scratch
 from .dockerfile import declared
-from .export import refuse_pointers
+from .export import files, refuse_pointers
 from .git import answer
 from .ignored import let_through
 from .instructions import copied, overlap
 from .release import Release
+from .submodules import GITLINK
 from .this_run import this_release
 
 VENDOR = "vendor"
@@ -88,7 +89,7 @@ def mark(path: Path) -> str:
 
 
 def source_files(build: Build, release: Release) -> dict[str, str]:
-    """The files of the source that base.files names, at HEAD: git's mode and id by path.
+    """The files of the source that base.files names, at HEAD: git's mode and id by path; of a submodule, its own.
 
     Raises:
         Exit: with code 2 when it names what is not there, or what stands in the place of vendor/.
@@ -104,11 +105,23 @@ def source_files(build: Build, release: Release) -> dict[str, str]:
         question = ("ls-tree", "-r", "-z", "--full-tree", "--end-of-options", release.revision, "--", above + name)
         listing = answer(build.c, source, *question, env={"GIT_LITERAL_PATHSPECS": "1"})
         entries = [entry.partition("\t") for entry in listing.split("\0") if entry]
+        if not entries and (submodule := submodule_above(build, release, above + name)):
+            entries = [(submodule, "\t", above + name)]
         if not entries:
             where = f"commit {release.commit} of {source}"
             raise Exit(f"Setting stack.base.files: there is no {printable(path)} in {where}. Commit it.", code=2)
         found |= {full.removeprefix(above): details for details, _, full in entries}
     return found
+
+
+def submodule_above(build: Build, release: Release, path: str) -> str:
+    """Git's mode and id of the submodule that a path leads into; "" where it leads into none."""
+    parts = path.split("/")
+    above = ["/".join(parts[:depth]) for depth in range(1, len(parts))]
+    source = build.settings.path(build.settings.source)
+    question = ("ls-tree", "-z", "--full-tree", "--end-of-options", release.revision, "--", *above)
+    listing = answer(build.c, source, *question, env={"GIT_LITERAL_PATHSPECS": "1"}) if above else ""
+    return next((entry.partition("\t")[0] for entry in listing.split("\0") if entry.startswith(GITLINK)), "")
 
 
 @contextmanager
@@ -149,17 +162,21 @@ def bring_source_files(build: Build, release: Release, target: Path) -> None:
     """Write the files of the source that base.files names, as they are at HEAD.
 
     Raises:
-        Exit: with code 1 for an LFS pointer, or when git cannot write them.
+        Exit: with code 1 for an LFS pointer, or when git cannot write them; 2 when a submodule does not have one.
     """
     source = build.settings.path(build.settings.source)
     with scratch() as folder:
         whole, picked = folder / "source", folder / "picked"
         contents(build.c, source, release.revision, folder, whole)
-        for path in source_files(build, release):
-            if (whole / path).is_dir() and not (whole / path).is_symlink():
-                continue  # another repository's place
+        for path, facts in source_files(build, release).items():
+            if not os.path.lexists(whole / path):
+                if os.path.lexists(picked / path) or path in release.left_out:
+                    continue
+                what = f"{printable(path)} is not in the submodule {facts.split()[2][:7]} of {source}"
+                raise Exit(f"Setting stack.base.files: {what}, or git does not check that out.", code=2)
             (picked / path).parent.mkdir(parents=True, exist_ok=True)
             (whole / path).replace(picked / path)
-            (target / path).unlink(missing_ok=True)
+        for file in files(picked):
+            (target / file.relative_to(picked)).unlink(missing_ok=True)
         refuse_pointers(picked, source)
         shutil.copytree(picked, target, symlinks=True, dirs_exist_ok=True)

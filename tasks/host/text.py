@@ -9,6 +9,8 @@ SHELL_OPERATOR = re.compile(r"[;&|<>()]+")
 # The same as a whole word of a list, where nothing is quoted: && ; 2>&1 >/dev/null
 SHELL_OPERATOR_WORD = re.compile(r"[;&|]+|\d?[<>]{1,2}(?:&(?:\d|-)?|/\S*)?")
 
+AGREE = 60.0  # seconds that two clocks may be apart without a word
+
 
 def age(seconds: float) -> str:
     """A duration in the largest unit that makes it at least 1: 5 seconds, 3 minutes, 2 hours, 40 days."""
@@ -16,6 +18,14 @@ def age(seconds: float) -> str:
     size, unit = next((one for one in units if seconds >= one[0]), units[-1])
     count = max(0, int(seconds // size))
     return f"{count} {unit}{'s' * (count != 1)}"
+
+
+def ago(seconds: float, past: str = "ago") -> str:
+    """How long ago something was: 3 hours ago. `past`: the word for that.
+
+    What is yet to come by this clock is 3 hours ahead: another clock went before it, or wrong.
+    """
+    return f"{age(seconds)} {past}" if seconds > -AGREE else f"{age(-seconds)} ahead"
 
 
 def size(count: int) -> str:

@@ -14,7 +14,7 @@ from ..engine.names import being_built
 from ..engine.records import ContainerRow, ImageRow
 from ..host import document, table
 from ..host.saying import say
-from ..host.text import age, size
+from ..host.text import ago, size
 from ..service import versions
 from ..service.service import Service
 from ..settings.this_run import load_settings, next_command
@@ -175,7 +175,7 @@ def base_shown(base: Base | None) -> str:
 
 def since(built: str | None) -> str:
     """How long ago something was, by its time in ISO 8601; "?" where that is not known."""
-    return f"{age(time.time() - label.created_of({label.CREATED: built}))} ago" if built else "?"
+    return ago(time.time() - label.created_of({label.CREATED: built})) if built else "?"
 
 
 def state(version: Version) -> str:

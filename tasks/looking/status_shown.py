@@ -1,11 +1,10 @@
 """A service's status for people: a line for each thing, and a table of the options that differ."""
 
-import time
 from collections.abc import Iterator
 
 from ..engine import label
 from ..host import table
-from ..host.text import age, brief
+from ..host.text import ago, brief
 from ..service.service import Service
 from .drift import Drift
 from .running import Base, Meaning, Running
@@ -18,13 +17,14 @@ Fact = tuple[str, str, str]
 
 def show(service: Service, status: Status) -> None:
     """Print a status."""
-    table.facts([*head(service, status), *(facts(status.running) if status.running else ()), *tail(status)])
+    now = service.engine.now()  # what it says of containers is by its own clock
+    table.facts([*head(service, status, now), *(facts(status.running, now) if status.running else ()), *tail(status)])
     if status.running and status.running.drift.differences:
         differences(status.running.drift)
 
 
-def head(service: Service, status: Status) -> Iterator[Fact]:
-    """What it comes to."""
+def head(service: Service, status: Status, now: float) -> Iterator[Fact]:
+    """What it comes to. `now`: by the engine's clock."""
     if status.running and status.healthy:
         yield "service", f"{status.running.container}: {status.running.tag}, healthy", GOOD
     elif status.running:
@@ -33,7 +33,7 @@ def head(service: Service, status: Status) -> Iterator[Fact]:
     else:
         yield "service", f"{status.service}: nothing runs. Type: {service.next_command('start')}", BAD
     if ended := status.stopped:
-        when = f", {ago(ended.finished)} ago" if ended.finished else ""
+        when = f", {since(ended.finished, now)}" if ended.finished else ""
         error = f": {brief(ended.error)}" if ended.error else ""
         how = f"exit code {ended.exit_code}" if ended.finished or error else "never ran"
         yield "ended", f"{ended.container}: {ended.tag}, {how}{error}{when}", PLAIN
@@ -48,8 +48,8 @@ def tail(status: Status) -> Iterator[Fact]:
         yield "weights", f"{found.container}: {found.state}, port {found.port}", PLAIN if runs else WARNING
 
 
-def facts(found: Running) -> Iterator[Fact]:
-    """What is known of the container that serves."""
+def facts(found: Running, now: float) -> Iterator[Fact]:
+    """What is known of the container that serves. `now`: by the engine's clock."""
     dirty = ", with uncommitted changes" if found.dirty else ""
     subject = f": {brief(found.source.subject)}" if found.source.subject else ""
     yield "commit", f"{(found.commit or 'unknown')[:7]} of {found.branch or '?'}{dirty}{subject}", PLAIN
@@ -57,8 +57,8 @@ def facts(found: Running) -> Iterator[Fact]:
     if found.base:
         yield "base", base(found.base), good(found.base.name_means)
     by = f"by {found.started_by}" if found.started_by else "by hand"
-    since = f"{found.since.replace('T', ' ').replace('Z', ' UTC')}, {ago(found.since)} ago" if found.since else "?"
-    yield "started", f"{since}, {by}", PLAIN
+    started = f"{found.since.replace('T', ' ').replace('Z', ' UTC')}, {since(found.since, now)}" if found.since else "?"
+    yield "started", f"{started}, {by}", PLAIN
     yield "health", health(found), PLAIN if found.health in (None, "healthy") and not found.restarts else WARNING
     if found.port:
         says = {True: "answers", False: "does not answer", None: "cannot be asked from here"}[found.port.answers]
@@ -164,6 +164,6 @@ def count(number: int, what: str) -> str:
     return f"{number} {what}{'s' * (number != 1)}"
 
 
-def ago(moment: str | None) -> str:
+def since(moment: str, now: float) -> str:
     """How long ago a time in ISO 8601 was."""
-    return age(time.time() - label.created_of({label.CREATED: moment or ""}))
+    return ago(now - label.created_of({label.CREATED: moment}))

@@ -7,7 +7,7 @@ from invoke import Exit
 from ..engine import label
 from ..engine.names import valid_tag
 from ..engine.records import ContainerRow, ImageRow
-from ..host import prompt
+from ..host import document, prompt
 from ..host.text import printable
 from . import versions
 from .service import Service
@@ -54,9 +54,15 @@ def newest(service: Service) -> ImageRow:
     """The newest version.
 
     Raises:
-        Exit: with code 2 when there is none.
+        Exit: with code 2 when there is none, or it cannot be told: one was dated by a clock that went wrong.
     """
-    return all_versions(service)[0]
+    images = all_versions(service)
+    found = images[0]
+    if versions.dated_ahead(found) and not all(map(versions.dated_ahead, images)):
+        dated = document.moment(found.created) or "far ahead"
+        what = f"Version {found.tag} says that it was built {dated}, which is yet to come, so the newest cannot be told"
+        raise missing(service, what, images)
+    return found
 
 
 def chosen(service: Service) -> ImageRow:

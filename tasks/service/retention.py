@@ -57,9 +57,12 @@ def retention(service: Service, keep: int) -> Retention:
     rows = versions.each_once(versions_among(listing, service.frame.image))
     listed = [row for row in rows if row.id in images and not being_built(row.tag)]
     reasons: dict[str, str] = {}
-    for place, row in enumerate(listed):
-        newest = f"one of the newest {keep}" if place < keep else ""
-        why = used.get(row.id) or held.get(row.id) or newest or other_names(service, images[row.id])
+    ahead = {row.id for row in listed if versions.dated_ahead(row)}
+    newest = {row.id: f"one of the newest {keep}" for row in [row for row in listed if row.id not in ahead][:keep]}
+    # It takes no place of those that are dated rightly.
+    newest |= dict.fromkeys(ahead if keep else (), "dated ahead of this machine's clock")
+    for row in listed:
+        why = used.get(row.id) or held.get(row.id) or newest.get(row.id) or other_names(service, images[row.id])
         reasons[row.id] = why
     old = {row.id: images[row.id] for row in listed if not reasons[row.id]}
     left = {

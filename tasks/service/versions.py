@@ -8,10 +8,11 @@ from ..engine import label
 from ..engine.engine import Engine
 from ..engine.names import same_repository, valid_tag
 from ..engine.records import ContainerRow, Image, ImageRow
-from ..host.text import age, printable
+from ..host.text import ago, printable
 from ..settings.model import Frame
 
 STAMP = (label.VERSION, label.REVISION, label.CREATED, label.SHORT_COMMIT, label.BUILD_DATE, label.COMMAND)
+AHEAD = 3600.0  # seconds that the clocks of two machines may be apart, and nothing is wrong
 
 
 def is_version(engine: Engine, frame: Frame, image: str) -> bool:
@@ -70,6 +71,11 @@ def each_once(images: Sequence[ImageRow]) -> list[ImageRow]:
     return [image for image in images if found[image.id] is image]
 
 
+def dated_ahead(image: ImageRow) -> bool:
+    """Whether an image says that it was built at a time that is yet to come: a clock was wrong there, or is so here."""
+    return image.created > time.time() + AHEAD
+
+
 def kept_name(service: str, container: ContainerRow, taken: Collection[str]) -> str:
     """A free name for a container of an earlier version: `<service>.<tag>`, or with a number behind it.
 
@@ -98,7 +104,7 @@ def lines(images: Iterable[ImageRow], ids_running: set[str]) -> dict[str, str]:
             image.tag,
             label.commit_of(image.labels)[:7] or "?",
             label.branch_of(image.labels) or "?",
-            f"{age(now - image.created)} old" if image.created else "?",
+            ago(now - image.created, "old") if image.created else "?",
             f"{image.size / 1e6:.0f} MB",
             "running" if image.id in ids_running else "",
         )

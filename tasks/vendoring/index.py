@@ -117,7 +117,8 @@ def files(url: str, job: Job) -> Iterator[str]:
     found = links_in(address, text)
     if not found and text.strip():
         raise Refused(f"{without_credentials(address)} lists no file; what came is {kind}")
-    schemes = ("file",) if folder else ("http", "https")  # a server has no say over files of this machine
+    # A server has no say over files of this machine; a page of this machine may well name a server's.
+    schemes = ("http", "https", *(["file"] if folder else []))
     user, at, host = urlsplit(address).netloc.rpartition("@")
     for link in found:
         if urlsplit(link).scheme in schemes:

@@ -55,6 +55,35 @@ def test_a_base_holds_files_of_the_source_as_they_are_committed(site: Site) -> N
         assert f"Setting stack.base.files: {sentence}" in site.inv("base", code=2).stderr
 
 
+def test_files_of_a_submodule_are_files_of_the_source(site: Site) -> None:
+    """A whole one, one in a folder that is named, and one file of one."""
+    library = site.folder / "library"
+    site.git("clone", "--quiet", str(site.source), str(library), where=site.folder)
+    (library / "requirements.txt").write_text("numpy==1.16.4\n")
+    site.git("add", "--all", where=library)
+    site.git("commit", "--quiet", "--message", "what it needs", where=library)
+    for place in ("one", "libs/two", "three"):
+        site.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(library), place)
+    site.commit("libs/own.txt", "own\n")
+    dockerfile(site, "COPY one /opt/one\nCOPY libs /opt/libs\nCOPY three/requirements.txt /opt/\n")
+    site.settings["base"]["files"] = ["one", "libs", "three/requirements.txt"]
+    site.save()
+    site.inv("base")
+    held = [f"/opt/{path}" for path in ("one/requirements.txt", "libs/two/requirements.txt", "requirements.txt")]
+    assert [holds(site, path) for path in held] == ["numpy==1.16.4"] * 3
+    assert holds(site, "/opt/libs/own.txt") == "own" and holds(site, "/opt/one/index.html") == "version one"
+    assert f"{BASE} is up to date." in site.inv("base").stdout
+    (site.source / "three/requirements.txt").write_text("numpy==2\n")
+    site.git("commit", "--quiet", "--all", "--message", "newer", where=site.source / "three")
+    site.commit("libs/own.txt", "own\n")
+    assert "changed since the last build: files of the source." in site.inv("base").stdout
+    assert holds(site, "/opt/requirements.txt") == "numpy==2"
+    site.settings["base"]["files"] = ["three/nothing.txt"]
+    site.save()
+    dockerfile(site, "COPY three/nothing.txt /opt/\n")
+    assert "three/nothing.txt is not in the submodule" in site.inv("base", code=2).stderr
+
+
 def test_whatever_the_context_lets_through_is_an_input_and_nothing_else(site: Site) -> None:
     dockerfile(site, "COPY docker/requirements.txt /opt/\n")
     wanted = site.root / "docker/requirements.txt"

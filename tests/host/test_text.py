@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks.host.text import age, brief, printable, size, without_credentials
+from tasks.host.text import age, ago, brief, printable, size, without_credentials
 
 
 @pytest.mark.parametrize(
@@ -70,3 +70,13 @@ def test_bytes_are_shown_as_docker_shows_them(count: int, shown: str) -> None:
 def test_an_age_is_one_of_its_unit_or_several() -> None:
     wanted = {-1: "0 seconds", 0.5: "0 seconds", 1.9: "1 second", 59: "59 seconds", 60: "1 minute", 7200: "2 hours"}
     assert {seconds: age(seconds) for seconds in wanted} == wanted
+
+
+def test_what_is_yet_to_come_is_not_called_new() -> None:
+    """Two clocks are never quite equal; hours are another matter."""
+    assert [ago(seconds) for seconds in (7200, 0, -59)] == ["2 hours ago", "0 seconds ago", "0 seconds ago"]
+    assert [ago(seconds, "old") for seconds in (86400, -61, -26340 * 86400)] == [
+        "1 day old",
+        "1 minute ahead",
+        "26340 days ahead",
+    ]

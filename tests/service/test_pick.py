@@ -16,7 +16,7 @@ from tasks.service import pick
 from tasks.service.service import Service
 from tasks.settings.load import load_file
 
-LATER = "2026-11-26T10:00:02Z"
+LATER = "2020-01-01T10:00:02Z"
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def site(private_engine: PrivateEngine, site: Site) -> Iterator[Site]:
     yield site
 
 
-def version(site: Site, tag: str, created: str = "2026-11-26T10:00:01Z", **labels: str) -> dict[str, Any]:
+def version(site: Site, tag: str, created: str = "2020-01-01T10:00:01Z", **labels: str) -> dict[str, Any]:
     """What `load` makes a version of; by the engine's own word it was created now."""
     about = {label.NAME: "tests/visdom", label.VERSION: tag, label.CREATED: created, **labels}
     return like(site.engine, "tiny:1", Labels={key: value for key, value in about.items() if value})
@@ -67,6 +67,21 @@ def test_versions_are_ordered_by_their_own_label_and_each_is_shown_once(site: Si
     assert site.inv("start", "--tag", "9", code=2).stderr.endswith(f" Type --tag with one of: {there}.\n")
     said = site.inv("--dry", "start", "--latest", "--from-settings").stdout
     assert " tests/visdom:newest " in said
+
+
+def test_the_newest_is_not_the_one_that_a_wrong_clock_dated(site: Site) -> None:
+    """Unless all were: then it was this machine's that is wrong, and theirs tells which came last."""
+    made = {"0.2.7": version(site, "0.2.7", "2999-01-01T00:00:00Z"), "0.2.8": version(site, "0.2.8")}
+    load(site.engine, {f"tests/visdom:{tag}": found for tag, found in made.items()})
+    said = site.inv("start", "--latest", "--from-settings", code=2).stderr
+    assert said == (
+        "Version 0.2.7 says that it was built 2999-01-01T00:00:00Z, which is yet to come, so the newest cannot be "
+        "told. Type --tag with one of: 0.2.7, 0.2.8.\n"
+    )
+    menu = site.inv("start", "--from-settings", code=2).stderr.splitlines()
+    assert "days ahead" in menu[0] and "days old" in menu[1]
+    load(site.engine, {"tests/visdom:0.2.8": version(site, "0.2.8", "2999-01-01T00:00:01Z")})
+    assert " tests/visdom:0.2.8 " in site.inv("--dry", "start", "--latest", "--from-settings").stdout
 
 
 def test_the_engine_is_asked_as_much_for_fifty_versions_as_for_one(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

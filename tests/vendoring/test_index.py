@@ -178,7 +178,9 @@ def test_links_are_read_as_pip_reads_them(server: Server, vendor: Path, link: st
     assert tree(vendor / "thing") == {WHEEL: "a wheel"}
 
 
-@pytest.mark.parametrize("kind", ["index", "index page", "links", "links with a page", "file", "file by address"])
+@pytest.mark.parametrize(
+    "kind", ["index", "index page", "page to a server", "links", "links with a page", "file", "file by address"]
+)
 def test_an_index_and_links_may_be_paths(
     server: Server, vendor: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
@@ -187,7 +189,7 @@ def test_an_index_and_links_may_be_paths(
     (home / WHEEL).write_bytes(b"a wheel")
     server.pages[f"/files/{WHEEL}"] = b"a wheel"
     monkeypatch.chdir(tmp_path)
-    if kind.startswith("index"):
+    if kind in ("index", "index page", "page to a server"):
         monkeypatch.setenv("PIP_INDEX_URL", "simple")
     else:
         monkeypatch.setenv("PIP_NO_INDEX", "1")
@@ -195,6 +197,9 @@ def test_an_index_and_links_may_be_paths(
         monkeypatch.setenv("PIP_FIND_LINKS", place.get(kind, "simple/thing"))
     if kind.endswith("page"):
         (home / "index.html").write_text(f'<a href="{WHEEL}">x</a>')
+    if kind == "page to a server":
+        (home / WHEEL).unlink()
+        (home / "index.html").write_text(f'<a href="{server.url}/files/{WHEEL}">x</a>')
     pins(vendor, f'thing: {{pypi: "thing==1.0", sha256: {sha(b"a wheel")}}}')
     bring(vendor)
     assert tree(vendor / "thing") == {WHEEL: "a wheel"}
