@@ -6,6 +6,7 @@ from pathlib import Path
 
 from invoke import Exit
 
+from ..host.saying import say
 from ..host.text import brief
 from .instructions import copied
 
@@ -48,7 +49,7 @@ def tell_ignored(context: Path, file: Path, source: Path) -> None:
     Raises:
         Exit: with code 1 where nothing of it is left for a Dockerfile that copies from it.
     """
-    if not copied(file):
+    if not context.is_dir() or not copied(file):  # under --dry, nothing is put together
         return
     through = let_through(context, file) - ALWAYS
     out = sorted(files(context, []) - through - ALWAYS)
@@ -59,6 +60,4 @@ def tell_ignored(context: Path, file: Path, source: Path) -> None:
         raise Exit(f"{said}. Change it, commit, and type the same again.", code=1)
     several = "s" * (len(out) > 1)
     named = ", ".join([*map(brief, out[:NAMED]), *(["…"] if out[NAMED:] else [])])
-    print(
-        f"Not in the image: {len(out)} file{several} of {source} that .dockerignore leaves out ({named}).", flush=True
-    )
+    say(f"Not in the image: {len(out)} file{several} of {source} that .dockerignore leaves out ({named}).")
