@@ -17,8 +17,8 @@ BUILDS = [
     "docker image rm tests/base:latest.building-<key>",
     "docker build --tag tests/visdom:0.2.1.building-<key> --file PROJECT/.build/tests=visdom.Dockerfile "
     "--force-rm --build-arg REPOSITORY=tests/visdom --build-arg TAG=0.2.1 --build-arg DATE=<date> "
-    "--build-arg VERSION=<commit> --build-arg URL= --build-arg COMMIT=<commit> --build-arg BRANCH=main --build-arg VENDOR=ColorAI "
-    "--build-arg PROJECT=visdom --build-arg PORT=<port> --build-arg BASE=tests/base:latest "
+    "--build-arg VERSION=<commit> --build-arg URL= --build-arg COMMIT=<commit> --build-arg BRANCH=main "
+    "--build-arg VENDOR=ColorAI --build-arg PROJECT=visdom --build-arg PORT=<port> --build-arg BASE=tests/base:latest "
     "--build-arg 'COMMAND=docker run --detach --name tests_service --network host --init tests/visdom:0.2.1 "
     "httpd -f -p <port> -h /srv' --network host PROJECT/.build/tests=visdom",
     "docker image tag tests/visdom:0.2.1.building-<key> tests/visdom:0.2.1",

@@ -29,8 +29,8 @@ class Retention(Struct, frozen=True):
 
     `versions` (newest first) and `leftovers` (without any tag) may go; `others` are all other images of the engine.
     `reasons` says of each version that stays, by its tag, why. `unknown` counts the images without a name that nothing
-    uses and that no build of this project's has finished: a failed one leaves such, but so does a `docker commit`. Of two that may go, the one that was made from the other
-    comes first: docker refuses it the other way.
+    uses and that no build of this project's has finished: a failed one leaves such, but so does a `docker commit`. Of
+    two that may go, the one that was made from the other comes first: docker refuses it the other way.
     """
 
     versions: tuple[Image, ...]
