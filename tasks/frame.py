@@ -10,7 +10,7 @@ from .program.task import task
 @task(
     help={
         "name": flags.NAME,
-        "all": "Build every frame of the settings.",
+        "all": "Build every frame of the settings; where one fails, the others are built.",
         "force": "Build even if this content is built already, or the tag names another commit.",
         "dirty": "Build uncommitted changes too, under a tag that says so (0.2.7-dirty-…).",
         "suffix": "Add -SUFFIX to the tag, for a branch whose number of commits another branch has too.",
@@ -25,10 +25,9 @@ def frame(
     files that git tracks at HEAD, submodules included, and nothing else that lies
     about.
     """
-    from .building.build import Build, one_at_a_time
-    from .building.frames import bring_version, plan
+    from .building.build import Build
+    from .building.frames import bring_each, plan
     from .building.version import Flags, wanted
-    from .settings.this_run import remember_built
 
     build = Build.of(c)
     plans = [
@@ -38,7 +37,4 @@ def frame(
         base.base(c)
     else:
         base.tell_unfinished_switches(build)
-    for one in plans:
-        with one_at_a_time(build, one.version.frame.image):
-            bring_version(build, one, force)
-        remember_built(c, one.version.key, one.version.tag)
+    bring_each(build, plans, force)

@@ -12,13 +12,13 @@ from versions import make
 
 BUILDS = [
     "docker build --tag tests/base:latest.building-<key> --file PROJECT/.build/tests=base.Dockerfile "
-    "--build-arg PARENT=tiny:1 --network host PROJECT",
+    "--force-rm --build-arg PARENT=tiny:1 --network host PROJECT",
     "docker image tag tests/base:latest.building-<key> tests/base:latest",
     "docker image rm tests/base:latest.building-<key>",
     "docker build --tag tests/visdom:0.2.1.building-<key> --file PROJECT/.build/tests=visdom.Dockerfile "
-    "--build-arg REPOSITORY=tests/visdom --build-arg TAG=0.2.1 --build-arg DATE=<date> --build-arg VERSION=<commit> "
-    "--build-arg URL= --build-arg COMMIT=<commit> --build-arg BRANCH=main --build-arg VENDOR=ColorAI "
-    "--build-arg PROJECT=visdom --build-arg PORT=<port> --build-arg BASE=tests/base:latest "
+    "--force-rm --build-arg REPOSITORY=tests/visdom --build-arg TAG=0.2.1 --build-arg DATE=<date> "
+    "--build-arg VERSION=<commit> --build-arg URL= --build-arg COMMIT=<commit> --build-arg BRANCH=main "
+    "--build-arg VENDOR=ColorAI --build-arg PROJECT=visdom --build-arg PORT=<port> --build-arg BASE=tests/base:latest "
     "--build-arg 'COMMAND=docker run --detach --name tests_service --network host --init tests/visdom:0.2.1 "
     "httpd -f -p <port> -h /srv' --network host PROJECT/.build/tests=visdom",
     "docker image tag tests/visdom:0.2.1.building-<key> tests/visdom:0.2.1",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from images import like, load
 from invoke import Config, Context
 from sites import DOCKERFILE, ROOT, Site
 
@@ -17,7 +18,8 @@ from tasks.building.dockerfile import declared, written
 from tasks.engine.commands import Recipe
 from tasks.engine.endpoint import Endpoint
 from tasks.engine.engine import Engine
-from tasks.settings.load import load, load_file
+from tasks.settings.load import load as settings_of
+from tasks.settings.load import load_file
 
 LOCKS = {"tests=base.lock", "tests=visdom.lock"}
 HOSTILE = "feature/it's-\"$(touch${IFS}pwned)`;&|é"  # git takes it for the name of a branch or a tag
@@ -327,11 +329,11 @@ def test_labels_say_the_same_however_they_get_into_the_image(site: Site, kind: s
     site.dockerfile.write_bytes(text.encode())
     (site.folder / "other").write_text(PLAIN)
     done = site.inv("frame").stdout
-    assert done.partition("docker build --tag tests/visdom")[2].count(" --label ") == (0 if kind in STAMPED else 20)
+    assert done.partition("docker build --tag tests/visdom")[2].count(" --label ") == (0 if kind in STAMPED else 19)
     labels = details(site, "tests/visdom:0.2.1")["Config"]["Labels"]
     given = {key.rpartition(".")[2]: value for key, value in labels.items() if key.startswith("org.opencontainers")}
     assert (given["vendor"], given["description"], given["url"], given["title"]) == ("\\", description, "$", "visdom")
-    assert len(labels) == 20 + ("last" in labels) + ("own" in labels)
+    assert len(labels) == 19 + ("last" in labels) + ("own" in labels)
     assert json.loads(labels["com.colorai.stack.inputs"])["content"] == site.git("rev-parse", "HEAD^{tree}")
     assert left(site) == LOCKS
 
@@ -353,7 +355,7 @@ def test_labels_that_do_not_get_into_the_image_at_the_end_of_its_dockerfile_are_
     config.load_project()
     c = Context(config)
     recipe = Recipe("tests/visdom:1", site.dockerfile, site.source, {}, {"a": "b"}, ["--network", "host"])
-    building.build_image(building.Build(c, site.engine.api, load(c)), recipe)
+    building.build_image(building.Build(c, site.engine.api, settings_of(c)), recipe)
     assert site.label("tests/visdom:1", "a") == "b"
     assert f"{site.dockerfile} swallowed the labels at its end; building again with flags." in capfd.readouterr().out
 
@@ -428,6 +430,46 @@ def test_several_frames_need_a_name(site: Site) -> None:
     site.inv("frame", "--name", "other")
     assert site.docker("images", "--format", "{{.Repository}}:{{.Tag}}", "tests/other") == "tests/other:0.2.1"
     assert not site.docker("images", "--quiet", "tests/visdom")
+
+
+@pytest.mark.parametrize("builder", ["legacy builder", "BuildKit"])
+def test_a_frame_that_fails_is_no_reason_for_another_and_leaves_no_container(site: Site, builder: str) -> None:
+    site.environment["DOCKER_BUILDKIT"] = str(int(builder == "BuildKit"))
+    site.inv("frame")
+    site.commit()
+    broken = site.folder / "Dockerfile.broken"
+    broken.write_text(f"{PLAIN}RUN exit 3\n")
+    other = {**site.frame, "image": "tests/other", "service": "tests_other"}
+    third = {**site.frame, "image": "tests/third", "service": "tests_third"}
+    site.settings["frames"] = {"other": {**other, "dockerfile": str(broken)}, **site.settings["frames"], "third": third}
+    site.save()
+    done = site.inv("frame", "--all", "start", "--name", "third", code=1)
+    last = done.stderr.strip().splitlines()[-1]
+    assert last == "Not built: other; the lines above say why. The others are built: visdom, third."
+    assert "other: The build of tests/other:0.2.2 failed; the lines above say why.\n" in done.stdout
+    assert image_id(site, "tests/visdom:0.2.2") and image_id(site, "tests/third:0.2.2")
+    assert site.docker("ps", "--all", "--quiet") == ""
+    alone = site.inv("frame", "--name", "other", code=1).stderr.strip().splitlines()[-1]
+    assert alone == "The build of tests/other:0.2.2 failed; the lines above say why."
+    broken.write_text(PLAIN)
+    site.inv("frame", "--name", "other")
+    broken.write_text(f"{PLAIN}RUN exit 3\n")
+    again = site.inv("frame", "--name", "other", code=1).stderr.strip().splitlines()[-1]
+    assert again == f"{alone} The earlier image of that name stays."
+
+
+def test_an_empty_label_is_set_only_where_another_images_would_be_inherited(site: Site) -> None:
+    key = "org.opencontainers.image.source"
+    site.inv("frame")
+    assert key not in details(site, "tests/visdom:0.2.1")["Config"]["Labels"]
+    parent = like(site.engine, "tiny:1", Labels={key: "https://example.com/parent"})
+    load(site.engine, {"tests/parent:1": parent})
+    site.dockerfile.write_text("FROM tests/parent:1\nCOPY . /srv\n")
+    site.inv("frame")
+    assert details(site, "tests/visdom:0.2.1")["Config"]["Labels"][key] == ""
+    site.dockerfile.write_text(f"FROM tests/parent:1\nCOPY . /srv\nLABEL {key}=https://example.com/own\n")
+    site.inv("frame")
+    assert details(site, "tests/visdom:0.2.1")["Config"]["Labels"][key] == "https://example.com/own"
 
 
 def test_a_build_that_fails_or_is_killed_leaves_the_former_image_and_the_next_one_works(site: Site) -> None:

@@ -63,7 +63,7 @@ def test_the_containers_are_asked_for_once(two: Site, monkeypatch: pytest.Monkey
 
 
 def test_what_is_wrong_or_missing_is_said(site: Site) -> None:
-    assert f"tests_service does not run. Type: inv -f {site.file} start" in site.inv("logs", code=3).stderr
+    assert f"tests_service does not run. Type: inv -f {site.file} frame" in site.inv("logs", code=3).stderr
     make(site, "1.0", script=SPEAK)
     site.inv("start", "--tag", "1.0", "--no-rehearsal")
 

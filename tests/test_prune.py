@@ -255,6 +255,27 @@ def test_bases_and_leftovers_go_with_the_last_that_stands_on_them(moved: Site) -
     assert f"frees about {(before - stored(site)) / 1000:.3g} kB." in done
 
 
+def test_a_version_that_lost_its_tag_is_named_where_a_container_keeps_it(moved: Site) -> None:
+    site = moved
+    site.docker("create", "--name", "training", site.environment["third tests/visdom"], "true")
+    assert "0.2.4 (moved on)  used by training" in site.inv("prune", "--yes").stdout
+    assert there(site, site.environment["third tests/visdom"])
+
+
+def test_what_a_failed_build_left_without_a_name_is_counted_and_stays(own_site: Site) -> None:
+    site = own_site
+    site.environment["DOCKER_BUILDKIT"] = "0"  # the other builder keeps its steps to itself
+    site.inv("frame")
+    works = site.dockerfile.read_text()
+    site.engine.request("POST", "/images/prune")  # what other tests had made
+    assert "without a name" not in site.inv("prune").stdout
+    site.dockerfile.write_text(f"{works}RUN true > /half\nRUN exit 3\n")
+    site.inv("frame", code=1)
+    before = ids(site)
+    assert "Not looked at: 1 image without a name; a build that failed leaves such" in site.inv("prune", "--yes").stdout
+    assert ids(site) == before
+
+
 def test_no_leftover_goes_below_a_version_that_docker_keeps(moved: Site) -> None:
     site, second = moved, moved.environment["second tests/visdom"]
     done = site.inv("prune", "--keep", "1", "--yes", code=1, **refusing(site, second))

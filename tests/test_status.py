@@ -55,6 +55,11 @@ def shown(site: Site, *words: str, code: int = 0, **environment: str) -> dict[st
     return {pair[0]: pair[-1] for pair in pairs}
 
 
+def squeezed(text: str) -> str:
+    """A table's lines with two blanks between its columns."""
+    return re.sub(" {2,}", "  ", text)
+
+
 def inspected(site: Site) -> Any:
     return site.engine.request("GET", "/containers/tests_service/json")
 
@@ -166,6 +171,30 @@ def test_what_changed_since_it_was_started(built: Site) -> None:
     assert shown(site)["source"] == f"{site.folder}/nowhere: there is no such folder"
 
 
+def test_of_a_source_that_is_a_folder_only_its_own_commits_count(own_site: Site) -> None:
+    site = own_site
+    site.commit("web/index.html", "web one\n")
+    site.settings["source"] = str(site.source / "web")
+    site.save()
+    site.inv("frame", "start", "--no-rehearsal")
+    site.commit("payment/main.py", "pay = 1\n")
+    source = runs(site)["source"]
+    assert (source["ahead"], source["behind"], source["commits"]) == (0, 0, [])
+    assert shown(site)["source"] == f"{site.source}/web: what runs is as in HEAD, in this folder"
+    done = json.loads(site.inv("changes", "--json").stdout)
+    assert done["commits"] == done["dropped"] == []
+    site.git("checkout", "--quiet", "-b", "topic", "HEAD~1")
+    mine = site.commit("web/index.html", "web two\n")
+    site.git("checkout", "--quiet", "main")
+    site.git("merge", "--quiet", "--no-edit", "topic")
+    source = runs(site)["source"]
+    assert source["ahead"] == 1 and [one["id"] for one in source["commits"]] == [mine]
+    done = json.loads(site.inv("changes", "--json").stdout)
+    assert [one["subject"] for one in done["commits"]] == ["web/index.html: web two"]
+    site.inv("frame")
+    assert site.label("tests/visdom:0.2.5", label.REVISION) == site.git("rev-parse", "HEAD")
+
+
 def test_options_that_differ_by_name_and_value(site: Site) -> None:
     (site.folder / "data").mkdir()
     secrets = site.folder / "service.env"
@@ -224,6 +253,11 @@ def test_options_that_differ_by_name_and_value(site: Site) -> None:
     assert ["--shm-size", "2g", "1g", "1g"] in rows
     assert ["--env", "API_TOKEN", hidden, "another", "value", "another", "value"] in rows
     assert ["--pids-limit", "-", "the", "same", "100"] in rows
+    site.frame["run_options"] += ["--env", "SECRET_KEY=hidden-g"]
+    site.save()
+    assert "--env SECRET_KEY  -  the same  set, not shown" in squeezed(site.inv("status").stdout)
+    site.frame["run_options"] = site.frame["run_options"][:-2]
+    site.save()
     assert shown(site)["options"] == "10 options differ, see below"
     assert shown(site)["started"].endswith("by hand")
 
@@ -257,8 +291,10 @@ def test_an_image_that_recommends_nothing_and_hostile_labels(site: Site) -> None
 
 def test_exit_codes_and_troubles(site: Site) -> None:
     assert said(site, code=3)["running"] is None
-    assert "nothing runs. Type: inv" in shown(site, code=3)["service"]
+    nothing = f"tests_service: nothing runs. Type: inv -f {site.file}"
+    assert shown(site, code=3)["service"] == f"{nothing} frame"
     make(site, "1.0")
+    assert shown(site, code=3)["service"] == f"{nothing} start"
     site.engine.container("tests_service", "tests/visdom:1.0", ["true"], start=False)
     assert shown(site, code=3)["ended"] == "tests_service: 1.0, never ran"
     site.inv("start", "--tag", "1.0", "--no-rehearsal")

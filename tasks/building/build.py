@@ -91,7 +91,8 @@ def built(build: Build, recipe: Recipe, reference: str) -> Image | None:
     Raises:
         Exit: with code 1 when it fails, or brings no image.
     """
-    failed = f"The build of {reference} failed; the lines above say why. An earlier image of that name stays."
+    stays = " The earlier image of that name stays." if not build.dry and build.engine.image(reference) else ""
+    failed = f"The build of {reference} failed; the lines above say why.{stays}"
     discard_left_over(build, recipe.reference)
     try:
         build.do(commands.build(recipe), failed, Show.DISPLAY)

@@ -1,18 +1,21 @@
 """Building a version of a frame: what it stands on, whether there is a reason to, its labels, its tag."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from invoke import Exit
 from msgspec import Struct
 from msgspec.structs import replace
 
 from ..engine import commands, label
+from ..engine.client import Unreachable
 from ..engine.commands import Recipe
 from ..engine.records import Image
 from ..host.saying import say
 from ..host.text import printable
+from ..settings.this_run import remember_built
 from .below import Below, bring_others, find_base, refuse_moved
-from .build import Build, make
+from .build import Build, make, one_at_a_time
 from .context import build_context, tell_left_out
 from .dockerfile import declared, dockerfile
 from .former_bases import rests_on
@@ -62,6 +65,32 @@ def plan(build: Build, version: Version) -> Plan:
     return Plan(version, file, args, named, f"{build.settings.base.image}:latest", brings_command)
 
 
+def bring_each(build: Build, plans: Sequence[Plan], force: bool) -> None:
+    """Build each of these versions, unless it is built already. One that cannot be built is no reason for another.
+
+    Raises:
+        Exit: with code 1 when some of several could not be built, and as `bring_version` does for a single one.
+    """
+    lost: list[str] = []
+    for one in plans:
+        try:
+            with one_at_a_time(build, one.version.frame.image):
+                bring_version(build, one, force)
+        except Unreachable:
+            raise
+        except Exit as error:
+            if len(plans) == 1:
+                raise
+            say(f"{one.version.key}: {printable(error.message or 'it failed')}")
+            lost.append(one.version.key)
+        else:
+            remember_built(build.c, one.version.key, one.version.tag)
+    if lost:
+        there = [one.version.key for one in plans if one.version.key not in lost]
+        here = f" The others are built: {', '.join(there)}." if there and not build.dry else ""
+        raise Exit(f"Not built: {', '.join(lost)}; the lines above say why.{here}", code=1)
+
+
 def bring_version(build: Build, plan: Plan, force: bool) -> None:
     """Build a version of a frame, unless this very content is built already.
 
@@ -82,9 +111,7 @@ def bring_version(build: Build, plan: Plan, force: bool) -> None:
     say(f"Building {version.reference}: {printable(reason)}.")
     tell_left_out(version)
     warn_of_secrets(plan)
-    labels = frame_labels(build.settings, version, base if plan.stands_on_base else None, inputs)
-    if not plan.brings_command:
-        labels[label.COMMAND] = recommended(version)
+    labels = labels_of(build, plan, base, inputs)
     with build_context(build, version) as folder:
         tell_ignored(folder, plan.file, version.source)
         recipe = Recipe(version.reference, plan.file, folder, plan.args, labels, version.frame.build_options)
@@ -93,6 +120,19 @@ def bring_version(build: Build, plan: Plan, force: bool) -> None:
         say(f"{version.reference} was built from this commit by somebody else meanwhile; that one stays.")
         made = build.engine.image(version.reference)
     move_latest(build, version, made)
+
+
+def labels_of(build: Build, plan: Plan, base: Below | None, inputs: Mapping[str, str]) -> dict[str, str]:
+    """The labels that a version gets. An empty one only where it would inherit another's instead."""
+    labels = frame_labels(build.settings, plan.version, base if plan.stands_on_base else None, inputs)
+    if not plan.brings_command:
+        labels[label.COMMAND] = recommended(plan.version)
+    empty = [key for key, value in labels.items() if not value]
+    root = build.engine.image(plan.standing.root) if empty and plan.standing.root else None
+    inherited = root.labels if root else {}
+    own = [key for key in empty if sets_label(plan.file, key, plan.version.frame.build_options)]
+    left_out = {key for key in empty if key in own or not inherited.get(key)}
+    return {key: value for key, value in labels.items() if key not in left_out}
 
 
 def built_on(build: Build, plan: Plan, base: Below | None) -> dict[str, str]:

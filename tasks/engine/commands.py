@@ -20,9 +20,13 @@ class Recipe(Struct, frozen=True):
 
 
 def build(recipe: Recipe) -> list[str]:
-    """`docker build` of one image."""
+    """`docker build` of one image.
+
+    The builder without BuildKit keeps the container of a step that failed, unless told; BuildKit takes the flag, and
+    ignores it.
+    """
     return [
-        *("docker", "build", "--tag", recipe.reference, "--file", str(recipe.dockerfile)),
+        *("docker", "build", "--tag", recipe.reference, "--file", str(recipe.dockerfile), "--force-rm"),
         *pairs("--build-arg", recipe.args),
         *pairs("--label", recipe.labels),
         *recipe.options,

@@ -35,14 +35,26 @@ def known(c: Context, source: Path, revision: str) -> str:
     return git(c, source, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}") or ""
 
 
+def of_folder(c: Context, source: Path) -> tuple[str, ...]:
+    """What ends a question of git's for commits: where the source is a folder in its checkout, those that touch it.
+
+    Raises:
+        Exit: with code 1 when git cannot say.
+    """
+    return ("--", ".") if answer(c, source, "rev-parse", "--show-prefix") else ("--",)
+
+
 def between(c: Context, source: Path, older: str, newer: str, *, most: int = -1) -> tuple[Commit, ...]:
     """The commits that `newer` has and `older` has not, both in full, the newest first, and at most so many.
+
+    Of a source that is a folder in its checkout, those that touch this folder.
 
     Raises:
         Exit: with code 1 when git cannot say.
     """
     plain = (f"--max-count={most}", "--no-show-signature", "--no-decorate", "--encoding=UTF-8")
-    said = answer(c, source, "log", "-z", "--format=tformat:%H%x00%ct%x00%an%x00%s", *plain, f"{older}..{newer}", "--")
+    shown = ("-z", "--format=tformat:%H%x00%ct%x00%an%x00%s", *plain)
+    said = answer(c, source, "log", *shown, f"{older}..{newer}", *of_folder(c, source))
     fields = said.split("\0")
     rows = zip(*(fields[place::4] for place in range(4)), strict=False)
     return tuple(Commit(key, document.moment(float(date)), author, subject) for key, date, author, subject in rows)

@@ -25,7 +25,7 @@ def run(service: Service, command: str) -> int:
         prompt.require_terminal(f"A shell needs a terminal. To run one command, type: {way}", {})
     container = serving(service, service.own(service.engine.containers()))[0]
     if not container:
-        raise Exit(f"{service.name} does not run. Type: {service.next_command('start')}", code=NOTHING_RUNS)
+        raise Exit(f"{service.name} does not run. Type: {service.way_to_run()}", code=NOTHING_RUNS)
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
     argv = commands.execute(container.id[:12], ("sh", "-c", command) if command else commands.SHELL, terminal)
     return hand_over(argv, service.engine.environment, service.dry)

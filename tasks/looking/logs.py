@@ -86,8 +86,8 @@ def of(service: Service, previous: bool, tag: str) -> ContainerRow:
                 return one
         raise Exit(f"No container of {service.name} here ran {printable(tag)}.{named(there)}", code=2)
     if not now:
-        way = service.next_command("start")
-        raise Exit(f"{service.name} does not run.{named(there) or f' Type: {way}'}", code=NOTHING_RUNS)
+        way = f" Type: {service.way_to_run()}"
+        raise Exit(f"{service.name} does not run.{named(there) or way}", code=NOTHING_RUNS)
     return now
 
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 from ..building.git import answer, asked, git, reason, refusal
 from ..engine import label
 from ..engine.records import ImageRow
-from .commits import Commit, between, fetch, known
+from .commits import Commit, between, fetch, known, of_folder
 
 MOST = 10  # commits that are named
 
@@ -20,7 +20,7 @@ class Ahead(Struct, frozen=True):
     `known`: whether the source has that commit; `why` says why not, and `fetch` which command would bring it, None
     where nobody knows one. `head` is HEAD in full, None where the source cannot be asked. `subject` is that of the
     commit that runs. `ahead` counts the commits that are in HEAD and do not run, `behind` those that run and are not in
-    HEAD. `commits` are those not deployed, the newest first, at most ten.
+    HEAD, both only those that touch the source where that is a folder in its checkout. `commits` are those not deployed, the newest first, at most ten.
     """
 
     folder: str
@@ -55,7 +55,8 @@ def ahead(c: Context, source: Path, image: ImageRow | None) -> Ahead:
         return Ahead(folder, head, False, why, shlex.join(["git", "-C", folder, "fetch", "--unshallow"]))
     if not full:
         return Ahead(folder, head, False, "the commit that runs is not in it", fetch(c, source, image) or None)
-    behind, front = answer(c, source, "rev-list", "--left-right", "--count", f"{full}...{head}", "--").split()
+    counted = ("rev-list", "--left-right", "--count", f"{full}...{head}")
+    behind, front = answer(c, source, *counted, *of_folder(c, source)).split()
     return Ahead(
         folder,
         head,

@@ -6,7 +6,7 @@ from ..engine import label
 from ..host import table
 from ..host.text import ago, brief
 from ..service.service import Service
-from .drift import Drift
+from .drift import Difference, Drift
 from .running import Base, Meaning, Running
 from .source import MOST, Ahead
 from .status import Status
@@ -31,7 +31,7 @@ def head(service: Service, status: Status, now: float) -> Iterator[Fact]:
         troubles = "; ".join(status.troubles)
         yield "service", f"{status.running.container}: {status.running.tag}, not healthy: {troubles}", BAD
     else:
-        yield "service", f"{status.service}: nothing runs. Type: {service.next_command('start')}", BAD
+        yield "service", f"{status.service}: nothing runs. Type: {service.way_to_run()}", BAD
     if ended := status.stopped:
         when = f", {since(ended.finished, now)}" if ended.finished else ""
         error = f": {brief(ended.error)}" if ended.error else ""
@@ -69,7 +69,7 @@ def facts(found: Running, now: float) -> Iterator[Fact]:
         state = "cannot be told" if gpu.state == "unknown" else gpu.state
         colour = {"fine": WARNING if gpu.at_risk else PLAIN, "lost": BAD}.get(gpu.state, WARNING)
         yield "gpu", f"{state}: {gpu.why}{risk}{cure}", colour
-    yield from commits(found.source)
+    yield from commits(found.source, found.commit or "")
     if found.others:
         yield "others", f"{count(found.others, 'other container')} from this image", PLAIN
     if found.also:
@@ -101,8 +101,8 @@ def health(found: Running) -> str:
     return f"{found.health or 'no health check'}, {count(found.restarts, 'restart')}"
 
 
-def commits(found: Ahead) -> Iterator[Fact]:
-    """How far the source is ahead, and by which commits."""
+def commits(found: Ahead, runs: str) -> Iterator[Fact]:
+    """How far the source is ahead of the commit that `runs`, and by which commits."""
     if not found.known:
         way = f"; type: {found.fetch}" if found.fetch else ""
         yield "source", f"{found.folder}: {brief(found.why)}{way}", WARNING
@@ -110,7 +110,8 @@ def commits(found: Ahead) -> Iterator[Fact]:
     said = [f"{count(found.ahead or 0, 'commit')} not deployed"] if found.ahead else []
     if found.behind:
         said.append(f"{count(found.behind, 'commit')} deployed that HEAD lacks")
-    yield "source", f"{found.folder}: {', '.join(said) or 'HEAD is what runs'}", WARNING if said else PLAIN
+    same = "HEAD is what runs" if (found.head or "").startswith(runs) else "what runs is as in HEAD, in this folder"
+    yield "source", f"{found.folder}: {', '.join(said) or same}", WARNING if said else PLAIN
     for one in found.commits:
         yield "", f"{one.id[:7]} {brief(one.subject, 100)}", PLAIN
     if (found.ahead or 0) > MOST:
@@ -133,21 +134,23 @@ def differences(found: Drift) -> None:
         (
             one.option,
             one.container or "-",
-            told(one.recommended, one.differs_from_recommended, one.secret),
-            told(one.settings, one.differs_from_settings, one.secret),
+            told(one, one.recommended, one.differs_from_recommended),
+            told(one, one.settings, one.differs_from_settings),
         )
         for one in found.differences
     ]
     table.show("Options that differ", ("option", "runs with", "recommended", "settings"), rows)
 
 
-def told(value: str | None, differs: bool | None, secret: bool) -> str:
+def told(one: Difference, value: str | None, differs: bool | None) -> str:
     """What an option should be: the value, or that it is the same."""
     if differs is None:
         return "?"
     if not differs:
         return "the same"
-    return "another value" if secret and value else value or "-"
+    if one.secret and value:
+        return "another value" if one.container else "set, not shown"
+    return value or "-"
 
 
 def good(means: Meaning) -> str:

@@ -37,6 +37,7 @@ def prune(service: Service, wishes: Wishes) -> None:
         say(unfinished)
     found = retention(service, wishes.keep)
     show_kept(found)
+    tell_unknown(found)
     gone = (*found.versions, *found.leftovers)
     if not gone:
         say(f"There is nothing to remove of {service.frame.image}.")
@@ -110,6 +111,14 @@ def show_kept(found: Retention) -> None:
     if found.reasons:
         rows = [(tag, brief(why)) for tag, why in found.reasons.items()]
         table.show("These versions stay:", ("version", "why"), rows)
+
+
+def tell_unknown(found: Retention) -> None:
+    """Say what else has no name: whether somebody needs it, only people know."""
+    if found.unknown:
+        what = f"{found.unknown} image{'s' * (found.unknown > 1)} without a name"
+        why = "a build that failed leaves such, and so does a docker commit. See: docker images --filter dangling=true"
+        say(f"Not looked at: {what}; {why}")
 
 
 def show_gone(service: Service, found: Retention) -> None:

@@ -109,7 +109,7 @@ def previous(service: Service) -> tuple[ContainerRow, ImageRow]:
         image = service.engine.image(container.image)
         if image and image.id not in running:
             return container, versions.by_own_name(service.engine, service.frame, image)
-    way = service.next_command("start")
+    way = service.way_to_run()
     raise Exit(f"There is no earlier version of {service.name} to return to. Type: {way}", code=2)
 
 

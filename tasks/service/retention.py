@@ -28,14 +28,16 @@ class Retention(Struct, frozen=True):
     """What is to become of a frame's images.
 
     `versions` (newest first) and `leftovers` (without any tag) may go; `others` are all other images of the engine.
-    `reasons` says of each version that stays, by its tag, why. Of two that may go, the one that was made from the other
-    comes first: docker refuses it the other way.
+    `reasons` says of each version that stays, by its tag, why. `unknown` counts the images without a name that nothing
+    uses and that no build of this project's has finished: a failed one leaves such, but so does a `docker commit`. Of
+    two that may go, the one that was made from the other comes first: docker refuses it the other way.
     """
 
     versions: tuple[Image, ...]
     leftovers: tuple[Image, ...]
     others: tuple[Image, ...]
     reasons: Mapping[str, str]
+    unknown: int = 0
 
 
 def retention(service: Service, keep: int) -> Retention:
@@ -79,8 +81,19 @@ def retention(service: Service, keep: int) -> Retention:
         versions=children_first(old.values(), parents),
         leftovers=children_first(left.values(), parents),
         others=tuple(image for key, image in images.items() if key not in old and key not in left),
-        reasons={row.tag: reasons[row.id] for row in listed if reasons[row.id]},
+        reasons={row.tag: reasons[row.id] for row in listed if reasons[row.id]} | moved_on(service, images, used),
+        unknown=sum(
+            nameless(image) and key not in used and key not in held and not finished(service, image)
+            for key, image in images.items()
+        ),
     )
+
+
+def moved_on(service: Service, images: Mapping[str, Image], used: Mapping[str, str]) -> dict[str, str]:
+    """Why each version of the frame that lost its tag stays, by that: a container uses it."""
+    mine = [images[key] for key in used if key in images and label.names(images[key].labels, service.frame.image)]
+    kept = [image for image in mine if nameless(image) and finished(service, image)]
+    return {f"{label.version_of(image.labels, image.id)} (moved on)": used[image.id] for image in kept}
 
 
 def uses(service: Service, containers: Sequence[ContainerRow]) -> dict[str, str]:
@@ -122,11 +135,17 @@ def is_leftover(service: Service, image: Image) -> bool:
     What others made from one, a `docker commit` or the steps of a build, has its labels. But the last instruction of
     this project's own builds sets them.
     """
-    if image.tags or image.digests or image.labels.keys() & OF_CONTAINERS:
-        return False
     ours = (service.frame.image, service.settings.base.image)
-    if not any(label.names(image.labels, name) for name in ours):
-        return False
+    named = any(label.names(image.labels, name) for name in ours)
+    return nameless(image) and named and not image.labels.keys() & OF_CONTAINERS and finished(service, image)
+
+
+def nameless(image: Image) -> bool:
+    return not image.tags and not image.digests
+
+
+def finished(service: Service, image: Image) -> bool:
+    """Whether the last instruction that an image was made by is that which sets the labels of this project's builds."""
     steps = service.engine.steps(image.id)
     return bool(steps) and STAMPED.match(steps[0].text) is not None
 

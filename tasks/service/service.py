@@ -80,6 +80,10 @@ class Service(Struct, frozen=True):
         """A command to type next, spelled so that it means the same frame and the same settings file as this run."""
         return next_command(self.c, self.frame, task, *words)
 
+    def way_to_run(self) -> str:
+        """What to type where nothing runs: `start`, or `frame` where no version is here yet."""
+        return self.next_command("start" if self.engine.images(self.frame.image) else "frame")
+
     def own(self, containers: Iterable[ContainerRow], known: str = "") -> list[ContainerRow]:
         """Those of the containers that are this service's. `known`: the id of an image that is a version."""
         return whose.own(self.engine, self.frame, containers, known)
