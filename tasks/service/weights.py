@@ -65,8 +65,8 @@ class Weights(Struct, frozen=True):
         number = self.settings.weights.port
         return [
             *("--init", "--restart=unless-stopped", "--read-only", "--cap-drop=ALL", "--no-healthcheck"),
-            *(f"--volume={self.folder}:{INSIDE}:ro", f"--workdir={INSIDE}", f"--publish={number}:{number}"),
-            "--entrypoint=",
+            *(commands.bind(self.folder, INSIDE, read_only=True), f"--workdir={INSIDE}"),
+            *(f"--publish={number}:{number}", "--entrypoint="),
         ]
 
     @property

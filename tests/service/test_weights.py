@@ -8,6 +8,8 @@ import pytest
 from sites import Site, free_port
 from switches import Run, eventually
 
+from tasks.engine.commands import bind
+
 NAME = "tests_weights"
 
 
@@ -95,6 +97,19 @@ def test_a_server_that_ends_leaves_nothing_and_its_words_are_shown(served: Site)
     done = served.inv("weights", code=1)
     assert f"{NAME} | no such module" in done.stdout and "cannot serve the weights" in done.stderr
     assert served.docker("ps", "--all", "--quiet") == ""
+
+
+def test_a_folder_with_any_name_is_served_and_one_that_is_not_there_is_not_made(served: Site) -> None:
+    odd = served.folder / 'a, "b"'
+    Path(served.settings["data"]).rename(odd)
+    served.settings["data"] = str(odd)
+    served.save()
+    served.inv("weights")
+    eventually(lambda: got(served, "/resnet.pth").endswith("weights"))
+    elsewhere = served.folder / "elsewhere"  # on an engine's host whose files cannot be looked at
+    with pytest.raises(AssertionError, match="bind source path does not exist"):
+        served.docker("create", bind(elsewhere, "/x"), "tiny:1")
+    assert not elsewhere.exists()
 
 
 def test_the_former_server_comes_back_when_the_new_one_fails(served: Site) -> None:
