@@ -145,7 +145,7 @@ def begin(service: Service, trial: Trial) -> None:
         Exit: with code 1 when it does not stay up for `start.settle` seconds; then it is taken away.
     """
     if still := still_named(service, trial):
-        print(f"Warning: its command still names port {service.frame.port}, the service's: {brief(still)}", flush=True)
+        say(f"Warning: its command still names port {service.frame.port}, the service's: {brief(still)}")
     remove(service)
     labels, mine = {label.DEV: service.name}, name(service)
     creating = commands.create(mine, trial.image.id, options(trial), trial.command.command, labels)
