@@ -5,6 +5,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+QUOTE = '"'
 SHELL = ("sh", "-c", "command -v bash >/dev/null && exec bash || exec sh")  # bash where there is one
 
 
@@ -101,6 +102,17 @@ def rename(container: str, name: str) -> list[str]:
 def remove(container: str, force: bool = False, volumes: bool = False) -> list[str]:
     """`docker rm`; `volumes`: with its anonymous ones, as always by force."""
     return ["docker", "rm", *(["--force"] if force else []), *(["--volumes"] if force or volumes else []), container]
+
+
+def bind(source: Path, target: str, read_only: bool = False) -> str:
+    """The option that mounts a folder of the engine's host.
+
+    Other than with `--volume`, a folder that is not there is refused and not made, and a colon is part of its name. The
+    values are CSV (https://docs.docker.com/engine/storage/bind-mounts/).
+    """
+    words = ("type=bind", f"source={source}", f"target={target}", *(["readonly"] if read_only else []))
+    quoted = [f'"{word.replace(QUOTE, 2 * QUOTE)}"' if set(word) & {",", QUOTE} else word for word in words]
+    return f"--mount={','.join(quoted)}"
 
 
 def pairs(option: str, values: Mapping[str, str]) -> list[str]:

@@ -133,7 +133,7 @@ def put(shown: "RenderableType") -> None:
     if sys.stdout.isatty():
         Console().print(shown)
         return
-    console = Console(width=WIDE)
+    console = Console(width=WIDE, color_system=None)  # whatever FORCE_COLOR says: programs read this
     with console.capture() as captured:
         console.print(shown)
     print("\n".join(line.rstrip() for line in captured.get().splitlines()))  # rich fills up to the width

@@ -17,7 +17,9 @@ from ..service.service import Service
 from .running import NOTHING_RUNS, serving
 
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-AGO = r"([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h))+|[0-9]+(\.[0-9]+)?"  # Go's durations, or seconds since 1970
+AGO = r"([0-9]{1,18}(\.[0-9]+)?(ns|us|ms|s|m|h))+|[0-9]{1,18}(\.[0-9]+)?"  # Go's durations, or seconds since 1970
+MOST_HOURS = 2_562_047  # a duration in Go: nanoseconds in 64 bits
+HOURS = {"h": 1.0, "m": 1 / 60, "s": 1 / 3600}  # of a unit; the others are too small to count
 DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?"
 
 
@@ -42,10 +44,16 @@ def part(follow: bool, stay: bool, tail: str, since: str) -> Part:
         raise Exit("Type either --follow or --no-follow.", code=2)
     if tail and tail != "all" and not re.fullmatch("[0-9]{1,9}", tail):
         raise Exit(f"--tail is a number of lines, or all, and {printable(tail)} is neither.", code=2)
-    if since and not re.fullmatch(AGO, since) and not is_date(since):
+    if since and not is_ago(since) and not is_date(since):
         forms = "10m, 2h30m, 2019-08-30 or 2019-08-30T14:46:20Z"
         raise Exit(f"--since is a time such as {forms}, and {printable(since)} is none.", code=2)
     return Part(follow or (sys.stdout.isatty() and not stay), tail, since)
+
+
+def is_ago(text: str) -> bool:
+    """Whether a text is a duration, or a number of seconds, as docker reads it."""
+    parts = re.findall(r"([0-9.]+)([a-z]+)", text)
+    return bool(re.fullmatch(AGO, text)) and sum(float(one) * HOURS.get(unit, 0) for one, unit in parts) < MOST_HOURS
 
 
 def is_date(text: str) -> bool:

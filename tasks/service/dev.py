@@ -134,7 +134,7 @@ def there(service: Service) -> Container | None:
 
 def options(trial: Trial) -> list[str]:
     """The options of its container. Python writes nothing into the source, which would be root's."""
-    mounted = f"--volume={trial.source}:{trial.inside}"
+    mounted = commands.bind(trial.source, trial.inside)
     return [*trial.command.arguments(), mounted, "--env=PYTHONDONTWRITEBYTECODE=1"]
 
 

@@ -24,12 +24,13 @@ def remove_all(service: Service) -> bool:
     mine = {container.id for container in service.own(containers)}
     left = (label.REHEARSAL, label.RECOVERY, label.DEV)  # of a switch that was cut off; of `inv dev`
     weights = service.settings.weights.service
+    servers = (weights, f"{weights}.former")
     containers = [
         one
         for one in containers
         if one.id in mine
         or any(one.labels.get(kind) == service.name for kind in left)
-        or (one.name == weights and label.WEIGHTS in one.labels)
+        or (one.name in servers and label.WEIGHTS in one.labels)
     ]
     for container in containers:
         service.do(commands.remove(container.id[:12], force=True), f"{container.name} cannot be removed.")

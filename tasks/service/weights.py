@@ -4,7 +4,8 @@ It sees `<data>/pretrained_models` and nothing else, read-only.
 """
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from invoke import Context, Exit
@@ -14,6 +15,7 @@ from ..engine import commands, label
 from ..engine.engine import Engine, current_engine
 from ..engine.records import Container
 from ..host.saying import say
+from ..host.shell import survive
 from ..settings.model import Settings
 from ..settings.this_run import load_settings
 from . import acts
@@ -41,6 +43,11 @@ class Weights(Struct, frozen=True):
         return self.settings.weights.service
 
     @property
+    def aside(self) -> str:
+        """The name of the former server while another one is tried."""
+        return f"{self.name}.former"
+
+    @property
     def folder(self) -> Path:
         return Path(self.settings.data) / FOLDER
 
@@ -58,8 +65,8 @@ class Weights(Struct, frozen=True):
         number = self.settings.weights.port
         return [
             *("--init", "--restart=unless-stopped", "--read-only", "--cap-drop=ALL", "--no-healthcheck"),
-            *(f"--volume={self.folder}:{INSIDE}:ro", f"--workdir={INSIDE}", f"--publish={number}:{number}"),
-            "--entrypoint=",
+            *(commands.bind(self.folder, INSIDE, read_only=True), f"--workdir={INSIDE}"),
+            *(f"--publish={number}:{number}", "--entrypoint="),
         ]
 
     @property
@@ -87,10 +94,11 @@ class Weights(Struct, frozen=True):
 
 
 def serve(weights: Weights) -> None:
-    """Start the server, or say that it runs; one that was made in another way is replaced.
+    """Start the server, or say that it runs; one that was made in another way, or does not run, is replaced.
 
     Raises:
-        Exit: with code 1 when the folder or the image is not there, or it does not stay up for `start.settle` seconds.
+        Exit: with code 1 when the folder or the image is not there, or it does not stay up for `start.settle` seconds;
+            then the former server runs again.
     """
     if weights.engine.shares_files and (why := no_folder(weights.folder)):
         raise Exit(f"The folder {weights.folder} {why}", code=1)
@@ -98,18 +106,55 @@ def serve(weights: Weights) -> None:
     if not image:
         raise Exit(f"There is no image {weights.image} to serve the weights with. Type: inv base", code=1)
     made = shlex.join([image.id, *weights.options(), *weights.command])
-    former = weights.there()
-    if former and former.running and former.labels[label.WEIGHTS] == made:
+    former = as_before(weights)
+    if former and former.state == "running" and former.labels[label.WEIGHTS] == made:
         say(served(weights))
         return
-    if former:
-        weights.do(commands.remove(acts.short(former), force=True), f"{weights.name} cannot be removed.")
     labels = {label.WEIGHTS: made}
     creating = commands.create(weights.name, image.id, weights.options(), weights.command, labels)
     failed = f"{weights.image} cannot serve the weights; the lines above say why. See weights.image."
-    launch(weights, weights.name, creating, f"serve {weights.folder}", failed)
+    with replacing(weights, former):
+        launch(weights, weights.name, creating, f"serve {weights.folder}", failed)
     if not weights.dry:
         say(served(weights))
+
+
+@contextmanager
+def replacing(weights: Weights, former: Container | None) -> Iterator[None]:
+    """Put the former server aside while a new one is started, and bring it back as it was when that fails."""
+    if former is None:
+        yield
+        return
+    key = acts.short(former)
+    weights.do(commands.rename(key, weights.aside), f"{weights.name} cannot be put aside.")
+    try:
+        if former.running:
+            weights.do(commands.stop(key), f"{weights.name} cannot be stopped.")
+        yield
+    except BaseException:
+        survive()
+        if found := as_before(weights):
+            bring_back(weights, found, former)
+        raise
+    weights.do(commands.remove(key, force=True), f"{weights.aside} cannot be removed.")
+
+
+def bring_back(weights: Weights, found: Container, former: Container) -> None:
+    """Start the former server again, if it ran."""
+    if former.state == "running" and found.id == former.id:
+        weights.do(commands.start(acts.short(found)), f"{weights.name} cannot be started again.")
+        say(f"{weights.name} serves as before.")
+
+
+def as_before(weights: Weights) -> Container | None:
+    """The server's container, under its own name again where a replacement failed or was cut off."""
+    found, aside = weights.there(), weights.engine.container(weights.aside)
+    if not aside or label.WEIGHTS not in aside.labels:
+        return found
+    if found:
+        weights.do(commands.remove(acts.short(found), force=True), f"{weights.name} cannot be removed.")
+    weights.do(commands.rename(acts.short(aside), weights.name), f"{weights.aside} cannot be renamed.")
+    return aside
 
 
 def served(weights: Weights) -> str:
@@ -119,7 +164,7 @@ def served(weights: Weights) -> str:
 
 def stop(weights: Weights) -> None:
     """Stop the server and take its container away."""
-    found = weights.there()
+    found = as_before(weights)
     if not found:
         say(f"{weights.name} does not run.")
         return

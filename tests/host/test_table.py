@@ -55,3 +55,12 @@ def test_a_value_has_its_colour_on_a_terminal_and_nowhere_else(
     monkeypatch.setenv("COLUMNS", "12")  # folded
     table.show("", ("tag", "state"), rows)
     assert "\x1b[32m" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["FORCE_COLOR", "TTY_COMPATIBLE"])
+def test_a_pipe_has_no_colours_whatever_is_forced(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    monkeypatch.setenv(name, "1")
+    table.facts([("service", "healthy", "green")])
+    assert capsys.readouterr().out == "service  healthy\n"

@@ -54,6 +54,16 @@ def test_nothing_takes_it_for_the_service(serving: Site) -> None:
     assert serving.running() == {DEV: "tests/visdom:0.2.1"} or list(serving.running()) == [DEV]
 
 
+def test_a_source_whose_name_is_no_volumes(serving: Site) -> None:
+    odd = serving.folder / 'a:ro, "b"'
+    serving.source.rename(odd)
+    serving.settings["source"] = str(odd)
+    serving.save()
+    port = free_port()
+    serving.inv("dev", "--port", str(port))
+    eventually(lambda: answer(port) == "version one")
+
+
 def test_a_port_inside_a_longer_word_is_not_said_to_be_another(serving: Site) -> None:
     script = f"exec httpd -f -p {serving.port} -h /srv"
     serving.frame["command"] = ["sh", "-c", script]

@@ -1,11 +1,14 @@
 """The server of the pretrained weights."""
 
+import signal
 import socket
 from pathlib import Path
 
 import pytest
 from sites import Site, free_port
-from switches import eventually
+from switches import Run, eventually
+
+from tasks.engine.commands import bind
 
 NAME = "tests_weights"
 
@@ -93,6 +96,60 @@ def test_a_server_that_ends_leaves_nothing_and_its_words_are_shown(served: Site)
     served.set(settle=1)
     done = served.inv("weights", code=1)
     assert f"{NAME} | no such module" in done.stdout and "cannot serve the weights" in done.stderr
+    assert served.docker("ps", "--all", "--quiet") == ""
+
+
+def test_a_folder_with_any_name_is_served_and_one_that_is_not_there_is_not_made(served: Site) -> None:
+    odd = served.folder / 'a, "b"'
+    Path(served.settings["data"]).rename(odd)
+    served.settings["data"] = str(odd)
+    served.save()
+    served.inv("weights")
+    eventually(lambda: got(served, "/resnet.pth").endswith("weights"))
+    elsewhere = served.folder / "elsewhere"  # on an engine's host whose files cannot be looked at
+    with pytest.raises(AssertionError, match="bind source path does not exist"):
+        served.docker("create", bind(elsewhere, "/x"), "tiny:1")
+    assert not elsewhere.exists()
+
+
+def test_the_former_server_comes_back_when_the_new_one_fails(served: Site) -> None:
+    served.inv("weights")
+    first = served.docker("inspect", "--format", "{{.Id}}", NAME)
+    weights = served.settings["weights"]
+    command, number = weights["command"], weights["port"]
+    served.set(settle=1)
+    with socket.socket() as taken:
+        taken.bind(("0.0.0.0", 0))
+        taken.listen()
+        for change in ({"command": ["sh", "-c", "exit 1"]}, {"port": taken.getsockname()[1]}):
+            weights.update(change)
+            served.save()
+            assert f"{NAME} serves as before." in served.inv("weights", code=1).stdout
+            weights.update(command=command, port=number)
+            assert served.docker("ps", "--all", "--no-trunc", "--format", "{{.Names}} {{.ID}}") == f"{NAME} {first}"
+            eventually(lambda: got(served, "/resnet.pth").endswith("weights"))
+
+
+def test_a_replacement_that_is_interrupted_or_cut_off(served: Site) -> None:
+    served.inv("weights")
+    first = served.docker("inspect", "--format", "{{.Id}}", NAME)
+    weights = served.settings["weights"]
+    weights["command"] = [*weights["command"], "-v"]
+    served.set(settle=30)
+    run = Run(served, "weights").until("docker start")
+    run.signal(signal.SIGTERM).end(130)
+    listed = ("ps", "--all", "--no-trunc", "--format", "{{.Names}} {{.ID}} {{.State}}")
+    assert served.docker(*listed) == f"{NAME} {first} running"
+    Run(served, "weights").until("docker start").signal(signal.SIGKILL).end(-signal.SIGKILL)
+    served.set(settle=0.01)
+    served.inv("weights")
+    name, second, state = served.docker(*listed).split()
+    assert (name, state) == (NAME, "running") and second != first
+    served.docker("pause", NAME)
+    served.inv("weights")
+    eventually(lambda: got(served, "/resnet.pth").endswith("weights"))
+    served.docker("rename", NAME, f"{NAME}.former")
+    assert f"{NAME} is stopped" in served.inv("weights", "--stop").stdout
     assert served.docker("ps", "--all", "--quiet") == ""
 
 
