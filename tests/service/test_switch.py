@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+import switches
 from sites import Site
 from switches import Run, eventually, only
 from versions import NO_CHECK, SERVE, make
@@ -40,7 +41,7 @@ def client(site: Site) -> Iterator[list[str]]:
 def old(site: Site) -> Site:
     """A site on which version 1.0 runs."""
     make(site, "1.0")
-    site.inv("start")
+    switches.old(site)
     return site
 
 
@@ -209,6 +210,8 @@ def test_force_replaces_the_container_by_a_new_one(unrehearsed: Site) -> None:
 
 
 def test_versions_under_other_names_make_room_and_others_do_not(unrehearsed: Site) -> None:
+    unrehearsed.engine.remove_containers()
+    unrehearsed.inv("start")
     unrehearsed.docker("rename", "tests_service", "by_hand")  # a switch made it, whatever it is called today
     make(unrehearsed, "2.0")
     unrehearsed.engine.docker(
