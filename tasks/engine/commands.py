@@ -39,6 +39,10 @@ def pull(reference: str) -> list[str]:
     return ["docker", "pull", reference]
 
 
+def push(reference: str) -> list[str]:
+    return ["docker", "push", reference]
+
+
 def remove_image(image: str, force: bool = False) -> list[str]:
     return ["docker", "image", "rm", *(["--force"] if force else []), image]
 

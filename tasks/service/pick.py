@@ -13,19 +13,20 @@ from . import versions
 from .service import Service
 
 
-def pick(service: Service, tag: str, latest: bool) -> ImageRow:
-    """The version to start.
+def pick(service: Service, tag: str, latest: bool, task: str = "start") -> ImageRow:
+    """The version to start, or to do something else with.
 
     Args:
         tag: "" for none.
         latest: whether the newest is meant.
+        task: what does it.
 
     Raises:
         Exit: with code 2 when there is none, no such one, or nobody to ask.
     """
     if tag and latest:
         raise Exit("Type either --tag TAG or --latest.", code=2)
-    found = tagged(service, tag) if tag else newest(service) if latest else chosen(service)
+    found = tagged(service, tag) if tag else newest(service) if latest else chosen(service, task)
     return versions.by_own_name(service.engine, service.frame, found)
 
 
@@ -65,8 +66,8 @@ def newest(service: Service) -> ImageRow:
     return found
 
 
-def chosen(service: Service) -> ImageRow:
-    """The only version, or the one that the person chooses.
+def chosen(service: Service, task: str) -> ImageRow:
+    """The only version, or the one that the person chooses for this task.
 
     Raises:
         Exit: with code 2 when there is none, or nobody to ask.
@@ -78,7 +79,7 @@ def chosen(service: Service) -> ImageRow:
     answer = prompt.choose(
         f"Which version of {service.frame.image}?",
         versions.lines(images, running),
-        f"Several versions are here and nobody can be asked. Type: {service.next_command('start', '--tag', 'TAG')}",
+        f"Several versions are here and nobody can be asked. Type: {service.next_command(task, '--tag', 'TAG')}",
     )
     return next(image for image in images if image.tag == answer)
 

@@ -104,6 +104,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     frames: Annotated[dict[str, Frame], Meta(min_length=1)]
     start: Start
     weights: Weights = Weights()
+    registry: Annotated[str, Meta(pattern=f"{REPOSITORY}|^$")] = ""
 
     def path(self, relative: str) -> Path:
         """A path from the settings, made absolute: relative ones start at the project's top folder."""

@@ -1,0 +1,71 @@
+"""The tasks `push` and `pull`: versions to a registry, and from it."""
+
+from invoke import Context
+
+from .program import flags
+from .program.task import task
+
+
+@task(
+    help={
+        "name": flags.NAME,
+        "tag": "The version to send; without it, the one just built, the only one, or a question.",
+    }
+)
+def push(c: Context, name: str = "", tag: str = "") -> None:
+    """Send a version to the registry.
+
+    The registry is the setting stack.registry; a login is docker's (docker login).
+    """
+    from .service import pick, registry
+    from .service.service import Service
+    from .settings.this_run import built
+    from .shipping import exchange
+
+    made = None if tag else built(c, name)
+    service = Service.of(c, made.name if made else name)
+    image = pick.just_built(service, made.tag) if made else pick.pick(service, tag, False, "push")
+    remote = registry.reference(service, image.tag)
+    registry.sent(service, remote, exchange.push(service, image.reference, remote))
+
+
+@task(
+    help={
+        "name": flags.NAME,
+        "tag": "The version to bring; without it, the only one, or a question.",
+        "list": "Show the versions that the registry has, and bring none.",
+        "force": "Move the tag even if it names another image here.",
+        "json": "With --list: print JSON and nothing else.",
+        "trust": flags.TRUST,
+        "yes": flags.YES,
+    }
+)
+def pull(
+    c: Context,
+    name: str = "",
+    tag: str = "",
+    list: bool = False,
+    force: bool = False,
+    json: bool = False,
+    trust: bool = False,
+    yes: bool = False,
+) -> None:
+    """Bring a version from the registry.
+
+    Its labels are checked as by start; where they do not agree, nothing of it
+    stays.
+    """
+    from .service import registry
+    from .service.service import Service
+    from .shipping import exchange
+    from .shipping.registry import Remote, tags, trusted_plain
+
+    service = Service.of(c, name)
+    remote = Remote(registry.repository(service), trusted_plain(service.engine.get("info") or {}))
+    there = registry.in_order(tags(remote)) if list or not tag else []
+    if list:
+        registry.show(service, there, json)
+        return
+    tag = tag or registry.chosen(service, there)
+    with exchange.pulled(service, registry.reference(service, tag)) as image:
+        registry.accept(service, image, tag, registry.Wishes(force, trust, yes))
