@@ -6,6 +6,7 @@ from pathlib import Path
 
 from invoke import Exit
 
+from ..host.saying import say
 from ..host.text import brief
 from .instructions import copied
 
@@ -59,6 +60,5 @@ def tell_ignored(context: Path, file: Path, source: Path) -> None:
         raise Exit(f"{said}. Change it, commit, and type the same again.", code=1)
     several = "s" * (len(out) > 1)
     named = ", ".join([*map(brief, out[:NAMED]), *(["…"] if out[NAMED:] else [])])
-    print(
-        f"Not in the image: {len(out)} file{several} of {source} that .dockerignore leaves out ({named}).", flush=True
-    )
+    what = f"{len(out)} file{several} of {source} that .dockerignore leaves out ({named})"
+    say(f"Not in the image: {what}.")
