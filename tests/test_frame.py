@@ -388,6 +388,36 @@ def test_what_the_source_has_docker_ignore_is_named_and_never_all_of_it(site: Si
     assert [image.tag for image in site.engine.api.images("tests/visdom")] == ["0.2.3"]
 
 
+@pytest.mark.parametrize("same", [True, False], ids=["the same content", "another commit"])
+def test_a_tag_that_another_machine_moves_in_that_very_moment_is_given_back(
+    site: Site, tmp_path: Path, same: bool
+) -> None:
+    site.inv("frame")
+    theirs = site.docker("image", "inspect", "--format", "{{.Id}}", "tests/visdom:0.2.1")
+    site.docker("image", "tag", theirs, "tests/other:1")
+    site.docker("image", "rm", "tests/visdom:0.2.1")
+    if not same:
+        site.git("commit", "--quiet", "--amend", "--message", "another")
+    real = shutil.which("docker")
+    client = tmp_path / "client/docker"
+    client.parent.mkdir()
+    moving = f"[ \"$1 $2 $4\" != 'image tag tests/visdom:0.2.1' ] || {real} image tag {theirs} tests/visdom:0.2.1\n"
+    client.write_text(f'#!/bin/sh\n{moving}exec {real} "$@"\n')
+    client.chmod(0o755)
+    path = f"{client.parent}:{site.environment['PATH']}"
+    try:
+        done = site.inv("frame", code=0 if same else 2, PATH=path, DOCKER_BUILDKIT="0")
+        if same:
+            assert "was built from this commit by somebody else meanwhile; that one stays." in done.stdout
+        else:
+            assert "tests/visdom:0.2.1 already names commit" in done.stderr and "--suffix NAME" in done.stderr
+        assert site.docker("image", "inspect", "--format", "{{.Id}}", "tests/visdom:0.2.1") == theirs
+        site.inv("frame", "--force", PATH=path, DOCKER_BUILDKIT="0")
+        assert site.docker("image", "inspect", "--format", "{{.Id}}", "tests/visdom:0.2.1") != theirs
+    finally:
+        site.docker("image", "rm", "tests/other:1", check=False)
+
+
 def test_declared_arguments_are_found_in_every_form(tmp_path: Path) -> None:
     file = tmp_path / "Dockerfile"
     file.write_bytes(b'# ARG NO caf\xe9\nARG A=1 B\n arg C\\\n D=x\nRUN echo ARG NO\n\tARG\tE="x"\nENV NO=1\nARGNO x\n')

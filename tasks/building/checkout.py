@@ -10,7 +10,7 @@ from invoke import Context, Exit
 from msgspec import Struct
 
 from ..host.text import brief
-from .git import answer, asked, git, printed, reason
+from .git import answer, asked, elsewhere, git, printed, reason
 
 
 class Checkout(Struct, frozen=True):
@@ -48,7 +48,8 @@ def opened(c: Context, folder: Path, revision: str, temporary: Path) -> Checkout
     questions = ("--show-prefix", "--absolute-git-dir", "--git-common-dir", "--git-path", "objects", "--git-path")
     result = asked(c, folder, "rev-parse", *questions, "index", f"{revision}:./", "--")
     if re.search("bad revision|does not exist in|exists on disk, but not in", result.stderr):
-        raise Exit(f"git tracks nothing in {folder} at HEAD. Commit the framework's files there.", code=1)
+        said = f"git tracks nothing in {folder} at HEAD. Commit the framework's files there."
+        raise elsewhere(c, folder) or Exit(said, code=1)
     if not result.ok:
         said = f"git cannot tell what {folder} holds: {reason(result.stderr)}"
         raise Exit(f"{said}. See: {shlex.join(['git', '-C', str(folder), 'status'])}", code=1)

@@ -113,7 +113,8 @@ def bring_version(build: Build, plan: Plan, force: bool) -> None:
     warn_of_secrets(plan)
     labels = labels_of(build, plan, base, inputs)
     with build_context(build, version) as folder:
-        tell_ignored(folder, plan.file, version.source)
+        if not build.dry:
+            tell_ignored(folder, plan.file, version.source)
         recipe = Recipe(version.reference, plan.file, folder, plan.args, labels, version.frame.build_options)
         made = make_true(build, plan, recipe, base)
     if not publish(build, version.reference, former, lambda now: bool(reason_for_frame(now, version, inputs, force))):

@@ -61,6 +61,18 @@ def refusal(where: Path, stderr: str) -> Exit | None:
     return Exit(f"git refuses {top}, which belongs to another user. Type: {way}", code=1)
 
 
+def elsewhere(c: Context, where: Path) -> Exit | None:
+    """What to do where a repository's own settings say that its files lie in another folder; None for any other."""
+    top = next((folder for folder in (where, *where.parents) if (folder / ".git").exists()), where)
+    file = top / ".git/config"  # of a submodule or another working tree, .git is no folder, and the setting git's own
+    named = git(c, Path("/"), "config", "--file", str(file), "--get", "core.worktree")
+    if not named or (top / ".git" / named).resolve() == top.resolve():
+        return None
+    way = shlex.join(["git", "config", "--file", str(file), "--unset", "core.worktree"])
+    said = f"{top} has its files elsewhere, says its setting core.worktree, which is {brief(named)}"
+    return Exit(f"{said}. Type: {way}", code=1)
+
+
 def reason(stderr: str) -> str:
     """The line in which git says why it failed, as a part of a sentence."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]

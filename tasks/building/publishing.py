@@ -8,6 +8,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from ..engine import commands
 from ..engine.names import BUILDING
 from ..engine.records import Image
@@ -29,13 +31,42 @@ def publish(build: "Build", reference: str, former: Image | None, may_move: Call
     """
     try:
         with one_tag_at_a_time(build):
+            since = 0.0 if build.dry else build.engine.now()
             now = former if build.dry else build.engine.image(reference)
             if (now and now.id) != (former and former.id) and not may_move(now):
                 return False
             build.do(commands.tag_image(passing(reference), reference), f"{reference} cannot be tagged.")
+            if not build.dry and (theirs := overwritten(build, reference, since)):
+                return stays(build, theirs, may_move)
     finally:
         discard(build, reference)
     return True
+
+
+def overwritten(build: "Build", reference: str, since: float) -> Image | None:
+    """What somebody on another machine gave the tag to since then, before this run did; None if nobody."""
+    ours = build.engine.image(passing(reference))
+    ids = build.engine.tagged(reference, since)
+    if not ours or ours.id not in ids:
+        return None
+    others = [one for one in ids[: len(ids) - ids[::-1].index(ours.id)] if one != ours.id]
+    found = build.engine.image(others[-1]) if others else None
+    return replace(found, reference=reference) if found else None
+
+
+def stays(build: "Build", theirs: Image, may_move: Callable[[Image | None], bool]) -> bool:
+    """Judge what the tag meant in the moment before it moved, and give it back where it should not have.
+
+    Returns:
+        Whether it stays with this run's image.
+    """
+    moved = False
+    try:
+        moved = may_move(theirs)
+    finally:
+        if not moved:
+            build.do(commands.tag_image(theirs.id, theirs.reference), f"{theirs.reference} cannot be given back.")
+    return moved
 
 
 def discard(build: "Build", reference: str) -> None:
@@ -76,8 +107,7 @@ def short_hash(text: str) -> str:
 def one_tag_at_a_time(build: "Build") -> Iterator[None]:
     """Let no other checkout on this machine move a tag of the same engine meanwhile.
 
-    Docker cannot move a tag only if it still names what it did. Where the lock cannot be had, the moment between the
-    question and the answer is short.
+    Docker cannot move a tag only if it still names what it did. Other machines do not see this lock: see `overwritten`.
     """
     from tempfile import gettempdir
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 from ..host.shell import ask
 from ..host.text import without_credentials
 from .contents import contents, scratch
-from .git import PLAIN, answer, asked, git, printed, reason, refusal
+from .git import PLAIN, answer, asked, elsewhere, git, printed, reason, refusal
 from .submodules import damaged
 
 CONFLICTS = ("DD", "AU", "UD", "UA", "DU", "AA", "UU")
@@ -127,7 +127,9 @@ def head(c: Context, source: Path, setting: str) -> tuple[str, str]:
         raise refused
     inside, shallow, revision, *_ = [*probe.stdout.split("\n"), "", "", ""]  # as far as it came
     if inside != "true":
-        raise Exit(f"{source} is not a git checkout. {setting} Clone the framework there, or change it.", code=1)
+        raise elsewhere(c, source) or Exit(
+            f"{source} is not a git checkout. {setting} Clone the framework there, or change it.", code=1
+        )
     if not probe.ok:
         raise Exit(f"{source} has no commit yet. Commit something, then type the same again.", code=1)
     if shallow == "true":

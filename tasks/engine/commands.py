@@ -103,6 +103,12 @@ def rename(container: str, name: str) -> list[str]:
     return ["docker", "rename", container, name]
 
 
+def connect(container: str, network: str, aliases: Sequence[str], address: str) -> list[str]:
+    """`docker network connect`; `address`: the container's own there, "" for one that docker chooses."""
+    options = [*(f"--alias={alias}" for alias in aliases), *([f"--ip={address}"] if address else [])]
+    return ["docker", "network", "connect", *options, network, container]
+
+
 def remove(container: str, force: bool = False, volumes: bool = False) -> list[str]:
     """`docker rm`; `volumes`: with its anonymous ones, as always by force."""
     return ["docker", "rm", *(["--force"] if force else []), *(["--volumes"] if force or volumes else []), container]

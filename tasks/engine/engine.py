@@ -14,7 +14,7 @@ from . import label, likeness, options, records
 from .client import Client, Unreachable, answer_on, first_line
 from .endpoint import resolve
 from .facts import Facts, facts
-from .names import same_repository
+from .names import full_reference, same_repository
 from .records import Container, ContainerRow, Image, ImageRow, Step
 
 if TYPE_CHECKING:
@@ -202,6 +202,16 @@ class Engine(Client):
         )
         last = {event["Actor"]["ID"]: event["Action"] for event in found}
         return {container for container, action in last.items() if action == "stop"}
+
+    def tagged(self, reference: str, since: float) -> list[str]:
+        """The ids of the images that got this tag since then, by the engine's clock, in their order."""
+        kinds = {"type": "image", "event": ["tag"]}
+        until = self.now()
+        found = self.through_sdk(
+            lambda client: list(client.events(f"{since:.6f}", f"{until:.6f}", filters=kinds, decode=True))
+        )
+        named = [(event["Actor"]["ID"], event["Actor"]["Attributes"].get("name", "")) for event in found]
+        return [image for image, name in named if full_reference(name) == full_reference(reference)]
 
 
 def current_engine() -> Engine:

@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from . import label
+from .joined import Joined, joined
 from .names import full_reference
 
 
@@ -109,6 +110,7 @@ class Container(ContainerRow, frozen=True, kw_only=True):
     health: str = ""
     pid: int = 0
     forwards: tuple[tuple[int, int], ...] = ()
+    joined: tuple[Joined, ...] = ()
 
     @property
     def restart_option(self) -> str:
@@ -215,6 +217,7 @@ def container(details: dict[str, Any]) -> Container:
         published=tuple((address, at) for _, address, at in ports),
         pid=state.get("Pid") or 0,
         forwards=tuple((at, inside) for inside, _, at in ports),
+        joined=tuple(joined(details, host.get("NetworkMode") or "")),
     )
 
 

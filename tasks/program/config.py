@@ -40,7 +40,7 @@ class StackConfig(Config):
     _load_yml = _load_yaml
 
     def _load_json(self, path: PathLike[Any]) -> Any:
-        return checked(path, lambda file: json.loads(file.read_text(encoding="utf-8"), object_pairs_hook=each_once))
+        return checked(path, read_json)
 
     def _load_py(self, path: Any) -> Any:
         load = super()._load_py
@@ -62,8 +62,22 @@ def prepare(c: Context) -> None:
     check_file(config._runtime_path)
     correct_truths(config)
     if "stack_sources" not in config:
+        if not isinstance(config, StackConfig):
+            read_again(config)
         refuse_stray_sections(config)
         remember_sources(c, Sources(tuple(Level(*one) for one in levels(config)), str(config._runtime_path or "")))
+
+
+def read_again(config: Config) -> None:
+    """Read the settings files of pip's `inv` as ours does: Invoke itself loses what stands twice, without a word.
+
+    Raises:
+        Exit: with code 2 and a sentence that names the file.
+    """
+    readers = {".yaml": read_yaml, ".yml": read_yaml, ".json": read_json}
+    for path in (config._runtime_path, config._project_path, config._user_path, config._system_path):
+        if path and (read := readers.get(Path(path).suffix)):
+            checked(Path(path).expanduser(), read)
 
 
 def correct_truths(config: Config) -> None:
@@ -124,6 +138,15 @@ def read_yaml(path: Path) -> Any:
         said = f"{brief(key.value)} stands here twice; keep one"
         raise MarkedYAMLError(problem=said, problem_mark=key.start_mark)  # type: ignore[no-untyped-call]
     return loader.construct_document(node)
+
+
+def read_json(path: Path) -> Any:
+    """What a file holds, read as JSON.
+
+    Raises:
+        ValueError: when it is none, or says one thing twice.
+    """
+    return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=each_once)
 
 
 def each_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 anew from its image and its record where somebody removed it meanwhile.
 """
 
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from ..engine.client import Unreachable
 from ..engine.records import Container
 from ..host import progress
 from ..host.saying import say
+from ..host.shell import Failed
 from . import acts, health, reach, record, ticket, versions
 from .holding import Lock, Lost
 from .order import Wishes, checked_command
@@ -56,6 +58,7 @@ def bring_back(back: Comeback, held: Held) -> str:
             container = engine.container(container.id) or container
         if not acts.revive(back.lock, container, f"{name} cannot be started again."):
             return ""
+        join(back.lock, container, held)
         with progress.waiting(f"{name} comes back") as tell:
             trouble = health.wait(back.lock.service, container.id, 0, tell, back.lock.hold).trouble
     except (Lost, Unreachable):
@@ -120,6 +123,22 @@ def made_anew(lock: Lock, held: Held) -> str:
     creating = creation(lock.service, held.name, (image, command), labels)
     lock.do(creating, f"{held.name}, which ran before, is gone, and cannot be created again.")
     return held.name
+
+
+def join(lock: Lock, container: Container, held: Held) -> None:
+    """Connect a container that was made anew to the networks that its predecessor was in. It runs without one, too.
+
+    It has to run already: one that is connected before to a network that is gone can never be started.
+    """
+    now = lock.service.engine.container(container.id) if held.joined else None
+    has = {one.network for one in now.joined} if now else set()
+    for one in held.joined:
+        try:
+            if one.network not in has:
+                connecting = commands.connect(acts.short(container), one.network, one.aliases, one.address)
+                lock.do(connecting, f"{held.name} cannot be connected to {one.network} again.")
+        except Failed as error:
+            say(f"{error.message} It runs without that network.", sys.stderr)
 
 
 def made_of(service: Service, held: Held) -> "Making":

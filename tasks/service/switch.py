@@ -112,6 +112,7 @@ def own_ticket(service: Service, order: Order, before: Situation) -> Ticket:
             image=found.image,
             ran=record.of(found, engine.image(found.image)),
             restart=found.restart_option,
+            joined=found.joined,
         )
         for found in details
     )

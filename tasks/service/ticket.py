@@ -16,6 +16,7 @@ from typing import Annotated
 import msgspec
 
 from ..engine import label
+from ..engine.joined import Joined
 from ..engine.records import ContainerRow
 from ..host.text import printable
 
@@ -26,7 +27,8 @@ class Held(msgspec.Struct, frozen=True):
     """A container that a switch replaces, as it was before.
 
     `id` are the first 12 characters. `image` (an id) and `ran` (the checked command, "" where no record of it is kept)
-    are what it can be made anew from; `restart` is its restart policy, "" where none is to be restored.
+    are what it can be made anew from; `joined` are networks that it was connected to since; `restart` is its restart
+    policy, "" where none is to be restored.
     """
 
     id: str
@@ -35,6 +37,7 @@ class Held(msgspec.Struct, frozen=True):
     image: str = ""
     ran: str = ""
     restart: str = ""
+    joined: tuple[Joined, ...] = ()
 
 
 class Ticket(msgspec.Struct, frozen=True):

@@ -2,24 +2,65 @@
 
 import os.path
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations, permutations
+from pathlib import Path
+from typing import Any
 
 from invoke import Context
+from msgspec import Struct
 
 from ..host.text import REPLACED_BY_A_SHELL, SHELL_OPERATOR_WORD, brief
 from .complaints import origin
 from .model import Settings
+from .root import ENVIRONMENT
+from .written import scalar
 
+# As YAML 1.1 may read a number otherwise: octal, hexadecimal, binary, in sixties, with underscores.
+MAYBE_ODD = re.compile(r":\s*(?:![^\s]*\s+)?[-+]?(?:0[0-9_xb]|[0-9][0-9_]*[_:][0-9_])")
+PLAIN_NUMBER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?|\.[0-9]+")
 TEMPORARY = ("next", "rehearsal", "recovery")  # ends of the names that a switch gives to its own containers
 
 
 def sentences(c: Context, settings: Settings) -> Iterator[str]:
     """A sentence for each thing that is wrong."""
+    yield from odd_numbers(c, settings)
     yield from whole_host(c, settings)
     yield from wrong_words(c, settings)
     yield from duplicates(settings)
     yield from meeting(settings)
+
+
+def odd_numbers(c: Context, settings: Settings) -> Iterator[str]:
+    """A sentence for each number that YAML reads as another than people do: `010` is 8, `1:30` is 90."""
+    texts: dict[str, bool] = {}  # of a file: whether it may hold one
+    for steps, value in numbers(settings):
+        place = origin(c, steps)
+        if place not in texts:
+            texts[place] = place != ENVIRONMENT and may_hold(place, MAYBE_ODD)
+        written = scalar(place, ["stack", *steps]) if texts[place] else ""
+        if written and not PLAIN_NUMBER.fullmatch(written):
+            said = f"YAML reads {brief(written, 61)} as {value:.12g}"
+            yield f"Setting {'.'.join(['stack', *steps])} in {place}: {said}. Write plain digits without a 0 in front."
+
+
+def numbers(value: Any, steps: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], float]]:
+    """The numbers in settings, each with the keys that lead to it."""
+    if isinstance(value, Struct):
+        value = {name: getattr(value, name) for name in value.__struct_fields__}
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from numbers(inner, (*steps, str(key)))
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield steps, value
+
+
+def may_hold(place: str, pattern: "re.Pattern[str]") -> bool:
+    """Whether a file holds such a text; what cannot be read does not."""
+    try:
+        return bool(pattern.search(Path(place).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return False
 
 
 def whole_host(c: Context, settings: Settings) -> Iterator[str]:

@@ -1,6 +1,8 @@
 """What git says of a source. Real repositories; no engine is needed for it."""
 
 import os
+import shlex
+import subprocess
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -210,3 +212,21 @@ def test_a_source_that_changes_while_it_is_read_is_not_built(
     with pytest.raises(Exit, match="changed while it was read"), build_context(one, changed):
         pass
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("where", ["../../else", "../../nowhere", "../.."])
+def test_a_source_whose_files_git_has_elsewhere_is_refused_with_the_way_out(
+    where: str, source: Repository, asked: Asked, tmp_path: Path
+) -> None:
+    source.commit({"sub/a.txt": "one\n"})
+    (tmp_path / "else").mkdir()
+    source.git("config", "core.worktree", where)
+    for folder in (source.top, source.top / "sub"):
+        said = refusal(asked, folder)
+        assert said.startswith(
+            f"{source.top} has its files elsewhere, says its setting core.worktree, which is {where}."
+        )
+    subprocess.run(shlex.split(said.partition("Type: ")[2]), check=True)
+    assert asked(source.top).tag == "0.2.1"
+    source.git("config", "core.worktree", str(source.top))  # git's own default, spelled out
+    assert asked(source.top).tag == "0.2.1" and not asked(source.top / "sub").dirty

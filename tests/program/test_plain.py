@@ -67,6 +67,27 @@ def test_a_wrong_setting_is_named_with_its_file(tmp_path: Path) -> None:
     assert said == f"There is no setting stack.serie, which stands in {file}. Did you mean series?\n"
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        (
+            "s.yaml",
+            "stack:\n  data: /a\n  data: /b\n",
+            ", line 3: not valid YAML (data stands here twice; keep one).\n",
+        ),
+        ("s.json", '{"stack": {"data": "/a", "data": "/b"}}', " cannot be read: data stands there twice; keep one.\n"),
+    ],
+)
+def test_what_stands_twice_is_refused_and_not_lost(name: str, text: str, said: str, tmp_path: Path) -> None:
+    file = tmp_path / name
+    file.write_text(text)
+    assert plain("-f", file, "labels", code=2).stderr == f"{file}{said}"
+    assert plain("labels", code=2, INVOKE_RUNTIME_CONFIG=str(file)).stderr == f"{file}{said}"
+    home = tmp_path / f".invoke.{name[2:]}"
+    home.write_text(text)
+    assert plain("labels", code=2, HOME=str(tmp_path)).stderr == f"{home}{said}"
+
+
 def test_dry_prints_and_runs_nothing() -> None:
     done = plain("--dry", "test", "-k", "x y", PATH="/usr/sbin:/usr/bin:/sbin:/bin")
     assert f" -m pytest {ROOT}/tests " in done.stdout and " -k 'x y' " in done.stdout

@@ -1,5 +1,6 @@
 """A run that has lost its lock touches nothing more, and what a switch replaces comes back as it was."""
 
+import json
 import shutil
 import signal
 import socket
@@ -178,6 +179,44 @@ def test_an_old_version_that_is_pruned_is_made_anew_as_it_ran(site: Site) -> Non
     assert "tests_service was removed meanwhile; it is made anew, as it ran." in said and "1.0 runs as before." in said
     only(site, "1.0")
     assert since(site) != before and "FROM=settings" in environment(site)
+
+
+def test_one_that_is_made_anew_is_in_the_networks_that_it_was_connected_to(site: Site) -> None:
+    """Where one of them is gone meanwhile, it runs without."""
+    networks = ("tests-one", "tests-two", "tests-three", "tests-gone")
+    try:
+        for number, name in enumerate(networks):
+            site.docker("network", "create", "--subnet", f"10.213.{number}.0/24", name)
+        site.frame["run_options"] = ["--network", networks[0], "--init"]
+        site.save()
+        site.inv("start", "--tag", "1.0", "--from-settings")
+        site.docker("network", "connect", "--alias", "web", "--alias", "www", networks[1], "tests_service")
+        site.docker("network", "connect", "--ip", "10.213.2.77", networks[2], "tests_service")
+        site.docker("network", "connect", networks[3], "tests_service")
+        before = connected(site)
+        run = Run(site, "start", "--tag", "mute", "--no-rehearsal").until("starting")
+        site.docker("container", "prune", "--force")
+        site.docker("network", "rm", networks[3])
+        run.signal(signal.SIGINT)
+        said = run.end(130)
+        assert "1.0 runs as before." in said
+        assert f"tests_service cannot be connected to {networks[3]} again. It runs without that network.\n" in said
+        after = connected(site)
+        assert after == {name: before[name] for name in networks[:3]}
+        assert {"web", "www"} <= after[networks[1]][0] and after[networks[2]][1] == "10.213.2.77"
+    finally:
+        site.engine.remove_containers()
+        for name in networks:
+            site.docker("network", "rm", name, check=False)
+
+
+def connected(site: Site) -> dict[str, tuple[set[str], str]]:
+    """The service's networks, with its names there, and the address that was asked for."""
+    details = json.loads(site.docker("inspect", "tests_service"))[0]
+    return {
+        name: (set(one["Aliases"] or ()) - {details["Id"][:12]}, (one["IPAMConfig"] or {}).get("IPv4Address", ""))
+        for name, one in details["NetworkSettings"]["Networks"].items()
+    }
 
 
 def environment(site: Site) -> str:

@@ -328,6 +328,31 @@ def test_what_only_a_shell_would_replace_is_refused(tmp_path: Path) -> None:
         load(write(file, nested(f"stack.{key}", words)))
 
 
+@pytest.mark.parametrize(
+    ("key", "written", "read"),
+    [
+        ("start.timeout", "010", "8"),
+        ("start.timeout", "1:30", "90"),
+        ("start.keep", "0x10", "16"),
+        ("start.keep", "1_0", "10"),
+        (f"{V}.port", "0b1111", "15"),
+        ("start.settle", "1:30.5", "90.5"),
+    ],
+)
+def test_a_number_that_yaml_reads_as_another_is_refused_as_it_is_written(
+    key: str, written: str, read: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "site.yaml"
+    above, _, last = key.rpartition(".")
+    for text in (f"{last}: {written}", f"{last}:   {written}  # so many"):
+        section = "".join(f"{'  ' * (depth + 1)}{part}:\n" for depth, part in enumerate(above.split(".")))
+        file.write_text(f"stack:\n{section}        {text}\n")
+        said = f"Setting stack.{key} in {file}: YAML reads {written} as {read}."
+        assert refused(file) == f"{said} Write plain digits without a 0 in front."
+    file.write_text("stack: {start: {timeout: 10, settle: 5., keep: 0}, data: /010}\n")
+    load(file)
+
+
 def test_two_settings_must_not_name_one_image_or_service(tmp_path: Path) -> None:
     visdom = own()["frames"]["visdom"]
     for other, said in (
