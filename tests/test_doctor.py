@@ -114,7 +114,7 @@ def test_no_engine_and_no_docker_and_no_git(site: Site) -> None:
     only_bash.mkdir()
     (only_bash / "bash").symlink_to("/bin/bash")
     gone = {one["check"]: one for one in findings(site, code=1, PATH=str(only_bash))}
-    assert gone["client"]["said"] == "There is no docker client here. On Debian 13 it is in docker-cli."
+    assert gone["client"]["said"] == "There is no docker client here."
     assert gone["checkout"]["said"] == "git is not installed." and gone["checkout"]["advice"] == "apt-get install git"
     wrong = findings(site, code=1, DOCKER_HOST="", DOCKER_CONTEXT="nope")
     assert wrong[0]["said"] == "There is no docker context nope. See: docker context ls"
@@ -140,13 +140,49 @@ def test_the_client(site: Site, says: str, state: str, words: str) -> None:
         ("echo '      --progress string'", "ok", "BuildKit"),
         ("echo Usage", "ok", "the legacy builder"),
         ("echo 'DEPRECATED: The legacy builder' >&2", "warning", "legacy builder"),
-        ("echo 'ERROR: BuildKit is enabled but' >&2; exit 1", "failure", "ERROR: BuildKit is enabled but."),
+        ("echo 'ERROR: BuildKit is enabled but' >&2; exit 1", "failure", "ERROR: BuildKit is enabled but"),
     ],
 )
 def test_the_builder(site: Site, says: str, state: str, words: str) -> None:
     client = program(site, "docker", f"[ $1 = build ] || {{ echo 26.1; exit; }}; {says}")
     found = look(site, "builder", int(state == "failure"), **client)
     assert found[0] == state and words in found[1]
+
+
+@pytest.mark.parametrize(
+    ("known", "ways"),
+    [
+        ((), {"client": None, "builder": None, "driver": None}),
+        (
+            ("docker.io", "docker-buildx-plugin", "nvidia-driver"),
+            {
+                "client": "apt-get install docker.io",
+                "builder": "apt-get install docker-buildx-plugin",
+                "driver": "apt-get install nvidia-driver",
+            },
+        ),
+        (
+            ("docker.io", "docker-cli", "docker-buildx"),
+            {
+                "client": "apt-get install docker-cli",
+                "builder": "apt-get install docker-buildx",
+                "driver": None,
+            },
+        ),
+    ],
+)
+def test_only_packages_that_apt_knows_here_are_named(
+    site: Site, known: tuple[str, ...], ways: dict[str, str | None]
+) -> None:
+    options(site, "--gpus", "all")
+    names = "|".join(known) or "none"
+    apt = program(site, "apt-cache", f"case $2 in {names}) exit 0 ;; *) exit 100 ;; esac")
+    old = "[ $1 = build ] && { echo DEPRECATED >&2; exit; }; echo 19.03.1"
+    docker = program(site, "docker", old)["PATH"].partition(":")[0]
+    found = {one["check"]: one for one in findings(site, code=1, PATH=f"{docker}:{apt['PATH']}")}
+    assert {name: found[name]["advice"] for name in ways} == ways
+    for name, elsewhere in (("builder", "docs.docker.com"), ("driver", "non-free")):
+        assert (elsewhere in found[name]["said"]) is (ways[name] is None)
 
 
 def test_the_builder_is_asked_of_the_real_client(site: Site) -> None:
@@ -198,6 +234,17 @@ def test_gpus_without_a_toolkit(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(of_command, "program", lambda name, found=found: found)
         looked = [*of_command.gpu(Context(), of_command.Asked("visdom", service, command), engine)]
         assert [one.check for one in looked] == checks
+    configure = "nvidia-ctk runtime configure && systemctl restart docker"
+    for programs, way, advice, more in (
+        ("", None, None, " Apt here does not know nvidia-container-toolkit, which is in the repository of NVIDIA."),
+        ("", "apt-get install x", f"apt-get install x && {configure}", ""),
+        ("nvidia-ctk", None, configure, ""),
+    ):
+        monkeypatch.setattr(of_command, "program", lambda name, programs=programs: name in programs or None)
+        monkeypatch.setattr(of_command, "way_to_install", lambda c, name, way=way: way)
+        (missing, _) = of_command.gpu(Context(), of_command.Asked("visdom", service, command), engine)
+        assert missing.said == f"NVIDIA's container toolkit, which --gpus needs, is not found.{more}"
+        assert missing.advice == advice
 
 
 def test_limits_of_a_process(site: Site, tmp_path: Path) -> None:

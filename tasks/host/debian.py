@@ -21,6 +21,12 @@ def program(name: str) -> str | None:
     return which(name, path=f"{os.environ.get('PATH', '')}:{PATH}")
 
 
+def way_to_install(c: Context, *names: str) -> str | None:
+    """What to type for the first of these packages that apt knows on this machine; None where it knows none."""
+    found = next((name for name in names if ask(c, ["apt-cache", "show", name]).ok), "")
+    return f"apt-get install {found}" if found else None
+
+
 def install(c: Context, packages: Sequence[str], purpose: str) -> None:
     """Install Debian packages, after saying so.
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from ..engine.facts import Facts
 from ..host import limits
-from ..host.debian import program
+from ..host.debian import program, way_to_install
 from ..host.port import answers
 from ..host.shell import ask
 from ..host.text import brief, size
@@ -21,7 +21,10 @@ from ..service.service import Service
 from .finding import Finding, broken, doubtful, fine
 from .of_engine import first_line
 
-TOOLKIT = "apt-get install nvidia-container-toolkit && nvidia-ctk runtime configure && systemctl restart docker"
+TOOLKIT = "nvidia-container-toolkit"
+CONFIGURE = "nvidia-ctk runtime configure && systemctl restart docker"
+DRIVER = "nvidia-driver"
+UNKNOWN_TO_APT = "Apt here does not know {}, which is in {}."
 HOOK = "nvidia-container-runtime-hook"  # by which docker knows that it can do --gpus
 MODULE = Path("/proc/driver/nvidia/version")
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -61,14 +64,25 @@ def gpu(c: Context, what: Asked, facts: Facts) -> Iterator[Finding]:
     """The runtime that it names, and the driver where it is about GPUs."""
     runtime, gpus = what.command.value("runtime"), what.command.value("gpus")
     if runtime and runtime not in facts.runtimes:
-        way = TOOLKIT if runtime == "nvidia" else "docker info --format '{{.Runtimes}}'"
-        yield broken("runtime", f"The engine has no runtime {runtime}.", way, what.frame)
+        said, way = f"The engine has no runtime {runtime}.", "docker info --format '{{.Runtimes}}'"
+        yield broken("runtime", *(with_toolkit(c, said) if runtime == "nvidia" else (said, way)), what.frame)
     elif runtime:
         yield fine("runtime", f"{runtime} is there", what.frame)
     elif gpus and what.service.engine.shares_files and "nvidia" not in facts.runtimes and program(HOOK) is None:
-        yield doubtful("runtime", "NVIDIA's container toolkit, which --gpus needs, is not found.", TOOLKIT, what.frame)
+        said = "NVIDIA's container toolkit, which --gpus needs, is not found."
+        yield doubtful("runtime", *with_toolkit(c, said), what.frame)
     if (runtime == "nvidia" or gpus) and what.service.engine.shares_files:
         yield driver(c, what.frame)
+
+
+def with_toolkit(c: Context, said: str) -> tuple[str, str | None]:
+    """A sentence about what lacks NVIDIA's container toolkit, and what to type for that: Debian itself has it not."""
+    if program("nvidia-ctk"):
+        return said, CONFIGURE
+    way = way_to_install(c, TOOLKIT)
+    if not way:
+        return f"{said} {UNKNOWN_TO_APT.format(TOOLKIT, 'the repository of NVIDIA')}", None
+    return said, f"{way} && {CONFIGURE}"
 
 
 def driver(c: Context, frame: str) -> Finding:
@@ -79,7 +93,9 @@ def driver(c: Context, frame: str) -> Finding:
     if MODULE.exists():
         said = f"The nvidia driver is loaded, and nvidia-smi fails: {brief(first_line(result.stdout + result.stderr))}."
         return doubtful("driver", said, "nvidia-smi", frame)
-    return doubtful("driver", "There is no nvidia driver on this machine.", "apt-get install nvidia-driver", frame)
+    said, way = "There is no nvidia driver on this machine.", way_to_install(c, DRIVER)
+    elsewhere = UNKNOWN_TO_APT.format(DRIVER, "the part non-free of Debian")
+    return doubtful("driver", said if way else f"{said} {elsewhere}", way, frame)
 
 
 def resources(what: Asked, facts: Facts) -> Iterator[Finding]:

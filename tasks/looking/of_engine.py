@@ -7,15 +7,15 @@ from invoke import Context
 
 from ..engine.engine import Engine
 from ..engine.facts import Facts
+from ..host.debian import way_to_install
 from ..host.shell import UNKNOWN, ask
 from .finding import Finding, broken, doubtful, fine
 
 VERSION = r"\d+\.\d+[\w.+~-]*"
 OLDEST = (20, 10)  # of the client: `docker create --pull` is not in older ones
-NO_CLIENT = "apt-get install docker.io"
-ON_DEBIAN_13 = "On Debian 13 it is in docker-cli."
-BUILDX = "apt-get install docker-buildx"
-PLUGIN = "The plugin buildx is missing, which is docker-buildx-plugin where docker-ce is from docker.com."
+CLIENT = ("docker-cli", "docker.io")  # Debian 13 split the one off from the other
+BUILDX = ("docker-buildx", "docker-buildx-plugin")  # of Debian, of docker.com
+BY_HAND = "no package of apt's here brings it; https://docs.docker.com/go/buildx/ says how it is put in place"
 
 
 def engine_itself(engine: Engine, facts: Facts) -> Iterator[Finding]:
@@ -37,11 +37,11 @@ def client(c: Context, engine: Engine, answers: bool) -> Iterator[Finding]:
     found = re.search(VERSION, result.stdout)
     version = found[0] if found else ""
     if result.exited == UNKNOWN:
-        yield broken("client", f"There is no docker client here. {ON_DEBIAN_13}", NO_CLIENT)
+        yield broken("client", "There is no docker client here.", way_to_install(c, *CLIENT))
     elif not version:
         yield broken("client", f"The docker client does not work: {last_line(result.stderr)}.", "docker version")
     elif tuple(int(part) for part in version.split(".")[:2] if part.isdigit()) < OLDEST:
-        yield broken("client", f"The docker client {version} is older than 20.10. {ON_DEBIAN_13}", NO_CLIENT)
+        yield broken("client", f"The docker client {version} is older than 20.10.", way_to_install(c, *CLIENT))
     elif not result.ok:
         yield broken("client", f"The docker client {version} says: {last_line(result.stderr)}.", "docker version")
     else:
@@ -63,14 +63,21 @@ def builder(c: Context, engine: Engine) -> Iterator[Finding]:
     if result.exited == UNKNOWN:
         return  # said of the client
     if not result.ok:
-        said = f"docker build does not work: {first_line(result.stderr)}."
-        yield broken("builder", said, BUILDX)
+        said = f"docker build does not work: {first_line(result.stderr)}"
+        yield broken("builder", *with_buildx(c, said))
     elif "--progress" in result.stdout:
         yield fine("builder", "BuildKit")
     elif "DEPRECATED" in result.stdout + result.stderr:
-        yield doubtful("builder", f"The legacy builder, which docker is about to give up. {PLUGIN}", BUILDX)
+        said = "The legacy builder, which docker is about to give up; the plugin buildx is missing"
+        yield doubtful("builder", *with_buildx(c, said))
     else:
         yield fine("builder", "the legacy builder; DOCKER_BUILDKIT=1 is BuildKit")
+
+
+def with_buildx(c: Context, said: str) -> tuple[str, str | None]:
+    """A sentence about what lacks the plugin buildx, and what to type for that."""
+    way = way_to_install(c, *BUILDX)
+    return f"{said}." if way else f"{said}; {BY_HAND}.", way
 
 
 def first_line(text: str) -> str:

@@ -1,4 +1,1 @@
-"""Versions from engine to engine, and from and to a registry.
-
-May import `host` and `engine`, and no other wing.
-"""
+"""Versions from engine to engine, and to a registry and from it. May import host and engine."""
