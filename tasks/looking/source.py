@@ -20,7 +20,8 @@ class Ahead(Struct, frozen=True):
     `known`: whether the source has that commit; `why` says why not, and `fetch` which command would bring it, None
     where nobody knows one. `head` is HEAD in full, None where the source cannot be asked. `subject` is that of the
     commit that runs. `ahead` counts the commits that are in HEAD and do not run, `behind` those that run and are not in
-    HEAD, both only those that touch the source where that is a folder in its checkout. `commits` are those not deployed, the newest first, at most ten.
+    HEAD, both only those that touch the source where that is a folder in its checkout. `commits` are those not
+    deployed, the newest first, at most ten.
     """
 
     folder: str
