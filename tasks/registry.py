@@ -17,6 +17,7 @@ def push(c: Context, name: str = "", tag: str = "") -> None:
 
     The registry is the setting stack.registry; a login is docker's (docker login).
     """
+    from .host.saying import say
     from .service import pick, registry
     from .service.service import Service
     from .settings.this_run import built
@@ -26,7 +27,9 @@ def push(c: Context, name: str = "", tag: str = "") -> None:
     service = Service.of(c, made.name if made else name)
     image = pick.just_built(service, made.tag) if made else pick.pick(service, tag, False, "push")
     remote = registry.reference(service, image.tag)
-    registry.sent(service, remote, exchange.push(service, image.reference, remote))
+    digest = exchange.push(service, image.reference, remote)
+    if not service.dry:
+        say(f"{remote} is in the registry{f', as {digest}' if digest else ''}.")
 
 
 @task(
@@ -55,6 +58,7 @@ def pull(
     Its labels are checked as by start; where they do not agree, nothing of it
     stays.
     """
+    from .host.saying import say
     from .service import registry
     from .service.service import Service
     from .shipping import exchange
@@ -68,4 +72,6 @@ def pull(
         return
     tag = tag or registry.chosen(service, there)
     with exchange.pulled(service, registry.reference(service, tag)) as image:
-        registry.accept(service, image, tag, registry.Wishes(force, trust, yes))
+        where = registry.accept(service, image, tag, registry.Wishes(force, trust, yes))
+    if where:
+        say(where)

@@ -111,11 +111,14 @@ def chosen(service: Service, tags: Sequence[str]) -> str:
     )
 
 
-def accept(service: Service, image: Image | None, tag: str, wishes: Wishes) -> None:
+def accept(service: Service, image: Image | None, tag: str, wishes: Wishes) -> str:
     """Give an image that was pulled its name here, if it is a version of the frame, and could be started.
 
     Args:
         image: None under `--dry`.
+
+    Returns:
+        The sentence that says where it is now; "" under `--dry`.
 
     Raises:
         Exit: with code 1 when it is none, its recommended command is refused, or the tag names another image here.
@@ -127,8 +130,7 @@ def accept(service: Service, image: Image | None, tag: str, wishes: Wishes) -> N
             said = brief(image.labels.get(label.NAME, "")) or "nothing"
             raise Exit(f"{image.reference} is no version of {service.frame.image}: its label says {said}.", code=1)
         if here and here.id == image.id:
-            say(f"{local} is here already.")
-            return
+            return f"{local} is here already."
         if here and not wishes.force:
             commits = [brief(label.commit_of(one.labels)) for one in (here, image)]
             what = f"{local} names another image here (commit {commits[0]}) than in the registry (commit {commits[1]})."
@@ -138,11 +140,4 @@ def accept(service: Service, image: Image | None, tag: str, wishes: Wishes) -> N
     service.do(
         commands.tag_image(image.id if image else reference(service, tag), local), f"{local} cannot be named so."
     )
-    if not service.dry:
-        say(f"{local} is here. To start it: {service.next_command('start', '--tag', tag)}")
-
-
-def sent(service: Service, remote: str, digest: str) -> None:
-    """Say where a version is now."""
-    if not service.dry:
-        say(f"{remote} is in the registry{f', as {digest}' if digest else ''}.")
+    return "" if service.dry else f"{local} is here. To start it: {service.next_command('start', '--tag', tag)}"

@@ -434,6 +434,8 @@ ORDER = [
     "logs",
     "shell",
     "prune",
+    "push",
+    "pull",
     "dev",
     "weights",
     "engine",
