@@ -15,7 +15,7 @@ from .program.task import task
 def push(c: Context, name: str = "", tag: str = "") -> None:
     """Send a version to the registry.
 
-    The registry is the setting stack.registry; a login is docker's (docker login).
+    The registry is the setting stack.registry; logins are docker's.
     """
     from .host.saying import say
     from .service import pick, registry
