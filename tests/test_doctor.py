@@ -242,9 +242,9 @@ def test_gpus_without_a_toolkit(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         monkeypatch.setattr(of_command, "program", lambda name, programs=programs: name in programs or None)
         monkeypatch.setattr(of_command, "way_to_install", lambda c, name, way=way: way)
-        (found, _) = of_command.gpu(Context(), of_command.Asked("visdom", service, command), engine)
-        assert found.said == f"NVIDIA's container toolkit, which --gpus needs, is not found.{more}"
-        assert found.advice == advice
+        (one, _) = of_command.gpu(Context(), of_command.Asked("visdom", service, command), engine)
+        assert one.said == f"NVIDIA's container toolkit, which --gpus needs, is not found.{more}"
+        assert one.advice == advice
 
 
 def test_limits_of_a_process(site: Site, tmp_path: Path) -> None:
