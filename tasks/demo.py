@@ -39,7 +39,9 @@ def demo(c: Context, remove: bool = False) -> None:
     endpoint = resolve()
     service = Service(c, Engine(endpoint), settings, settings.frames[NAME])
     if remove:
-        say("Nothing of the demo is left." if remove_all(service) else "There was nothing to take away.")
+        removed = remove_all(service)
+        if not (removed and service.dry):
+            say("Nothing of the demo is left." if removed else "There was nothing to take away.")
         return
     found = dockerd.bring(c, endpoint.host, endpoint.environment(), denied=Unreachable(endpoint, DENIED))
     say(f"Docker Engine {found or 'would answer'} at {endpoint.host}.")

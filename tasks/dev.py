@@ -13,7 +13,7 @@ from .program.task import task
     help={
         "name": flags.NAME,
         "tag": "The version to run; without it, the one that runs, or the newest.",
-        "port": "The port of this machine; without it, the one after the service's.",
+        "port": "The port of this machine; without it, the next free one after the service's.",
         "shell": "A shell in it, in this terminal, instead of its command.",
         "stop": "Stop it, and take it away.",
     }
@@ -30,8 +30,9 @@ def dev(c: Context, name: str = "", tag: str = "", port: int = 0, shell: bool = 
 
     service = Service.of(c, name)
     if stop:
-        said = "is stopped" if trial.remove(service) else "does not run"
-        say(f"{trial.name(service)} {said}.")
+        found = trial.remove(service)
+        if not (found and service.dry):
+            say(f"{trial.name(service)} {'is stopped' if found else 'does not run'}.")
         return
     if shell and not sys.stdin.isatty():
         raise Exit("A shell needs a terminal. Type inv dev without --shell here.", code=2)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from documented import keys
+from images import like, load
 from sites import Site
 from versions import labelled
 
@@ -40,8 +41,9 @@ def test_from_what_runs_to_head_with_base_and_pins(built: Site) -> None:
     first, head = site.git("rev-list", "--reverse", "HEAD").split()[0], site.git("rev-parse", "HEAD")
     found = changes(site)
     base = site.docker("image", "inspect", "--format", "{{.Id}}", "tests/base:latest")
-    assert found["from"] == {"tag": "0.2.1", "commit": first, "branch": "main", "dirty": False, "base": base}
-    assert found["to"] == {"tag": None, "commit": head, "branch": "main", "dirty": False, "base": base}
+    plain = {"branch": "main", "dirty": False, "base": base, "parent": None}
+    assert found["from"] == {"tag": "0.2.1", "commit": first, **plain}
+    assert found["to"] == {"tag": None, "commit": head, **plain}
     assert [one["subject"] for one in found["commits"]] == [EVIL, "new.txt: a file"]
     assert found["commits"][0]["id"] == head and found["commits"][0]["date"].endswith("Z")
     assert (found["frame"], found["source"], found["dropped"]) == ("visdom", str(site.source), [])
@@ -69,6 +71,29 @@ def test_from_what_runs_to_head_with_base_and_pins(built: Site) -> None:
     assert back["commits"] == [] and len(back["dropped"]) == 2
     shown = site.inv("changes", "--from", "0.2.3", "--to", "0.2.1").stdout
     assert "0.2.1" in shown and "0 commits" in shown and f"Only in 0.2.3 ({head[:7]} of main): 2 commits" in shown
+
+
+def test_a_frame_with_a_parent_of_its_own_says_nothing_of_the_base(own_site: Site) -> None:
+    site = own_site
+    site.docker("tag", "tiny:1", "tests/parent:1")
+    site.dockerfile.write_text("FROM tests/parent:1\nCOPY . /srv\n")
+    site.inv("frame")
+    site.commit("new.txt", "a file\n")
+    parent = site.docker("image", "inspect", "--format", "{{.Id}}", "tests/parent:1")
+    found = changes(site, "--from", "0.2.1")
+    assert [(found[one]["base"], found[one]["parent"]) for one in ("from", "to")] == [(None, parent)] * 2
+    assert found["base_changed"] is found["base_inputs"] is found["pins"] is None
+    shown = site.inv("changes", "--from", "0.2.1").stdout
+    assert "Parent: the same." in shown and "Base" not in shown and "Vendored" not in shown
+    load(site.engine, {"tests/parent:1": like(site.engine, "tiny:1", Env=["X=1"])})
+    now = site.docker("image", "inspect", "--format", "{{.Id}}", "tests/parent:1")
+    shown = site.inv("changes", "--from", "0.2.1").stdout
+    assert f"Parent: {parent[7:19]} → {now[7:19]}" in shown and "Base" not in shown and "Vendored" not in shown
+    site.inv("frame")
+    assert f"Parent: {parent[7:19]} → {now[7:19]}" in site.inv("changes", "--from", "0.2.1", "--to", "0.2.2").stdout
+    site.docker("image", "rm", "tests/parent:1")
+    shown = site.inv("changes", "--from", "0.2.1").stdout
+    assert "Base" not in shown and "Vendored" not in shown
 
 
 def test_the_shape_is_the_documented_one(built: Site) -> None:

@@ -107,6 +107,8 @@ def test_the_demo_builds_and_starts_everything_and_takes_it_away_again(clone: De
         clone.inv("-f", str(clone.root / words[1]), *words[2:])
 
     clone.engine.docker("build", "--tag", "mine:1", "-", input="FROM colorai/demo_visdom:0.2.2\nENV MINE=1\n")
+    foretold = clone.inv("--dry", "demo", "--remove").stdout
+    assert "docker rm --force" in foretold and "Nothing of the demo is left." not in foretold
     assert "Nothing of the demo is left." in clone.inv("demo", "--remove").stdout
     left = clone.holds()
     assert left["containers"] == before["containers"] and left["volumes"] == before["volumes"]

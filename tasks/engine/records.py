@@ -41,6 +41,7 @@ class Image(ImageRow, frozen=True):
 
     layers: tuple[str, ...] = ()
     workdir: str = ""
+    health_check: "HealthCheck | None" = None
 
 
 class Step(Struct, frozen=True):
@@ -51,7 +52,7 @@ class Step(Struct, frozen=True):
 
 
 class HealthCheck(Struct, frozen=True):
-    """A container's health check: its command as an argument list, and docker's times for it, in seconds.
+    """A health check: its command as an argument list, and docker's times for it, in seconds.
 
     `retries` failures in a row make a healthy container unhealthy.
     """
@@ -155,6 +156,7 @@ def image(details: dict[str, Any], reference: str) -> Image:
         digests=named(details.get("RepoDigests")),
         layers=tuple(details.get("RootFS", {}).get("Layers") or ()),
         workdir=details["Config"].get("WorkingDir") or "",
+        health_check=health_check(details["Config"]),
     )
 
 
@@ -222,7 +224,7 @@ def container(details: dict[str, Any]) -> Container:
 
 
 def health_check(config: dict[str, Any]) -> HealthCheck | None:
-    """A container's health check; None if it has none. What it leaves at 0 is docker's default.
+    """A container's health check, or an image's; None if it has none. What it leaves at 0 is docker's default.
 
     Source: https://docs.docker.com/reference/api/engine/, HealthConfig: times in nanoseconds.
     """

@@ -22,17 +22,22 @@ from ..service import pick, versions
 from ..service.service import Service
 from ..settings.model import ROOT, Settings
 from ..vendoring.pins import describe, read_pins
+from . import standing
 from .commits import Commit, between, fetch, known
 
 
 class Side(Struct, frozen=True):
-    """One of the two. `tag` is None for the source's HEAD; `base` is the id of what it was, or would be, built on."""
+    """One of the two. `tag` is None for the source's HEAD.
+
+    `base` is the id of the base that it was, or would be, built on; `parent` that of a parent of its own instead.
+    """
 
     tag: str | None
     commit: str | None
     branch: str | None
     dirty: bool | None
     base: str | None
+    parent: str | None
 
 
 class Pin(Struct, frozen=True):
@@ -95,7 +100,7 @@ def report(c: Context, name: str, older: str, newer: str) -> Changes:
         missing=tuple(missing(c, source, image) for image in lost),
         base_changed=first.base != last.base if first.base and last.base else None,
         base_inputs=of_bases(service.engine, first.base, last.base),
-        pins=differing(vendored(before.labels), vendored(after.labels) if after else todays(settings)),
+        pins=differing(vendored(before.labels), vendored(after.labels) if after else todays(settings, last)),
     )
 
 
@@ -108,13 +113,13 @@ def side(service: Service, image: ImageRow) -> Side:
         branch=label.branch_of(said) or None,
         dirty=label.is_dirty(said),
         base=label.base_of(said) or None,
+        parent=None if label.base_of(said) else standing.parent_of(said),
     )
 
 
 def at_head(service: Service, revision: str, branch: str) -> Side:
-    """The source's HEAD as one of the two: built now, it would stand on the present base."""
-    base = service.engine.image(f"{service.settings.base.image}:latest")
-    return Side(None, revision, branch, False, base.id if base else None)
+    """The source's HEAD as one of the two, as if it were built now."""
+    return Side(None, revision, branch, False, *standing.at_head(service))
 
 
 def missing(c: Context, source: Path, image: ImageRow) -> Missing:
@@ -134,8 +139,10 @@ def vendored(labels: Mapping[str, str]) -> dict[str, str] | None:
     return {name: pin for name, pin in found.items() if isinstance(pin, str)}
 
 
-def todays(settings: Settings) -> dict[str, str]:
-    """The pins of vendor.yaml that the base's Dockerfile copies."""
+def todays(settings: Settings, head: Side) -> dict[str, str] | None:
+    """The pins of vendor.yaml that the base's Dockerfile copies; None for a HEAD that does not stand on the base."""
+    if head.parent:
+        return None
     paths = copied(dockerfile(settings.path(settings.base.dockerfile), "stack.base.dockerfile"))
     pins = describe(read_pins(ROOT / VENDOR / "vendor.yaml"))
     return {name: pin for name, pin in pins.items() if reached(f"{VENDOR}/{name}", paths)}
@@ -171,19 +178,26 @@ def show(found: Changes) -> None:
         say(table.readable(f"{first} → {last}: which commits lie between cannot be told here."))
     if found.dropped:
         show_commits(f"Only in {first}: {counted(found.dropped)}", found.dropped)
-    if found.base_changed is None:
-        print("Base: not known of both.")
-    elif not found.base_changed:
-        print("Base: the same.")
-    else:
-        why = f" ({', '.join(found.base_inputs)})" if found.base_inputs else ""
-        say(f"Base: {short(found.from_.base)} → {short(found.to.base)}{brief(why)}")
+    show_below(found)
     if found.pins:
         rows = [(pin.name, pin.before or "", pin.after or "") for pin in found.pins]
         print("Vendored libraries:")
         table.show("", ("library", "before", "after"), rows)
-    else:
+    elif found.pins is not None or found.from_.base or found.to.base:  # they are the base's
         print("Vendored libraries: " + ("not known of both." if found.pins is None else "the same."))
+
+
+def show_below(found: Changes) -> None:
+    """Print what the two stand on: the base, or a parent of their own; nothing where neither names any."""
+    first, last = (one.base or one.parent for one in (found.from_, found.to))
+    what = "Parent" if found.from_.parent and found.to.parent else "Base"
+    if first and first == last:
+        print(f"{what}: the same.")
+    elif first and last:
+        why = f" ({', '.join(found.base_inputs)})" if found.base_inputs else ""
+        say(f"{what}: {short(first)} → {short(last)}{brief(why)}")
+    elif found.from_.base or found.to.base:
+        print("Base: not known of both.")
 
 
 def refuse_missing(found: Changes) -> None:

@@ -1,6 +1,5 @@
 """Every version of the frames: what it was made from, its size, its base, and which containers use it."""
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 
@@ -18,6 +17,7 @@ from ..host.text import ago, size
 from ..service import versions
 from ..service.service import Service
 from ..settings.this_run import load_settings, next_command
+from .standing import parent_of
 
 HEADS = ("frame", "tag", "commit", "branch", "built", "size", "own", "state", "base")
 SPARE = ("base", "branch", "size")
@@ -129,12 +129,8 @@ def base_of(row: ImageRow, seen: Seen) -> Base | None:
     """The image that a version says it was built on: the base, or a parent of its own; None if it says neither."""
     if image := label.base_of(row.labels):
         return Base(row.labels.get(label.OCI + "base.name"), image, present=image == seen.base)
-    try:
-        inputs = json.loads(row.labels.get(label.INPUTS, ""))
-        image = inputs["parent"]
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return None
-    below = seen.images.get(image) if isinstance(image, str) else None
+    image = parent_of(row.labels) or ""
+    below = seen.images.get(image)
     return Base(below.reference, image, present=bool(below.tags)) if below else None
 
 

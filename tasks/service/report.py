@@ -56,3 +56,19 @@ def silence(service: Service, before: Situation, answered: float) -> int | None:
             since = (asked + time.monotonic()) / 2 - answered
             return round(max(now - since - max(ends), 0.0) * 1000)
     return None
+
+
+def down(service: Service, before: Situation, since: float) -> str:
+    """A sentence about how long the old version was down, where it was stopped and has come back; or "".
+
+    By the engine's own clock alone: from the end of its process to the start of the next, which answers a little later.
+
+    Args:
+        since: when the switch began, by that clock: what ended before is another story.
+    """
+    with suppress(Unreachable):  # the old version is back, whether this can be said or not
+        olds = [found for container in before.running if (found := service.engine.container(container.id))]
+        gaps = [one.started - one.finished for one in olds if one.running and since < one.finished < one.started]
+        if gaps:
+            return f" It was down for {round(max(gaps) * 1000)} ms."
+    return ""

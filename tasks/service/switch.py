@@ -18,7 +18,7 @@ from .connections import Hold
 from .holding import Lock, Lost
 from .order import Order
 from .pruning import prune
-from .report import report
+from .report import down, report
 from .service import Service
 from .situation import Situation, replaceable, tell_if_current
 from .ticket import Ticket
@@ -27,12 +27,16 @@ SLACK = 120.0  # seconds for all that a switch does besides waiting
 
 
 class Switch(Struct, frozen=True):
-    """A switch under way: its candidate is created, with this run's ticket, so the service is locked."""
+    """A switch under way: its candidate is created, with this run's ticket, so the service is locked.
+
+    `since` is when that was, by the engine's clock in seconds since 1970; 0 under `--dry`.
+    """
 
     service: Service
     order: Order
     before: Situation
     lock: Lock
+    since: float = 0.0
 
 
 def perform(service: Service, order: Order) -> None:
@@ -91,7 +95,8 @@ def take(service: Service, order: Order, before: Situation) -> Switch | None:
         remove_candidate(service, mine)
         raise Exit(f"{shell.reason(error)} Nothing was changed.", code=shell.exit_code(error)) from None
     if created and ticket.read(created) == mine and created.image == order.image.id and same:
-        return Switch(service, order, before, Lock(service, mine, created.id, Hold(service, acts.short(created))))
+        lock = Lock(service, mine, created.id, Hold(service, acts.short(created)))
+        return Switch(service, order, before, lock, created.created)
     remove_candidate(service, mine)
     if not same or not created or ticket.read(created) != mine:
         return None
@@ -215,7 +220,7 @@ def undo(switch: Switch, error: BaseException, last_seen: str, healthy: bool) ->
     """
     lock, said = switch.lock, shell.reason(error)
     try:
-        now = went_back(lock, healthy)
+        now = went_back(lock, healthy) + down(switch.service, switch.before, switch.since)
     except Lost as lost:
         rehearsal.take_away(switch.service, lock.ticket)
         raise Exit(f"{lost.message} Nothing more was touched.", code=1) from None

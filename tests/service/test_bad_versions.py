@@ -14,6 +14,8 @@ from sites import Site
 from switches import Run, eventually, leftovers, old, only
 from versions import NO_CHECK, SERVE, make
 
+from tasks.engine.records import moment
+
 # The header of a program for a 64-bit ARM: Linux on another processor answers "exec format error".
 FOREIGN = b"\x7fELF\x02\x01\x01".ljust(16, b"\0") + b"\x02\x00\xb7\x00\x01\x00\x00\x00".ljust(48, b"\0")
 HERE = socket.gethostname()  # a container on the host's network has the host's name
@@ -104,6 +106,9 @@ def test_a_bad_version_is_refused_or_undone(service: Site, kind: str, rehearsal:
     assert service.docker("inspect", "--format", "{{.Id}} {{.HostConfig}}", "tests_service") == before
     same = service.docker("inspect", "--format", "{{.State.StartedAt}}", "tests_service") == started
     assert same == (rehearsal == "rehearsed")
+    state = service.engine.request("GET", "/containers/tests_service/json")["State"]
+    gap = moment(state["StartedAt"]) - moment(state["FinishedAt"])
+    assert re.findall(r"It was down for (\d+) ms\.", told) == ([] if same else [str(round(gap * 1000))])
     only(service, "1.0")
 
 
