@@ -10,8 +10,8 @@ from .program.task import task
 def engine(c: Context) -> None:
     """Say which Docker Engine answers; bring one if none does.
 
-    Installs docker.io on Debian or Ubuntu, as root, after saying so; and nftables,
-    by which connections wait in a switch. Elsewhere it says what to type.
+    Installs docker.io on Debian or Ubuntu, as root, after saying so, and with it
+    nftables, by which connections wait. Elsewhere it says what to type.
     """
     from .engine.client import DENIED, Unreachable
     from .engine.endpoint import resolve
