@@ -177,7 +177,7 @@ def port_of(service: Service, container: Container) -> Port | None:
         return Port(number, True)
     if not engine.shares_files:
         return Port(number, None)
-    listening = {one.address for one in port.listeners() if one.port == number}  # it may listen at one address alone
+    listening = {one.address for one in port.listeners(number)}  # it may listen at one address alone
     found = any(port.answers(LOOPBACK.get(at, at), number, ANSWER_WITHIN) for at in listening)
     return Port(number, found)
 

@@ -54,15 +54,14 @@ def refuse_stranger(service: Service, ports: Ports, ours: Sequence[ContainerRow]
 def stranger(service: Service, ports: Ports, ours: Sequence[ContainerRow]) -> str:
     """The beginning of a sentence about who holds one of the ports and is none of these containers; "" if nobody."""
     containers, own = service.engine.containers(), {container.id for container in ours}
-    # Another host's processes cannot be seen, nor this one's from a container that has the engine's socket.
-    listening = port.listeners() if service.engine.shares_files else []
     for address, number in ports:
         for container in containers:
             published = any(taken == number and port.meet(address, at) for at, taken in container.published)
             if container.id not in own and published:
                 return f"Port {number} is published by the container {container.name}"
-        for listener in listening:
-            if listener.port == number and port.meet(address, listener.address):
+        # Another host's processes cannot be seen, nor this one's from a container that has the engine's socket.
+        for listener in port.listeners(number) if service.engine.shares_files else ():
+            if port.meet(address, listener.address):
                 name = listens(listener, containers, ours)
                 if name:
                     return f"Port {number} is held by {name}"

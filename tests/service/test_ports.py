@@ -173,7 +173,7 @@ def test_a_port_that_the_engine_itself_holds_for_the_running_version_is_free_to_
         for tag in ("1.0", "2.0"):
             make(site, tag, options=("--init", "--publish", f"{site.port}:{site.port}"))
         site.inv("start", "--tag", "1.0")
-        assert "dockerd" in {one.name for one in port.listeners() if one.port == site.port}
+        assert "dockerd" in {one.name for one in port.listeners(site.port)}
         assert "2.0 runs as tests_service; before: 1.0" in site.inv("start", "--tag", "2.0").stdout
         site.inv("stop")
         engine.docker("run", "-d", "--name", "other", "-p", f"{site.port}:80", "tiny:1", "sleep", "1000")
