@@ -98,15 +98,31 @@ class Runner(Local):
         return self.process.returncode is not None
 
     def run(self, command: str, **kwargs: Any) -> Result:
+        handled = sys.exc_info()[1]
         try:
             result = super().run(command, **kwargs)
-        except KeyboardInterrupt:  # before Invoke waits for the command, or when it has ended
-            self.ask_to_end()
+        except BaseException as error:
+            if stop := interrupt_behind(error, handled):  # before Invoke waits for the command, or when it has ended
+                self.ask_to_end()
+                raise stop from None
             raise
         finally:
             if self.interrupted:
                 raise KeyboardInterrupt
         return result
+
+
+def interrupt_behind(error: BaseException | None, handled: BaseException | None) -> KeyboardInterrupt | None:
+    """The interrupt in whose course an error was raised: Invoke, and Python's threads, stumble over one half way.
+
+    Args:
+        handled: what was being handled before, as when a switch is undone after an interrupt; it is not meant.
+    """
+    while error and error is not handled:
+        if isinstance(error, KeyboardInterrupt):
+            return error
+        error = error.__context__
+    return None
 
 
 class Drawing(Runner):

@@ -194,6 +194,12 @@ threading.Timer(0.5, lambda: Lock.sent or os.kill(os.getpid(), signal.SIGTERM)).
     "before Invoke waits": """
 Runner.create_io_threads = lambda self: signal.raise_signal(signal.SIGTERM)
 """,
+    "so that Invoke stumbles": """
+def stumbling(self):
+    try: signal.raise_signal(signal.SIGTERM)
+    finally: raise RuntimeError("release unlocked lock")
+Runner.create_io_threads = stumbling
+""",
     "of a command that ignores it": """
 Runner.patience = 0.2
 threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
@@ -218,6 +224,12 @@ print("and so is the command")
 """
     done = script(body)
     assert done.stdout == b"interrupted\nand so is the command\n", done
+
+
+def test_an_error_while_an_interrupt_is_handled_is_that_error() -> None:
+    body = "Runner.create_io_threads = lambda self: 1 / 0\ntry: raise KeyboardInterrupt\nexcept KeyboardInterrupt:\n"
+    body += "    try: ask(c, ['true'])\n    except ZeroDivisionError: print('the error')\n"
+    assert script(body).stdout == b"the error\n"
 
 
 def test_a_program_that_ignores_that_it_is_asked_to_end_is_killed() -> None:
