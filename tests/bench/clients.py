@@ -1,17 +1,14 @@
 """The rows of clients: what those who ask on a new connection each time see of a switch."""
 
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from clients import Answer, Clients, another_network, cut_off, refused
-from engines import PrivateEngine
 from sites import Site
 from versions import make_all
 
 from .measuring import Row
-from .starting import IMAGE
+from .servers import SERVICE, server
 
 NAMES = ("requests refused in an upgrade", "slowest answer in an upgrade")
 UPGRADES = 20
@@ -24,10 +21,7 @@ def rows(names: set[str]) -> Iterator[Row]:
     """Measure what was asked for of `NAMES`: the two need the same switches."""
     if not names & set(NAMES):
         return
-    with PrivateEngine() as engine, tempfile.TemporaryDirectory(prefix="inv-b-") as folder:
-        site = Site(engine, engine.busybox(), Path(folder))
-        site.frame.update(image=IMAGE, service="cauchy_service")
-        site.save()
+    with server() as site:
         make_all(site, {"1.0": {}, "2.0": {}})
         for tag in ("1.0", "2.0"):
             site.inv("start", "--tag", tag)
@@ -62,7 +56,7 @@ def upgraded(site: Site) -> Seen:
 
 def swapped(site: Site) -> Seen:
     """What clients see of a bare `docker stop` and `docker start` of the other container; it is undone afterwards."""
-    runs = "cauchy_service"
+    runs = SERVICE
     names = site.docker("ps", "--all", "--format", "{{.Names}}").split()
     other = next(name for name in names if name != runs)  # the first is the newest, which ran last
 

@@ -1,40 +1,35 @@
 """The rows of `start` when the wanted version runs already, with few versions on the engine and with many."""
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from engines import PrivateEngine
 from sites import Site
 
 from tasks.settings.model import ROOT
 
 from .measuring import Row, interleaved, side
+from .servers import IMAGE, server
 from .versions import multiply
 
 FEW, MANY = 3, 1000
 NAMES = ("start", f"start with {MANY} versions")
 SCRIPT = Path(__file__).parent / "replaced/start_docker.sh"
 RUNS = 11
-IMAGE = "colorai/cauchycv_visdom"  # the script knows only this one
 
 
 def rows(names: set[str]) -> Iterator[Row]:
     """Measure what was asked for of `NAMES`. The second one's goal is the first one's ratio, so it needs both."""
     if not names & set(NAMES):
         return
-    with PrivateEngine() as engine, tempfile.TemporaryDirectory(prefix="inv-b-") as folder:
-        site = Site(engine, engine.busybox(), Path(folder))
-        site.frame.update(image=IMAGE, service="cauchy_service")
-        site.save()
+    with server() as site:
         site.inv("frame")
-        multiply(engine, IMAGE, "0.2.1", FEW)
+        multiply(site.engine, IMAGE, "0.2.1", FEW)
         running = f"0.2.{FEW}"
         site.inv("start", "--tag", running)
         few = measured(site, running, NAMES[0], FEW, goal=4)
         yield few
         if NAMES[1] in names:
-            multiply(engine, IMAGE, running, MANY - FEW + 1)
+            multiply(site.engine, IMAGE, running, MANY - FEW + 1)
             yield measured(site, running, NAMES[1], MANY, goal=few.ratio)
 
 

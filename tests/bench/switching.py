@@ -2,20 +2,18 @@
 
 import json
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
-from engines import PrivateEngine
 from sites import Site
 from versions import SERVE, make
 
 from tasks.settings.model import ROOT
 
 from .measuring import Row, interleaved, side
-from .starting import IMAGE, SCRIPT
+from .servers import IMAGE, SERVICE, server
+from .starting import SCRIPT
 
 NAMES = ("silence against docker stop and start", "silence against start_docker.sh", "rollback against docker alone")
 UPGRADES, SCRIPTED, ROLLBACKS = 20, 5, 10
@@ -27,10 +25,7 @@ def rows(names: set[str]) -> Iterator[Row]:
     """Measure what was asked for of `NAMES`."""
     if not names & set(NAMES):
         return
-    with PrivateEngine() as engine, tempfile.TemporaryDirectory(prefix="inv-b-") as folder:
-        site = Site(engine, engine.busybox(), Path(folder))
-        site.frame.update(image=IMAGE, service="cauchy_service")
-        site.save()
+    with server() as site:
         for tag in ("1.0", "2.0"):
             make(site, tag)
         for tag in ("1.0", "2.0"):
@@ -41,7 +36,7 @@ def rows(names: set[str]) -> Iterator[Row]:
             pairs = interleaved(Swaps(site), new, UPGRADES)
             yield Row(NAMES[0], what, f"inv start, {UPGRADES} times back and forth", *pairs, goal=1.1)
         if NAMES[1] in names:
-            old = Scripted(site, Path(folder))
+            old = Scripted(site)
             what = "start_docker.sh, its name conflict mended; process 1 ignores SIGTERM, as python does"
             yield Row(NAMES[1], what, "inv start, likewise", *interleaved(old, new, SCRIPTED), goal=1 / 50)
         if NAMES[2] in names:
@@ -137,7 +132,7 @@ class Swaps:
 
     def __call__(self) -> float:
         names = self.site.docker("ps", "--all", "--format", "{{.Names}}").split()
-        runs = "cauchy_service"
+        runs = SERVICE
         other = next(name for name in names if name != runs)  # the first is the newest, which ran last
         found = self.measure(self.site, lambda: self.swap(runs, other))
         self.swap(other, runs)
@@ -155,9 +150,9 @@ class Scripted:
     the port is silent for far less than the script takes.
     """
 
-    def __init__(self, site: Site, folder: Path) -> None:
+    def __init__(self, site: Site) -> None:
         self.site = site
-        self.script = folder / "start_docker.sh"
+        self.script = site.folder / "start_docker.sh"
         self.script.write_text(SCRIPT.read_text().replace("  docker stop $c\n", "  docker stop $c\n  docker rm $c\n"))
         # In the image, because the script loses quotes. Process 1 has no handler for SIGTERM, as python has none, and
         # the kernel lets such a process 1 ignore it.
