@@ -10,7 +10,7 @@ Sources: nft(8), for sets whose elements time out; RFC 6298, 2.1, for the second
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
 
 from invoke import Context
@@ -44,8 +44,10 @@ def hold(table: str, ports: Sequence[tuple[str, int]]) -> list[str]:
     ]
     for chain, hook in CHAINS.items():
         parts.append(f"add chain inet {table} {chain} {{ type filter hook {hook} priority raw; }}")
-        for address, number in ports:
-            here = f"fib daddr type local {to(address)}tcp dport {number}"
+        for address in sorted(
+            {address for address, _ in ports}
+        ):  # a rule for each port would be too long for a command
+            here = f"fib daddr type local {to(address)}tcp dport {one_of(each for at, each in ports if at == address)}"
             parts.append(f"add rule inet {table} {chain} {here} tcp dport @held {FIRST_PACKET} drop")
     return nft("; ".join([*parts, elements(table, ports)]))
 
@@ -55,6 +57,11 @@ def check(table: str, ports: Sequence[tuple[str, int]]) -> list[str]:
     return nft("--check", *hold(table, ports)[1:])
 
 
+def hold_anew(table: str, ports: Sequence[tuple[str, int]]) -> list[str]:
+    """The same in one step with removing a table of this name, whether there is one or not."""
+    return nft(f"add table inet {table}; delete table inet {table}; {hold(table, ports)[-1]}")
+
+
 def renew(table: str, ports: Sequence[tuple[str, int]]) -> list[str]:
     """Hold the ports for the same time again."""
     return nft(f"flush set inet {table} held; {elements(table, ports)}")
@@ -62,8 +69,18 @@ def renew(table: str, ports: Sequence[tuple[str, int]]) -> list[str]:
 
 def elements(table: str, ports: Sequence[tuple[str, int]]) -> str:
     """What puts the ports into the set."""
-    numbers = ", ".join(str(number) for number in sorted({number for _, number in ports}))
-    return f"add element inet {table} held {{ {numbers} }}"
+    return f"add element inet {table} held {{ {listed(number for _, number in ports)} }}"
+
+
+def one_of(numbers: Iterable[int]) -> str:
+    """What a port is compared with: a number, or a set of them."""
+    found = listed(numbers)
+    return f"{{ {found} }}" if "," in found else found
+
+
+def listed(numbers: Iterable[int]) -> str:
+    """Numbers in their order, each once."""
+    return ", ".join(map(str, sorted(set(numbers))))
 
 
 def release(table: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Who listens on the TCP ports of this host."""
 
 import socket
+from collections.abc import Collection
 
 from msgspec import Struct
 
@@ -49,6 +50,15 @@ def meet(one: str, other: str) -> bool:
     if one == other or {one, other} & {"", EVERY}:
         return True
     return EVERY_IPV4 in (one, other) and ":" not in one + other
+
+
+def covers(have: Collection[str], needed: Collection[str]) -> bool:
+    """Whether sockets that listen at `have` are reached at each address of `needed`, which others listened at."""
+    for one in needed:
+        ways = {one, EVERY, EVERY_IPV4 if ":" not in one or (one == EVERY and EVERY_IPV4 not in needed) else one}
+        if ways.isdisjoint(have):
+            return False
+    return True
 
 
 def answers(host: str, port: int, timeout: float = 0.5) -> bool:

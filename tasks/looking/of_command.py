@@ -16,7 +16,7 @@ from ..host.shell import ask
 from ..host.text import brief, size
 from ..recommended.command import Recommended, parse, unusual
 from ..service import data_folders, order, reach
-from ..service.connections import NOT_INSTALLED, obstacle_to
+from ..service.obstacles import NOT_INSTALLED, obstacle_to
 from ..service.service import Service
 from .finding import Finding, broken, doubtful, fine
 from .of_engine import first_line

@@ -4,42 +4,56 @@ From just before the old version is stopped until the new one listens, or the ol
 service's ports is held by the kernel, so nobody is refused. The kernel lets all in by itself when this run is gone.
 """
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from ipaddress import ip_address
 
+from invoke import Exit
+
+from ..engine.client import Unreachable
 from ..engine.records import Container, ContainerRow
 from ..host import nft, progress, sockets
-from ..host.debian import program
+from ..host.port import EVERY, covers
 from ..host.saying import say
 from ..host.shell import Failed, ask
-from ..host.text import printable
+from .obstacles import first_error, obstacle_here, obstacle_to
 from .reach import Port, Ports
 from .service import Service
 
 RENEW_EVERY = 1.0  # seconds, of the `nft.ENDS_AFTER` after which the kernel lets all in
 LOOK_EVERY = 0.01  # seconds between two looks whether a container's process listens
 DRAIN_EVERY = 0.05  # seconds between two counts of the connections that are open
-NOT_INSTALLED = "nft is not installed, which inv engine brings"
 
 
 class Hold:
     """What keeps new connections to a service's ports waiting during one switch.
 
-    `ports` are those that the version which was stopped listened on. `waited`: they were held, and no failure of nft
-    cut that short. `obstacle`: why they cannot be held, as the end of a sentence; "" if they can, or need not be.
+    `ports` are those that the version which was stopped listened on, at the addresses `listened_at`, where that is
+    known. `waited`: they were held. `obstacle`: why they cannot be held, or were not all the time, as the end of a
+    sentence; "" if they can, or need not be.
     """
 
     def __init__(self, service: Service, switch: str) -> None:
         """`switch`: the candidate's id, or its name."""
         self.service = service
         self.table = nft.table_name(switch)
+        self.switch = switch
         self.ports: Ports = ()
+        self.listened_at: set[Port] = set()
         self.waited = False
         self.obstacle = ""
         self.over: threading.Event | None = None  # while connections are held: ends their renewal
+        self.changing = threading.Lock()  # of the table, between the renewal and its end
         self.processes: dict[str, int] = {}  # of each container, one that was found
+
+    @property
+    def said(self) -> str:
+        """What became of new connections, for the last line of a switch; "" where there is nothing to say."""
+        if not self.obstacle:
+            return "new connections waited" if self.waited else ""
+        return f"{'not all new connections waited' if self.waited else 'new connections did not wait'}: {self.obstacle}"
 
     def begin_for(self, containers: Sequence[ContainerRow], ports: Ports) -> None:
         """Hold new connections to those of the ports that these containers listen on: nobody misses another."""
@@ -48,15 +62,16 @@ class Hold:
         self.obstacle = obstacle_here(self.service)
         if not self.obstacle:
             found = [one for row in containers if (one := self.service.engine.container(row.id))]
-            used = set().union(*(self.listened(one, ports) for one in found))
-            self.begin(tuple(port for port in ports if port in used))
+            self.listened_at = set().union(*(self.listened(one, ports) for one in found))
+            used = {number for _, number in self.listened_at}
+            self.begin(tuple(port for port in ports if port[1] in used))
 
     def begin(self, ports: Ports) -> None:
         """Hold new connections to these ports, unless they are held already, until `end`. Where it cannot be, go on."""
         if self.over or not ports or not self.service.settings.start.hold:
             return
-        self.obstacle = obstacle_to(self.service, ports, self.table)
-        if self.obstacle:
+        if obstacle := obstacle_to(self.service, ports, self.table):
+            self.obstacle = obstacle
             return
         self.ports, self.over = ports, threading.Event()
         numbers = ", ".join(str(number) for number in sorted({number for _, number in ports}))
@@ -64,27 +79,63 @@ class Hold:
             with progress.step(f"let new connections to port {numbers} wait", self.service.dry):
                 self.service.do(nft.hold(self.table, ports), f"Connections to port {numbers} cannot be held.")
         except Failed as error:
-            self.over, self.waited, self.obstacle = None, False, f"nft fails: {first_error(error.stderr)}"
+            self.over, self.obstacle = None, f"nft fails: {first_error(error.stderr)}"
             return
         self.waited = True
         if not self.service.dry:
             threading.Thread(target=self.renew, args=(self.over,), daemon=True).start()
 
     def renew(self, over: threading.Event) -> None:
-        """Hold the connections on, by the command that was shown at the beginning; a failure lets them in."""
+        """Hold the connections on, by the command that was shown at the beginning.
+
+        Where its table is gone, because somebody has loaded his own rules say, it is made anew; unless another run has
+        ended this switch.
+        """
+        renewed = time.monotonic()
         while not over.wait(RENEW_EVERY):
-            ask(self.service.c, nft.renew(self.table, self.ports))
+            failed = self.asked(nft.renew(self.table, self.ports))
+            with self.changing:
+                if failed and not over.is_set() and self.mine():
+                    self.tell_of_gap(renewed)
+                    failed = self.asked(nft.hold_anew(self.table, self.ports))
+            renewed = renewed if failed else time.monotonic()
+
+    def tell_of_gap(self, renewed: float) -> None:
+        """Note that connections are not held in this moment, if they are not. `renewed`: when they last were."""
+        if self.asked(nft.look(self.table)):
+            self.obstacle = "somebody removed the table of nft meanwhile"
+        elif time.monotonic() - renewed > nft.ENDS_AFTER:
+            self.obstacle = "nft failed meanwhile"
+
+    def mine(self) -> bool:
+        """Whether the candidate is there still, which another run would have removed or renamed."""
+        with suppress(Unreachable):
+            found = self.service.engine.container(self.service.candidate)
+            return found is not None and found.id.startswith(self.switch)
+        return True
+
+    def asked(self, command: Sequence[str]) -> str:
+        """Ask nft. Returns what is wrong, or ""."""
+        try:
+            answer = ask(self.service.c, command)
+        except (OSError, Exit) as error:  # no more processes, say
+            return str(error)
+        return "" if answer.ok else first_error(answer.stderr)
 
     def end(self) -> None:
         """Let all connections in, if they are held. That nft fails is no failure: the kernel does it in a moment."""
         if not self.over:
             return
-        self.over.set()
-        self.over = None
+        with self.changing:
+            self.over.set()
+            self.over = None
         try:
             self.service.do(nft.release(self.table), "The kernel lets all connections in by itself in a moment.")
         except Failed as error:
-            say(f"Warning: {error.message}")
+            if self.asked(nft.look(self.table)):
+                self.obstacle = "somebody removed the table of nft meanwhile"
+            else:
+                say(f"Warning: {error.message}")
 
     def clear(self) -> None:
         """Remove the table that the run of this switch left if it was killed. It holds nothing any more."""
@@ -92,11 +143,22 @@ class Hold:
             self.over = threading.Event()
             self.end()
 
-    def let_in(self, container: Container) -> bool:
-        """Whether new connections reach a container: lets them in once its process listens on all the ports."""
-        if self.over and self.listened(container, self.ports) == set(self.ports):
-            self.end()
+    def let_in(self, container: Container, anywhere: bool = False) -> bool:
+        """Whether new connections reach a container: lets them in once its process listens on all the ports.
+
+        Args:
+            anywhere: whether it need not listen at all addresses at which the version that was stopped did.
+        """
+        if self.over:
+            found = self.listened(container, self.ports)
+            if all(self.reached(number, found, anywhere) for _, number in self.ports):
+                self.end()
         return not self.over
+
+    def reached(self, number: int, found: set[Port], anywhere: bool) -> bool:
+        """Whether who listens so is reached at a port, as `let_in` has it."""
+        have, needed = ({address for address, port in ports if port == number} for ports in (found, self.listened_at))
+        return bool(have) and (anywhere or covers(have, needed))
 
     def watch(self, container: Container, seconds: float, over: Callable[[], bool] = lambda: False) -> None:
         """Wait so long, or until a container's process is gone, or listens while connections are held for it.
@@ -125,10 +187,16 @@ class Hold:
             say(f"After {seconds:g} s, connections are open still: {count}.")
 
     def listened(self, container: Container, ports: Ports) -> set[Port]:
-        """Those of the ports that a container's process listens on, whoever forwards them to it."""
+        """Those of the ports that a container's process listens on, whoever forwards them to it, and its addresses.
+
+        Where its network is its own, they are reached at every address; but nobody is forwarded to its loopback.
+        """
         pid = self.process(container)
         found = sockets.listening(pid) if pid else set()
-        return {port for port, own in inner(container, ports).items() if own in found}
+        if container.network == "host":
+            return {one for one in found if one[1] in {number for _, number in ports}}
+        own = {number for address, number in found if not ip_address(address).is_loopback}
+        return {(EVERY, port[1]) for port, inside in inner(container, ports).items() if inside in own}
 
     def connections(self, container: Container) -> int:
         """How many connections to the ports that are held are open at a container."""
@@ -149,30 +217,3 @@ def inner(container: Container, ports: Ports) -> dict[Port, int]:
         return {port: port[1] for port in ports}
     forwards = dict(container.forwards)
     return {port: forwards[port[1]] for port in ports if port[1] in forwards}
-
-
-def obstacle_here(service: Service) -> str:
-    """Why this run cannot hold connections for any service of this engine; "" if it can."""
-    if not service.engine.shares_files:
-        return "the engine is on another machine"
-    if os.geteuid():
-        return "only root can hold them"
-    if program("nft") is None:
-        return NOT_INSTALLED
-    if not sockets.shares_network(sockets.listener_of(service.engine.endpoint.socket)):
-        return "the engine is in another network than this run"
-    return ""
-
-
-def obstacle_to(service: Service, ports: Ports, table: str = "") -> str:
-    """Why connections to these ports cannot be held; "" if they can."""
-    if found := obstacle_here(service):
-        return found
-    tried = ask(service.c, nft.check(table or nft.table_name(service.name), ports))
-    return "" if tried.ok else f"nft refuses: {first_error(tried.stderr)}"
-
-
-def first_error(said: str) -> str:
-    """What nft gives as its reason."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()] or ["it does not say why"]
-    return printable(next((line for line in lines if "rror" in line), lines[0]))

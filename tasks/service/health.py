@@ -81,7 +81,7 @@ def wait(
     Args:
         report: told what the container is doing and the seconds since the start, at every look.
         hold: what holds new connections to it until its process listens; a check is one of them, so it is not run
-            before, unless the process has not listened for `start.settle` seconds.
+            before. After `start.settle` seconds it is run all the same, and who listens anywhere is let in.
     """
     begun = time.monotonic()
     engine, timeout = service.engine, service.settings.start.timeout
@@ -95,7 +95,8 @@ def wait(
         if trouble or not container:
             return Health(trouble)
         check, passed = container.health_check, time.monotonic() - begun
-        if not hold.let_in(container) and check and passed < service.settings.start.settle:
+        late = passed >= service.settings.start.settle
+        if not hold.let_in(container, anywhere=late) and check and not late:
             report("starting", passed)
             hold.watch(container, EVERY)
             continue

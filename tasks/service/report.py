@@ -28,10 +28,8 @@ def report(service: Service, order: Order, before: Situation, answered: float | 
         number = next((number for _, number in order.ports), service.frame.port)
         if number and answered is not None and (silent := silence(service, before, answered)) is not None:
             seen.append(f"port {number} was silent for {silent} ms")
-        if hold.waited:
-            seen.append("new connections waited")
-        elif hold.obstacle:
-            seen.append(f"new connections did not wait: {hold.obstacle}")
+        if hold.said:
+            seen.append(hold.said)
         parts += [", ".join(seen)] if seen else []
     say("; ".join(parts) + ".")
 

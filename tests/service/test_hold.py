@@ -1,6 +1,7 @@
 """New connections wait while a switch replaces who listens; whatever becomes of the switch, the port is free again."""
 
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -11,8 +12,11 @@ from typing import Any
 import pytest
 from clients import Answer, Clients, another_network, asking, cut_off, refused
 from sites import Site
-from switches import Run, only
+from switches import Run, eventually, only
 from versions import NO_CHECK, SERVE, make_all
+
+from tasks.host import nft
+from tasks.host.port import covers
 
 SLOWEST = 1.2  # seconds besides the silence: the client's kernel asks again after one
 # Ends at once; listens and ends; listens, and its check never succeeds; never listens; ends again and again.
@@ -224,6 +228,98 @@ def test_the_rules_of_others_stay_as_they_are(versions: Site) -> None:
         assert run("nft", "list", "table", "inet", name) == before
     finally:
         run("nft", "delete", "table", "inet", name)
+
+
+def test_a_table_that_somebody_removes_is_made_anew_and_told_of(versions: Site) -> None:
+    """As whoever loads a ruleset of his own does, which begins with `flush ruleset`."""
+    make_all(versions, {"slow": {"script": f"sleep 2.5; {SERVE}"}})
+    versions.inv("start", "--tag", "1.0")
+    with asking(versions.port, 2) as answers:
+        switch = Run(versions, "start", "--tag", "slow").until("docker start")
+        (table,) = tables(versions)
+        run("nft", "delete", "table", "inet", table.split()[2])
+        eventually(lambda: held(versions))
+        again = time.monotonic()
+        said = switch.end(0)
+    assert "not all new connections waited: somebody removed the table of nft meanwhile." in said
+    assert not [one for one in refused(answers) if one.begun > again]
+    assert not tables(versions)
+
+
+def test_a_table_that_is_gone_at_the_end_is_told_of(versions: Site) -> None:
+    make_all(versions, {"slow": {"script": f"sleep 0.5; {SERVE}"}})
+    versions.inv("start", "--tag", "1.0")
+    switch = Run(versions, "start", "--tag", "slow").until("docker start")
+    run("nft", "delete", "table", "inet", tables(versions)[0].split()[2])
+    said = switch.end(0)
+    assert "not all new connections waited: somebody removed" in said and "Warning" not in said
+
+
+@pytest.mark.parametrize(("failing", "told"), [("flush*", ""), ("flush*|'add table'*'delete table'*", "nft failed")])
+def test_a_renewal_that_fails_is_made_good_or_told_of(versions: Site, tmp_path: Path, failing: str, told: str) -> None:
+    program = shutil.which("nft", path=f"{os.environ['PATH']}:/usr/sbin")
+    (tmp_path / "nft").write_text(f'#!/bin/sh\ncase "$*" in {failing}) exit 1 ;; esac\nexec {program} "$@"\n')
+    (tmp_path / "nft").chmod(0o755)
+    make_all(versions, {"slow": {"script": f"sleep 7; {SERVE}"}})
+    versions.set(timeout=20)
+    versions.inv("start", "--tag", "1.0")
+    with asking(versions.port, 2) as answers:
+        said = versions.inv("start", "--tag", "slow", PATH=f"{tmp_path}:{os.environ['PATH']}").stdout
+    assert bool(refused(answers)) == bool(told)
+    assert said.rstrip().endswith(
+        f"not all new connections waited: {told} meanwhile." if told else "connections waited."
+    )
+    assert told or "not all" not in said
+    assert not tables(versions)
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_who_listens_on_the_loopback_first_lets_nobody_in_yet(versions: Site, published: bool) -> None:
+    """Where the old version was reached from outside; the loopback of a container's own network is nobody's."""
+    first = SERVE.replace("exec ", "").replace("-p {port}", "-p 127.0.0.1:{port}")
+    script = f"{first} & sleep 1; kill $!; wait; {SERVE}"
+    options = ("--init", "--publish", "{port}:{port}") if published else ("--init", "--network", "host")
+    make_all(versions, {"inward": {"script": script, "options": options}})
+    versions.set(settle=2)
+    versions.inv("start", "--tag", "published-1" if published else "1.0")
+    with another_network() as (address, inside), asking(versions.port, 4, address, inside) as answers:
+        said = versions.inv("start", "--tag", "inward").stdout
+    assert said.rstrip().endswith(" ms, new connections waited.")
+    assert not refused(answers) and not cut_off(answers)
+    assert seen(answers)[-1] == "inward"
+
+
+def test_a_version_that_listens_at_fewer_addresses_is_let_in_all_the_same(versions: Site) -> None:
+    make_all(versions, {"inward": {"script": SERVE.replace("-p {port}", "-p 127.0.0.1:{port}")}})
+    versions.set(settle=1)
+    versions.inv("start", "--tag", "1.0")
+    with asking(versions.port, 2) as answers:
+        assert "inward runs as tests_service" in versions.inv("start", "--tag", "inward").stdout
+    assert not refused(answers) and seen(answers) == ["1.0", "inward"]
+
+
+@pytest.mark.parametrize(
+    ("have", "needed", "all_reached"),
+    [
+        (["0.0.0.0"], ["0.0.0.0"], True),
+        (["::"], ["0.0.0.0", "127.0.0.1", "::1"], True),
+        (["0.0.0.0"], ["::"], True),  # one socket took both; who is reached by IPv4 alone may mean it
+        (["0.0.0.0"], ["::", "0.0.0.0"], False),  # two did, and the second is still to come
+        (["127.0.0.1"], ["0.0.0.0"], False),
+        (["0.0.0.0"], ["::1"], False),
+        (["10.0.0.1"], [], True),
+    ],
+)
+def test_which_listeners_are_reached_as_others_were(have: list[str], needed: list[str], all_reached: bool) -> None:
+    assert covers(have, needed) is all_reached
+
+
+def test_thousands_of_ports_fit_into_one_command() -> None:
+    """The kernel takes 128 KiB as one word of a command."""
+    words = nft.check(
+        "inv_test", [(address, number) for number in range(40000, 44000) for address in ("", "127.0.0.1")]
+    )
+    subprocess.run(["sh", "-c", shlex.join(words)], check=True)
 
 
 def test_two_services_hold_their_own_ports_at_a_time(versions: Site, tmp_path: Path) -> None:
