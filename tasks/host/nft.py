@@ -18,6 +18,7 @@ from invoke import Context
 from .debian import install, program
 from .port import EVERY, EVERY_IPV4
 
+OURS = "inv_"  # how the tables' names begin
 ENDS_AFTER = 4  # seconds after which an element ends that is not renewed
 FIRST_PACKET = "tcp flags & (fin|syn|rst|ack) == syn"
 # What arrives, over the loopback too, and what is sent from here: docker may forward that before it would arrive. Both
@@ -33,7 +34,7 @@ def bring(c: Context, here: bool) -> None:
 
 def table_name(switch: str) -> str:
     """The table of one switch. `switch`: the id of its candidate, or its name."""
-    return "inv_" + re.sub(r"\W", "_", switch, flags=re.ASCII)
+    return OURS + re.sub(r"\W", "_", switch, flags=re.ASCII)
 
 
 def hold(table: str, ports: Sequence[tuple[str, int]]) -> list[str]:
@@ -91,6 +92,17 @@ def release(table: str) -> list[str]:
 def look(table: str) -> list[str]:
     """Ask for a table; the answer is a failure where there is none."""
     return nft("list", "table", "inet", table)
+
+
+def tables() -> list[str]:
+    """Ask for the names of all tables. Without `--terse`, nft would read the elements of everybody's sets for that."""
+    return nft("--terse", "list", "tables")
+
+
+def left_over(listed: str, ports: Sequence[tuple[str, int]]) -> bool:
+    """Whether a table, as `look` shows it, held these ports and holds nothing now."""
+    mine = one_of(number for _, number in ports)
+    return f" tcp dport {mine} tcp dport @held " in listed and "elements =" not in listed
 
 
 def nft(*words: str) -> list[str]:

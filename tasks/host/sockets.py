@@ -90,9 +90,9 @@ def listener_of(path: str) -> int:
     return int(struct.unpack("3i", credentials)[0])
 
 
-def shares_network(pid: int) -> bool:
-    """Whether a process is certainly in the network of this one."""
+def shares_network(pid: int) -> bool | None:
+    """Whether a process is in the network of this one; None where that cannot be known."""
     try:
         return Path(f"/proc/{pid}/ns/net").readlink() == Path("/proc/self/ns/net").readlink()
     except OSError:  # it has ended, or this user may not know
-        return False
+        return None

@@ -73,6 +73,7 @@ class Hold:
         if obstacle := obstacle_to(self.service, ports, self.table):
             self.obstacle = obstacle
             return
+        self.clear_left_over(ports)
         self.ports, self.over = ports, threading.Event()
         numbers = ", ".join(str(number) for number in sorted({number for _, number in ports}))
         try:
@@ -142,6 +143,15 @@ class Hold:
         if not obstacle_here(self.service) and ask(self.service.c, nft.look(self.table)).ok:
             self.over = threading.Event()
             self.end()
+
+    def clear_left_over(self, ports: Ports) -> None:
+        """Remove tables of these ports that no recovery finds: the run was killed, and its candidate removed by hand."""
+        c = self.service.c
+        for line in ask(c, nft.tables()).stdout.splitlines():
+            table = line.split()[-1]
+            if table.startswith(nft.OURS) and nft.left_over(ask(c, nft.look(table)).stdout, ports):
+                with suppress(Failed):  # another run was faster
+                    self.service.do(nft.release(table), f"The table {table} cannot be removed.")
 
     def let_in(self, container: Container, anywhere: bool = False) -> bool:
         """Whether new connections reach a container: lets them in once its process listens on all the ports.

@@ -24,9 +24,10 @@ def obstacle_here(service: Service) -> str:
         engine = sockets.listener_of(service.engine.endpoint.socket)
     except OSError:
         return "the engine does not answer"
-    if not engine:  # this run is in a container, say
-        return "the engine's process cannot be seen from here, nor what listens for a container"
-    return "" if sockets.shares_network(engine) else "the engine is in another network than this run"
+    same = sockets.shares_network(engine) if engine else None
+    if same is None:  # this run is in a container, say
+        return "the network of the engine cannot be seen from here"
+    return "" if same else "the engine is in another network than this run"
 
 
 def obstacle_to(service: Service, ports: Ports, table: str = "") -> str:
