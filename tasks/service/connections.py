@@ -145,7 +145,7 @@ class Hold:
             self.end()
 
     def clear_left_over(self, ports: Ports) -> None:
-        """Remove tables of these ports that no recovery finds: the run was killed, and its candidate removed by hand."""
+        """Remove tables of these ports that no recovery finds: their runs were killed, their candidates removed."""
         c = self.service.c
         for line in ask(c, nft.tables()).stdout.splitlines():
             table = line.split()[-1]
