@@ -25,6 +25,7 @@ from .service import Service
 RENEW_EVERY = 1.0  # seconds, of the `nft.ENDS_AFTER` after which the kernel lets all in
 LOOK_EVERY = 0.01  # seconds between two looks whether a container's process listens
 DRAIN_EVERY = 0.05  # seconds between two counts of the connections that are open
+REMOVED = "somebody removed the table of nft meanwhile"
 
 
 class Hold:
@@ -45,6 +46,7 @@ class Hold:
         self.waited = False
         self.obstacle = ""
         self.over: threading.Event | None = None  # while connections are held: ends their renewal
+        self.until = 0.0  # when the kernel lets all in by itself, on the monotonic clock
         self.changing = threading.Lock()  # of the table, between the renewal and its end
         self.processes: dict[str, int] = {}  # of each container, one that was found
 
@@ -82,7 +84,7 @@ class Hold:
         except Failed as error:
             self.over, self.obstacle = None, f"nft fails: {first_error(error.stderr)}"
             return
-        self.waited = True
+        self.waited, self.until = True, time.monotonic() + nft.ENDS_AFTER
         if not self.service.dry:
             threading.Thread(target=self.renew, args=(self.over,), daemon=True).start()
 
@@ -92,21 +94,23 @@ class Hold:
         Where its table is gone, because somebody has loaded his own rules say, it is made anew; unless another run has
         ended this switch.
         """
-        renewed = time.monotonic()
         while not over.wait(RENEW_EVERY):
+            asked = time.monotonic()
             failed = self.asked(nft.renew(self.table, self.ports))
             with self.changing:
                 if failed and not over.is_set() and self.mine():
-                    self.tell_of_gap(renewed)
+                    if self.asked(nft.look(self.table)):
+                        self.obstacle = REMOVED
+                    asked = time.monotonic()
                     failed = self.asked(nft.hold_anew(self.table, self.ports))
-            renewed = renewed if failed else time.monotonic()
+                if not failed and not over.is_set():
+                    self.note_lateness()
+                    self.until = asked + nft.ENDS_AFTER
 
-    def tell_of_gap(self, renewed: float) -> None:
-        """Note that connections are not held in this moment, if they are not. `renewed`: when they last were."""
-        if self.asked(nft.look(self.table)):
-            self.obstacle = "somebody removed the table of nft meanwhile"
-        elif time.monotonic() - renewed > nft.ENDS_AFTER:
-            self.obstacle = "nft failed meanwhile"
+    def note_lateness(self) -> None:
+        """Note, where it is so, that the kernel has let all in: nft was slow, or this run did not run."""
+        if self.waited and time.monotonic() > self.until:
+            self.obstacle = self.obstacle or "the hold was not renewed in time"
 
     def mine(self) -> bool:
         """Whether the candidate is there still, which another run would have removed or renamed."""
@@ -128,13 +132,14 @@ class Hold:
         if not self.over:
             return
         with self.changing:
+            self.note_lateness()
             self.over.set()
             self.over = None
         try:
             self.service.do(nft.release(self.table), "The kernel lets all connections in by itself in a moment.")
         except Failed as error:
             if self.asked(nft.look(self.table)):
-                self.obstacle = "somebody removed the table of nft meanwhile"
+                self.obstacle = REMOVED
             else:
                 say(f"Warning: {error.message}")
 
