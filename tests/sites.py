@@ -147,10 +147,10 @@ class Site:
         """One label of an image."""
         return self.docker("image", "inspect", "--format", f'{{{{index .Config.Labels "{key}"}}}}', reference)
 
-    def answer(self) -> str:
-        """What the service says over HTTP; "" when it does not answer."""
+    def answer(self, timeout: float = 2) -> str:
+        """What the service says over HTTP; "" when it does not answer in this time, in seconds."""
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=2) as connection:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=timeout) as connection:
                 connection.sendall(b"GET /index.html HTTP/1.0\r\n\r\n")
                 reply = b"".join(iter(lambda: connection.recv(65536), b""))
         except OSError:

@@ -19,6 +19,8 @@ NAMES = ("silence against docker stop and start", "silence against start_docker.
 UPGRADES, SCRIPTED, ROLLBACKS = 20, 5, 10
 ALLOWED, FIXED = 1.5, 0.5  # a rollback may take so many times a bare stop and start, and so many seconds more
 EVERY = 0.005  # seconds between two requests of the client
+# Seconds that it waits for one. Its kernel would ask again only after a second where connections are held.
+PATIENCE = 0.05
 
 
 def rows(names: set[str]) -> Iterator[Row]:
@@ -55,7 +57,7 @@ def until_answer(site: Site, act: Callable[[], object]) -> float:
     before, begun = site.answer(), time.monotonic()
     worker = threading.Thread(target=act)
     worker.start()
-    while site.answer() in (before, ""):
+    while site.answer(PATIENCE) in (before, ""):
         assert time.monotonic() < begun + 30, "nothing else answers"
         time.sleep(EVERY)
     found = time.monotonic() - begun
@@ -73,7 +75,7 @@ def silence(site: Site, act: Callable[[], object]) -> float:
         last = 0.0
         while not over.is_set():
             begun = time.monotonic()
-            if site.answer():
+            if site.answer(PATIENCE):
                 gaps.append(begun - last if last else 0.0)
                 last = begun
                 answered.set()
