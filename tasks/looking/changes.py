@@ -91,7 +91,7 @@ def report(c: Context, name: str, older: str, newer: str) -> Changes:
     ids = [known(c, source, one.commit or "") for one in (first, last)]
     lost = [image for image, key in ((before, ids[0]), (after, ids[1])) if image and not key]
     return Changes(
-        frame=next(key for key, one in settings.frames.items() if one is frame),
+        frame=settings.key(frame),
         source=str(source),
         from_=first,
         to=last,

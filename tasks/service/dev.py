@@ -45,14 +45,15 @@ def plan(service: Service, image: ImageRow, port: int) -> Trial:
     """
     frame = service.frame
     source = service.settings.path(frame.source or service.settings.source)
+    key = service.settings.key(frame)
+    setting = f"stack.frames.{key}.source" if frame.source else "stack.source"
     if not service.engine.shares_files:
         raise Exit("The engine is on another machine, which does not have the source.", code=1)
     if not source.is_dir():
-        raise Exit(f"There is no source {source}. See the setting source.", code=1)
+        raise Exit(f"There is no source {source}. It is the setting {setting}.", code=1)
     details = service.engine.image(image.id)
     inside = frame.installed or (details.workdir if details else "")
     if inside in ("", "/"):
-        key = next(key for key, one in service.settings.frames.items() if one is frame)
         said = "The image does not say where the source is installed: it has no working directory but /"
         way = f"Set stack.frames.{key}.installed. Over / itself, nothing can be mounted."
         raise Exit(f"{said}. {way}", code=1)

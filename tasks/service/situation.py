@@ -44,10 +44,11 @@ def situation_of(service: Service, containers: Sequence[ContainerRow], known: st
     ours = [found for found in service.own(containers, known) if found.name not in service.temporary]
     holder = next((found for found in containers if found.name == service.name), None)
     if holder and holder not in ours:
+        key = service.settings.key(service.frame)
         raise Exit(
             f"The container {holder.name} is not a version of {service.frame.image}, or another service's, and holds "
             "the service's name. "
-            f"Rename it (docker rename {holder.name} NAME), or change the setting service.",
+            f"Rename it (docker rename {holder.name} NAME), or change stack.frames.{key}.service.",
             code=1,
         )
     running = tuple(container for container in ours if container.running)

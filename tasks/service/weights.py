@@ -87,7 +87,7 @@ class Weights(Struct, frozen=True):
         found = self.engine.container(self.name)
         if found and label.WEIGHTS not in found.labels:
             raise Exit(
-                f"The container {self.name} is not one that inv weights made. Rename it, or set weights.service.",
+                f"The container {self.name} is not one that inv weights made. Rename it, or set stack.weights.service.",
                 code=1,
             )
         return found
@@ -112,7 +112,7 @@ def serve(weights: Weights) -> None:
         return
     labels = {label.WEIGHTS: made}
     creating = commands.create(weights.name, image.id, weights.options(), weights.command, labels)
-    failed = f"{weights.image} cannot serve the weights; the lines above say why. See weights.image."
+    failed = f"{weights.image} cannot serve the weights; the lines above say why. See stack.weights.image."
     with replacing(weights, former):
         launch(weights, weights.name, creating, f"serve {weights.folder}", failed)
     if not weights.dry:

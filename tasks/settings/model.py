@@ -113,6 +113,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
         except RuntimeError:
             raise Exit(f"{relative}, which the settings name, is the home folder of nobody here.", code=2) from None
 
+    def key(self, frame: Frame) -> str:
+        """The name of a frame under stack.frames."""
+        return next(key for key, one in self.frames.items() if one == frame)
+
     def frame(self, name: str = "") -> Frame:
         """The frame called `name`, or the only one.
 

@@ -99,6 +99,12 @@ def test_what_cannot_be_is_said_before_anything_is_made(serving: Site) -> None:
     assert "needs a terminal" in serving.inv("dev", "--shell", code=2).stderr
     del serving.frame["installed"]
     serving.save()
+    before = serving.settings["source"]
+    serving.settings["source"] = "/nowhere"
+    serving.save()
+    assert serving.inv("dev", code=1).stderr == "There is no source /nowhere. It is the setting stack.source.\n"
+    serving.settings["source"] = before
+    serving.save()
     refused = serving.inv("dev", code=1).stderr
     assert "where the source is installed" in refused and "Set stack.frames.visdom.installed." in refused
 
