@@ -96,10 +96,18 @@ def as_before(lock: Lock, container: Container, held: Held) -> str:
 
 
 def ports(lock: Lock) -> reach.Ports:
-    """The ports that clients reached the old versions at, by the records of how they ran."""
-    commands = (record.read(held.ran) for held in lock.ticket.old if held.running)
-    found = {port for command in commands if command for port in reach.taken(lock.service, command)}
+    """The ports that clients reached the old versions at, by the records of how they ran, else as their images say."""
+    found: set[reach.Port] = set()
+    for held in lock.ticket.old:
+        if held.running and (command := record.read(held.ran) or recommended(lock.service, held)):
+            found.update(reach.taken(lock.service, command))
     return tuple(sorted(found))
+
+
+def recommended(service: Service, held: Held) -> "Recommended | None":
+    """The recommended command of an old container's image, unchecked; None without one."""
+    image = service.engine.image(held.image) if held.image else None
+    return record.read(image.labels.get(label.COMMAND, "")) if image else None
 
 
 def made_anew(lock: Lock, held: Held) -> str:

@@ -80,7 +80,10 @@ class Hold:
         numbers = ", ".join(str(number) for number in sorted({number for _, number in ports}))
         try:
             with progress.step(f"let new connections to port {numbers} wait", self.service.dry):
-                self.service.do(nft.hold(self.table, ports), f"Connections to port {numbers} cannot be held.")
+                make = (
+                    nft.hold if self.asked(nft.look(self.table)) else nft.hold_anew
+                )  # a killed run's may be there still
+                self.service.do(make(self.table, ports), f"Connections to port {numbers} cannot be held.")
         except Failed as error:
             self.over, self.obstacle = None, f"nft fails: {first_error(error.stderr)}"
             return
@@ -144,10 +147,10 @@ class Hold:
                 say(f"Warning: {error.message}")
 
     def clear(self) -> None:
-        """Remove the table that the run of this switch left if it was killed. It holds nothing any more."""
-        if not obstacle_here(self.service) and ask(self.service.c, nft.look(self.table)).ok:
+        """Let all in whom this run holds, or the run of this switch that was killed: its table may hold on for 4 s."""
+        if not self.over and not obstacle_here(self.service) and ask(self.service.c, nft.look(self.table)).ok:
             self.over = threading.Event()
-            self.end()
+        self.end()
 
     def clear_left_over(self, ports: Ports) -> None:
         """Remove tables of these ports that no recovery finds: their runs were killed, their candidates removed."""

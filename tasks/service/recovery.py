@@ -62,8 +62,9 @@ def recover(service: Service, take_over: bool = False) -> None:
             time.sleep(acts.POLL)
             continue
         try:
-            lock.hold.clear()
-            if said_last := concluded(lock):
+            said_last = concluded(lock)
+            lock.hold.clear()  # not before: what the run that was killed holds still would be refused
+            if said_last:
                 say(printable(said_last))
         except Lost as lost:
             if lost.taken or not service.engine.container(lock.id):
@@ -120,7 +121,9 @@ def finish(lock: Lock) -> str:
     acts.stop_old(lock)
     try:
         if candidate := service.engine.container(lock.id):
-            if not candidate.running:
+            if candidate.running:
+                lock.hold.clear()
+            else:
                 lock.hold.begin(comeback.ports(lock))
             acts.revive(lock, candidate, f"{name} cannot be started.")
     except (Lost, Unreachable):
@@ -176,7 +179,9 @@ def go_back(lock: Lock) -> str:
 
 
 def hold_for_old(lock: Lock) -> None:
-    """Hold new connections until an old version listens again, unless all run."""
+    """Hold new connections until an old version listens again; where all run, let them in."""
     olds = [lock.service.engine.container(held.id) for held in lock.ticket.old if held.running]
-    if not all(found and found.running for found in olds):
+    if all(found and found.running for found in olds):
+        lock.hold.clear()
+    else:
         lock.hold.begin(lock.hold.ports or comeback.ports(lock))

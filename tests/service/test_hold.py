@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from clients import Answer, Clients, another_network, asking, cut_off, refused
 from sites import Site
-from switches import Run, eventually, only
+from switches import Run, eventually, old, only
 from versions import NO_CHECK, SERVE, make_all
 
 from tasks.host import nft
@@ -198,8 +198,12 @@ def test_a_table_whose_candidate_was_removed_too_goes_with_the_next_switch(
     assert not tables(versions)
 
 
-def test_recovery_holds_too(versions: Site, programs: dict[str, Any]) -> None:
-    versions.inv("start", "--tag", "1.0")
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_recovery_holds_too(versions: Site, programs: dict[str, Any], by_hand: bool) -> None:
+    if by_hand:
+        old(versions)
+    else:
+        versions.inv("start", "--tag", "1.0")
     programs |= {"POINT": str(UPGRADE.index("docker stop") + 1), "WHEN": "after"}
     with asking(versions.port, 4) as answers:
         Run(versions, "start", "--tag", "2.0", **programs).end(-signal.SIGKILL)
