@@ -72,7 +72,8 @@ def test_a_machine_on_which_all_is_well(site: Site) -> None:
     index = (site.source / ".git/index").stat().st_mtime_ns
     found = {one["check"]: one for one in findings(site)}
     said = ["engine", "client", "builder", "command", "limits", "port", "disk", "checkout", "vendor", "completion"]
-    assert {*said, "image store"} == set(found)
+    assert {*said, "image store", "connections"} == set(found)
+    assert found["connections"]["said"] == "new ones wait during a switch"
     assert {one["state"] for name, one in found.items() if name not in ("vendor", "builder", "completion")} == {"ok"}
     version = site.engine.request("GET", "/version")["Version"]
     assert found["engine"]["said"] == f"Docker Engine {version} at {site.engine.host}"
@@ -81,6 +82,14 @@ def test_a_machine_on_which_all_is_well(site: Site) -> None:
     assert found["checkout"]["said"] == f"{site.source} is at {site.git('rev-parse', 'HEAD')[:7]} of main"
     assert (site.source / ".git/index").stat().st_mtime_ns == index
     assert held(site) == before
+
+
+def test_where_connections_cannot_wait_in_a_switch_it_says_so(site: Site) -> None:
+    refusing = program(site, "nft", "echo 'Error: Operation not permitted' >&2; exit 1")
+    state, said, _ = look(site, "connections", **refusing)
+    assert state == "warning" and said.startswith("A switch refuses clients for a moment: nft refuses: Error: ")
+    site.set(hold=False)
+    assert "connections" not in {one["check"] for one in findings(site)}
 
 
 def test_the_screen_says_the_same_a_line_each(site: Site) -> None:
