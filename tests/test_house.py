@@ -15,6 +15,7 @@ MAY_IMPORT = {  # each wing, and what it may import besides itself
     "settings": GROUND,
     "recommended": GROUND,
     "vendoring": GROUND,
+    "shipping": GROUND,
     "program": GROUND | {"settings"},
     "building": GROUND | {"settings", "vendoring"},
     "service": GROUND | {"settings", "recommended"},
