@@ -8,13 +8,29 @@ from .program.task import task
 
 @task(
     help={
-        "hosts": "Docker contexts, or addresses such as ssh://user@host; several: with commas or spaces between.",
+        "hosts": "Docker contexts, or addresses such as ssh://user@host.",
         "name": flags.NAME,
         "tag": "The version to bring; without it, the one just built, or that of the source's HEAD.",
-        "jobs": "How many hosts at a time.",
+        "jobs": "How many hosts at a time get their layers.",
+        "start": "Then switch to it, host after host; the first that fails ends it.",
+        "back": "Return to the version before where this one runs; with --start, if a host fails.",
+        **{name: flags.SWITCH[name] for name in ("wait", "trust", "yes")},
+        "rehearsal": "Try the version beside the old one first; --no-rehearsal if it cannot run twice at a time.",
     }
 )
-def ship(c: Context, hosts: str, name: str = "", tag: str = "", jobs: int = 4) -> None:
+def ship(
+    c: Context,
+    hosts: str,
+    name: str = "",
+    tag: str = "",
+    jobs: int = 4,
+    start: bool = False,
+    back: bool = False,
+    wait: int = 0,
+    rehearsal: bool = True,
+    trust: bool = False,
+    yes: bool = False,
+) -> None:
     """Bring a version to other hosts, without a registry.
 
     Each is asked first which layers it has, and gets only the others. Nothing is
@@ -24,15 +40,23 @@ def ship(c: Context, hosts: str, name: str = "", tag: str = "", jobs: int = 4) -
     from .building.build import Build
     from .building.version import present
     from .engine.ssh import shared
-    from .service import pick
+    from .service import fleet, pick
+    from .service.order import Wishes
     from .service.service import Service
-    from .shipping.host import Cargo, Host
+    from .shipping.host import Cargo, hosts_of
     from .shipping.ship import ship as bring
 
+    if jobs < 1:
+        raise Exit("--jobs needs a number from 1 up.", code=2)
     with shared():
-        targets = [Host.of(one) for one in dict.fromkeys(hosts.replace(",", " ").split())]
-        if not targets or jobs < 1:
-            raise Exit("Name at least one host." if jobs > 0 else "--jobs is at least 1.", code=2)
+        targets = hosts_of(hosts)
         service = Service.of(c, name)
-        image = pick.tagged(service, tag or present(Build.of(c), name))
-        bring(c, Cargo.of(service.engine, image.reference), targets, jobs)
+        tag = tag or present(Build.of(c), name)
+        there = {one.name: Service(c, one.engine, service.settings, service.frame) for one in targets}
+        if start or not back:
+            image = pick.tagged(service, tag)
+            bring(c, Cargo.of(service.engine, image.reference), targets, jobs)
+        if start:
+            fleet.start(there, tag, Wishes(wait, rehearsal, trust, yes), back)
+        elif back:
+            fleet.bring_back(there, tag, Wishes(wait, False, trust, yes))

@@ -33,6 +33,18 @@ class Host(Struct, frozen=True):
         return elsewhere(where, command)
 
 
+def hosts_of(names: str) -> list[Host]:
+    """The engines that are named, with commas or spaces between; each once.
+
+    Raises:
+        Exit: with code 2 when there is none, or a name means no engine.
+    """
+    found = [Host.of(name) for name in dict.fromkeys(names.replace(",", " ").split())]
+    if not found:
+        raise Exit("Name a host: a docker context, or an address such as ssh://user@host.", code=2)
+    return found
+
+
 class Cargo(Struct, frozen=True):
     """An image to bring elsewhere. `blobs`: its layers as they lie in this engine's store, by digest; {} by their own.
 

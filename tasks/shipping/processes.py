@@ -133,13 +133,14 @@ class Meter:
 
 
 class Counted:
-    """A pipe that counts what is written into it."""
+    """A pipe that counts what is written into it. Once it is closed, what comes is dropped: tarfile's last words."""
 
     def __init__(self, pipe: IO[bytes], meter: Meter) -> None:
         self.pipe = pipe
         self.meter = meter
 
     def write(self, content: bytes) -> int:
-        self.pipe.write(content)
-        self.meter.add(len(content))
+        if not self.pipe.closed:
+            self.pipe.write(content)
+            self.meter.add(len(content))
         return len(content)

@@ -2,6 +2,7 @@
 
 import secrets
 import shlex
+import subprocess
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from typing import IO, cast
@@ -14,7 +15,7 @@ from ..engine.names import BUILDING
 from ..host.shell import Failed, Show, run
 from ..host.text import brief, size
 from .host import CLEAN, Cargo, Host, Need, same
-from .processes import Clients, Counted, Meter
+from .processes import PATIENCE, Client, Clients, Counted, Meter
 from .saved import Blob, Damaged, Saved, blobs_of
 from .written import Archive, DockerArchive, OciArchive, rewrite
 
@@ -105,7 +106,7 @@ class Transfer(Struct, frozen=True):
             except BrokenPipeError:
                 code = writer.process.wait()
             except Damaged as damaged:
-                raise self.unreadable(damaged, reader.process.wait()) from None
+                raise self.unreadable(damaged, reader) from None
             finally:
                 self.clients.end(writer)
             self.clients.check()
@@ -115,9 +116,12 @@ class Transfer(Struct, frozen=True):
             self.clients.end(reader)
             self.clients.check()
 
-    def unreadable(self, damaged: Damaged, code: int) -> Exit:
+    def unreadable(self, damaged: Damaged, reader: Client) -> Exit:
         """The sentence about an archive that this engine did not write to its end."""
-        return Exit(f"{self.cargo.reference} cannot be read here: {damaged.message}", code=1) if not code else damaged
+        with suppress(subprocess.TimeoutExpired):
+            if reader.process.wait(PATIENCE):
+                return Exit(f"{self.cargo.reference} cannot be read from this engine: {brief(reader.words())}", code=1)
+        return damaged
 
     def listed(self) -> bool:
         """Whether the engine counts the image that was loaded as one that is here whole."""
