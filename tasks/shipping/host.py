@@ -17,7 +17,7 @@ CLEAN: dict[str, str | None] = {"DOCKER_HOST": None, "DOCKER_CONTEXT": None}
 
 
 class Host(Struct, frozen=True):
-    """An engine by the name that somebody typed: a docker context, or an address."""
+    """An engine by the name that somebody typed: a docker context, or an address; "" for the one of this run."""
 
     name: str
     engine: Engine
@@ -27,8 +27,15 @@ class Host(Struct, frozen=True):
         """Raises Exit with code 2 for a name that means no engine."""
         return cls(name, Engine(named(name)))
 
+    @property
+    def environment(self) -> dict[str, str | None]:
+        """For its commands: they name the engine themselves."""
+        return CLEAN if self.name else self.engine.environment
+
     def command(self, command: Sequence[str]) -> list[str]:
         """A docker command for this engine, spelled so that it can be pasted."""
+        if not self.name:
+            return [*command]
         where = ("--host", self.engine.endpoint.host) if "://" in self.name else ("--context", self.name)
         return elsewhere(where, command)
 

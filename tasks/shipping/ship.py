@@ -101,7 +101,7 @@ def brought(transfer: Transfer) -> Outcome:
     except Exit as end:
         transfer.clients.check()
         return Outcome(name, "failed", end.message or "Stopped.", meter.sent, 0, time.monotonic() - begun)
-    if not transfer.dry:
+    if not transfer.arrival.dry:
         left = f", {size(meter.left)} left out" if meter.left else ""
         print(f"{name} has {transfer.cargo.reference}: {told(meter)}{left}.", flush=True)
     return Outcome(name, "shipped", "", meter.sent, meter.left, time.monotonic() - begun)

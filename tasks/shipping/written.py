@@ -20,6 +20,13 @@ MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
 
 
+class Unnamed(Damaged):
+    """A layer of which the archive says only at its end which one it is."""
+
+    def __init__(self) -> None:
+        super().__init__("this engine's archive does not say which is which")
+
+
 class Archive:
     """What the two kinds have in common: writing files into a stream, the layers as they come and the rest at the end.
 
@@ -87,7 +94,7 @@ class OciArchive(Archive):
 
     def layer(self, part: Part) -> None:
         if not part.layer:
-            raise Damaged("The image's archive does not say which layer is which.")
+            raise Unnamed
         blob = self.blobs.get(part.layer)
         self.copy(f"blobs/sha256/{hexadecimal(blob.digest if blob else part.layer)}", part.size, part.file)
 
