@@ -8,6 +8,7 @@ from invoke import Collection
 
 from tasks import (
     base,
+    bundle,
     completion,
     demo,
     dev,
@@ -40,6 +41,8 @@ ns = Collection(
     start.stop,
     start.rollback,
     ship.ship,
+    bundle.bundle,
+    bundle.unbundle,
     status.status,
     logs.logs,
     logs.shell,

@@ -9,6 +9,7 @@ import json
 import re
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import IO
 
 from invoke import Exit
@@ -45,6 +46,15 @@ class Part(Struct, frozen=True):
     file: IO[bytes]
 
 
+@contextmanager
+def readable() -> Iterator[None]:
+    """Turn what tarfile says of an archive into Damaged."""
+    try:
+        yield
+    except (tarfile.TarError, EOFError) as error:
+        raise Damaged(f"The image's archive is cut off or damaged: {error}.") from None
+
+
 class Saved:
     """One image from a stream. After `parts`, `config` and `paths` (its layers' from the lowest up) are known.
 
@@ -68,26 +78,36 @@ class Saved:
         Raises:
             Damaged: when the stream ends early or holds anything else than this image.
         """
-        try:
+        with readable():
             with tarfile.open(fileobj=self.stream, mode="r|", bufsize=PIECE) as tar:
-                for member in tar:
-                    if member.isfile() and (part := self.part(tar, member)):
-                        yield part
-                        if part.layer:
-                            self.sizes[part.layer] = part.size
+                yield from self.walk(tar)
             self.conclude()
-        except (tarfile.TarError, EOFError) as error:
-            raise Damaged(f"The image's archive is cut off or damaged: {error}.") from None
 
-    def part(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> Part | None:
+    def walk(self, tar: tarfile.TarFile) -> Iterator[Part]:
+        """The same for an archive that is open."""
+        while member := tar.next():
+            if member.isfile() and (part := self.part(self.file(tar, member), member)):
+                yield part
+                if part.layer:
+                    self.sizes[part.layer] = part.size
+                self.pass_on(part)
+
+    def file(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
+        """A file in the stream, to be read."""
+        found = tar.extractfile(member)
+        assert found
+        return found
+
+    def pass_on(self, part: Part) -> None:
+        """Called once a part was used, or was not."""
+
+    def part(self, file: IO[bytes], member: tarfile.TarInfo) -> Part | None:
         """The layer that a file is; None for what describes the image, which is kept, and for what is not needed."""
-        file = tar.extractfile(member)
-        assert file
         path, size = member.name, member.size
         if path.endswith("/layer.tar"):
             folder = path.split("/")[-2]
             return Part(path, layer_of(folder, self.small.get(f"{folder}/json", b""), self.layers), size, file)
-        digest = f"sha256:{path.rpartition('/')[2]}"
+        digest = f"sha256:{path.rpartition('/')[2].removesuffix('.tar')}"
         if digest in self.layers or digest in self.blobs:
             return Part(path, self.blobs[digest].layer if digest in self.blobs else digest, size, file)
         if size > SMALL:

@@ -12,7 +12,7 @@ import tarfile
 from collections.abc import Collection, Mapping
 from typing import IO, Any
 
-from .saved import PIECE, Blob, Damaged, Part, Saved
+from .saved import PIECE, Blob, Damaged, Part, Saved, readable
 
 LAYER = "application/vnd.oci.image.layer.v1.tar"
 CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -58,8 +58,13 @@ class Archive:
     def layer(self, part: Part) -> None:
         raise NotImplementedError
 
-    def finish(self, saved: Saved) -> None:
+    def describe(self, saved: Saved) -> None:
+        """Write what describes the image."""
         raise NotImplementedError
+
+    def finish(self, saved: Saved) -> None:
+        self.describe(saved)
+        self.tar.close()
 
 
 class DockerArchive(Archive):
@@ -74,14 +79,13 @@ class DockerArchive(Archive):
         self.copy(name, part.size, part.file)
         self.names[part.path] = name
 
-    def finish(self, saved: Saved) -> None:
+    def describe(self, saved: Saved) -> None:
         config = f"{hexadecimal(saved.config_digest)}.json"
         self.add(config, saved.config)
         pairs = zip(saved.paths, saved.layers, strict=True)
         # A layer that came under no known name keeps the one that it has in the stream.
         layers = [self.names.get(path, f"{hexadecimal(layer)}.tar") for path, layer in pairs]
         self.add("manifest.json", dumped([{"Config": config, "RepoTags": [self.reference], "Layers": layers}]))
-        self.tar.close()
 
 
 class OciArchive(Archive):
@@ -98,7 +102,7 @@ class OciArchive(Archive):
         blob = self.blobs.get(part.layer)
         self.copy(f"blobs/sha256/{hexadecimal(blob.digest if blob else part.layer)}", part.size, part.file)
 
-    def finish(self, saved: Saved) -> None:
+    def describe(self, saved: Saved) -> None:
         self.add(f"blobs/sha256/{hexadecimal(saved.config_digest)}", saved.config)
         manifest = dumped(
             {
@@ -113,7 +117,6 @@ class OciArchive(Archive):
         entry = {"mediaType": MANIFEST, "digest": f"sha256:{digest}", "size": len(manifest)}
         named = entry | {"annotations": {"io.containerd.image.name": full(self.reference)}}
         self.add("index.json", dumped({"schemaVersion": 2, "mediaType": INDEX, "manifests": [named]}))
-        self.tar.close()
 
     def described(self, layer: str, size: int) -> dict[str, object]:
         blob = self.blobs.get(layer) or Blob(layer, layer, LAYER, size)
@@ -131,13 +134,14 @@ def rewrite(saved: Saved, archive: Archive, missing: Collection[str]) -> int:
     """
     done: set[str] = set()
     left = 0
-    for part in saved.parts():
-        if not part.layer or (part.layer in missing and part.layer not in done):
-            archive.layer(part)
-            done.add(part.layer)
-        else:
-            left += part.size
-    archive.finish(saved)
+    with readable():
+        for part in saved.parts():
+            if not part.layer or (part.layer in missing and part.layer not in done):
+                archive.layer(part)
+                done.add(part.layer)
+            else:
+                left += part.size
+        archive.finish(saved)
     return left
 
 
