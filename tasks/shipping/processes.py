@@ -133,14 +133,22 @@ class Meter:
 
 
 class Counted:
-    """A pipe that counts what is written into it. Once it is closed, what comes is dropped: tarfile's last words."""
+    """A pipe that counts what is written into it.
+
+    Once it is closed or broken, what comes is dropped: tarfile's last words, when it is cleared away.
+    """
 
     def __init__(self, pipe: IO[bytes], meter: Meter) -> None:
         self.pipe = pipe
         self.meter = meter
+        self.broken = False
 
     def write(self, content: bytes) -> int:
-        if not self.pipe.closed:
-            self.pipe.write(content)
+        if not (self.broken or self.pipe.closed):
+            try:
+                self.pipe.write(content)
+            except OSError:
+                self.broken = True
+                raise
             self.meter.add(len(content))
         return len(content)
