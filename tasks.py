@@ -8,6 +8,7 @@ from invoke import Collection
 
 from tasks import (
     base,
+    bundle,
     completion,
     demo,
     dev,
@@ -20,6 +21,7 @@ from tasks import (
     machine,
     prune,
     registry,
+    ship,
     start,
     status,
     testing,
@@ -39,6 +41,9 @@ ns = Collection(
     start.start,
     start.stop,
     start.rollback,
+    ship.ship,
+    bundle.bundle,
+    bundle.unbundle,
     status.status,
     logs.logs,
     logs.shell,

@@ -170,6 +170,7 @@ class PrivateEngine:
                 str(self.folder),
                 *dockerd,
             ]
+        dockerd = self.within(dockerd)
         with open(self.folder / "log", "ab") as log:
             self.process = subprocess.Popen(
                 ["unshare", *own, *dockerd],
@@ -192,6 +193,10 @@ class PrivateEngine:
                 break
             time.sleep(0.1)
         raise RuntimeError("The private engine does not start:\n" + (self.folder / "log").read_text()[-2000:])
+
+    def within(self, dockerd: list[str]) -> list[str]:
+        """What starts the engine, once it has its namespaces: for engines of another system than this one."""
+        return dockerd
 
     def inside(self) -> list[str]:
         """The beginning of a command that is to run in the engine's network, with its processes and files."""

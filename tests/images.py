@@ -46,6 +46,31 @@ def load(engine: PrivateEngine, images: Mapping[str, Configuration]) -> None:
     assert "error" not in str(said), said
 
 
+def grow(engine: PrivateEngine, reference: str, configuration: Configuration, files: Mapping[str, bytes]) -> str:
+    """Load an image with one layer of these files above those that its configuration names. Returns its id."""
+    layer = io.BytesIO()
+    with tarfile.open(fileobj=layer, mode="w") as tar:
+        for name, content in files.items():
+            add(tar, name, content)
+    digest = hashlib.sha256(layer.getvalue()).hexdigest()
+    diff_ids = [*configuration["rootfs"]["diff_ids"], f"sha256:{digest}"]
+    text = json.dumps({**configuration, "rootfs": {"type": "layers", "diff_ids": diff_ids}}).encode()
+    config = hashlib.sha256(text).hexdigest()
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        add(tar, f"{config}.json", text)
+        add(tar, f"{digest}.tar", layer.getvalue())
+        layers = [f"{one.partition(':')[2]}.tar" for one in diff_ids]
+        add(
+            tar,
+            "manifest.json",
+            json.dumps([{"Config": f"{config}.json", "RepoTags": [reference], "Layers": layers}]).encode(),
+        )
+    said = engine.request("POST", "/images/load?quiet=1", archive.getvalue())
+    assert "error" not in str(said), said
+    return f"sha256:{config}"
+
+
 def add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
     """Add a file to an archive."""
     entry = tarfile.TarInfo(name)

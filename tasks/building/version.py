@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from ..engine.names import valid_tag
 from ..settings.model import Frame
+from ..settings.this_run import built
 from .build import Build
 from .release import Release, replaced
 from .this_run import this_release
@@ -71,6 +72,21 @@ def version_of(build: Build, key: str, flags: Flags) -> Version:
     if not valid_tag(tag):
         raise Exit(f"{tag} cannot be a tag: use letters, digits, dots, dashes and underscores, 128 at most.", code=2)
     return Version(key, frame, source, release, tag)
+
+
+def present(build: Build, name: str) -> str:
+    """The tag of the version that was built in this run, else of that of the source's HEAD, built or not.
+
+    Raises:
+        Exit: with code 1 when the source has no release, 2 for a wrong name.
+    """
+    settings, frame = build.settings, build.settings.frame(name)
+    if made := built(build.c, name):
+        return made.tag
+    key = next(key for key, one in settings.frames.items() if one == frame)
+    source = settings.path(frame.source or settings.source)
+    setting = f"stack.frames.{key}.source" if frame.source else "stack.source"
+    return this_release(build.c, source, frame.series or settings.series, setting).tag
 
 
 def uncommitted(build: Build, frame: Frame, source: Path, release: Release) -> str:

@@ -59,6 +59,19 @@ def import_image(archive: Path, reference: str) -> list[str]:
     return ["docker", "import", str(archive), reference]
 
 
+def save(reference: str) -> list[str]:
+    return ["docker", "save", reference]
+
+
+def load() -> list[str]:
+    return ["docker", "load"]
+
+
+def elsewhere(where: Sequence[str], command: Sequence[str]) -> list[str]:
+    """A docker command for another engine. `where`: `--context NAME` or `--host ADDRESS`."""
+    return [command[0], *where, *command[1:]]
+
+
 def create(
     name: str, image: str, options: Sequence[str], command: Sequence[str], labels: Mapping[str, str]
 ) -> list[str]:

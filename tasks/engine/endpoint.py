@@ -44,7 +44,24 @@ def resolve() -> Endpoint:
     """
     if host := os.environ.get("DOCKER_HOST"):
         return Endpoint(address(host, "DOCKER_HOST"))
-    name = os.environ.get("DOCKER_CONTEXT") or current_context()
+    return of_context(os.environ.get("DOCKER_CONTEXT") or current_context())
+
+
+def named(host: str) -> Endpoint:
+    """The endpoint that somebody names: a docker context, or an address such as `ssh://user@host`.
+
+    Raises:
+        Exit: with code 2 for a context that does not exist, or an address that is none.
+    """
+    return Endpoint(address(host, "HOST")) if "://" in host else of_context(host)
+
+
+def of_context(name: str) -> Endpoint:
+    """The endpoint of a docker context.
+
+    Raises:
+        Exit: with code 2 for one that does not exist or cannot be read.
+    """
     if name == "default":
         return Endpoint(DEFAULT)
     meta, tls = context_files(name)

@@ -5,8 +5,15 @@ after the first command in a container it uses a dead connection. Here each conn
 ssh holds the other.
 """
 
+import os
+import shlex
+import shutil
 import socket
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,6 +34,33 @@ def dial(host: str) -> list[str]:
     socket_there = ["--host", f"unix://{url.path}"] if url.path.strip("/") else []
     ssh = ["ssh", "-o", "ConnectTimeout=30", "-T", *user, *port, "--", url.hostname or ""]
     return [*ssh, "docker", *socket_there, "system", "dial-stdio"]
+
+
+@contextmanager
+def shared() -> Iterator[None]:
+    """Have all that goes to one host in the block share one ssh connection, that of the docker CLI included.
+
+    The CLI has no option for it, but it looks for `ssh` on the PATH. A connection of the user's own is not used: it is
+    not this run's to end. Left to itself, by a kill, it ends when nothing uses it any more.
+    """
+    own = shutil.which("ssh")
+    if own is None:
+        yield
+        return
+    before = os.environ.get("PATH", "")
+    with tempfile.TemporaryDirectory(prefix="inv-s-", dir="/tmp") as folder:  # short: the name of a socket
+        options = f"-o ControlMaster=auto -o ControlPath={folder}/%C -o ControlPersist=5"
+        wrapper = Path(folder, "ssh")
+        wrapper.write_text(f'#!/bin/sh\nexec {shlex.quote(own)} {options} "$@"\n')
+        wrapper.chmod(0o700)
+        os.environ["PATH"] = f"{folder}:{before}"
+        try:
+            yield
+        finally:
+            os.environ["PATH"] = before
+            for socket_file in Path(folder).glob("[0-9a-f]*"):
+                words = [own, "-o", f"ControlPath={socket_file}", "-O", "exit", "any"]
+                subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True)
 
 
 def adapter(host: str) -> "Adapter":

@@ -14,6 +14,7 @@ from ..host import streams
 from ..host.saying import say
 from .config import HELP, check_file, correct_truths
 from .endings import as_exit
+from .several import joined
 
 NEXT_STEPS = """\
 Type next:
@@ -31,6 +32,7 @@ class StackProgram(Program):
     - Tasks are listed in the order of the work, not of the alphabet, and so they are without any word.
     - A wrong argument or setting ends with 2, an interrupt with 130, each with a sentence.
     - `--complete` and `--print-completion-script` complete values too.
+    - An argument may be several words (see several.py).
     - Compiled modules are kept (Invoke turns that off), so that every later start is faster.
 
     `asked`: the socket of an engine that was asked for its images already, and the connection.
@@ -86,6 +88,12 @@ class StackProgram(Program):
 
             print(script(shell))
             raise Exit
+
+    def parse_tasks(self) -> None:
+        """Read the tasks and their flags."""
+        contexts = self._make_parser().contexts
+        self.core.unparsed = joined(self.core.unparsed, contexts, self.initial_context)
+        super().parse_tasks()
 
     def parse_cleanup(self) -> None:
         """Do what asks for no task: `--help`, `--list`, `--complete`.

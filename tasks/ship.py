@@ -1,0 +1,62 @@
+"""The task `ship`: a version on other engines, without a registry."""
+
+from invoke import Context, Exit
+
+from .program import flags
+from .program.task import task
+
+
+@task(
+    help={
+        "hosts": "Docker contexts, or addresses such as ssh://user@host.",
+        "name": flags.NAME,
+        "tag": "The version to bring; without it, the one just built, or that of the source's HEAD.",
+        "jobs": "How many hosts at a time get their layers.",
+        "start": "Then switch to it, host after host; the first that fails ends it.",
+        "back": "Return to the version before where this one runs; with --start, if a host fails.",
+        **{name: flags.SWITCH[name] for name in ("wait", "trust", "yes")},
+        "rehearsal": "Try the version beside the old one first; --no-rehearsal if it cannot run twice at a time.",
+    }
+)
+def ship(
+    c: Context,
+    hosts: str,
+    name: str = "",
+    tag: str = "",
+    jobs: int = 4,
+    start: bool = False,
+    back: bool = False,
+    wait: int = 0,
+    rehearsal: bool = True,
+    trust: bool = False,
+    yes: bool = False,
+) -> None:
+    """Bring a version to other hosts, without a registry.
+
+    Each is asked first which layers it has, and gets only the others. Nothing is
+    kept on a disk on the way, and a host is as it was until all has arrived and a
+    container could be made of it.
+    """
+    from .building.build import Build
+    from .building.version import present
+    from .engine.ssh import shared
+    from .service import fleet, pick
+    from .service.order import Wishes
+    from .service.service import Service
+    from .shipping.host import Cargo, hosts_of
+    from .shipping.ship import ship as bring
+
+    if jobs < 1:
+        raise Exit("--jobs needs a number from 1 up.", code=2)
+    with shared():
+        targets = hosts_of(hosts)
+        service = Service.of(c, name)
+        tag = tag or present(Build.of(c), name)
+        there = {one.name: Service(c, one.engine, service.settings, service.frame) for one in targets}
+        if start or not back:
+            image = pick.tagged(service, tag)
+            bring(c, Cargo.of(service.engine, image.reference), targets, jobs)
+        if start:
+            fleet.start(there, tag, Wishes(wait, rehearsal, trust, yes), back)
+        elif back:
+            fleet.bring_back(there, tag, Wishes(wait, False, trust, yes))

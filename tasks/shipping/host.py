@@ -1,0 +1,152 @@
+"""An engine that images go to: which layers it holds, and what it lacks of one image."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from invoke import Exit
+from msgspec import Struct
+
+from ..engine.commands import elsewhere
+from ..engine.endpoint import named
+from ..engine.engine import Engine
+from ..engine.names import repository_of
+from ..engine.options import Options
+from ..engine.records import Image, ImageRow
+from .saved import Blob
+
+CLEAN: dict[str, str | None] = {"DOCKER_HOST": None, "DOCKER_CONTEXT": None}
+
+
+class Host(Struct, frozen=True):
+    """An engine by the name that somebody typed: a docker context, or an address; "" for the one of this run."""
+
+    name: str
+    engine: Engine
+
+    @classmethod
+    def of(cls, name: str) -> "Host":
+        """Raises Exit with code 2 for a name that means no engine."""
+        return cls(name, Engine(named(name)))
+
+    @property
+    def environment(self) -> dict[str, str | None]:
+        """For its commands: they name the engine themselves."""
+        return CLEAN if self.name else self.engine.environment
+
+    def command(self, command: Sequence[str]) -> list[str]:
+        """A docker command for this engine, spelled so that it can be pasted."""
+        if not self.name:
+            return [*command]
+        where = ("--host", self.engine.endpoint.host) if "://" in self.name else ("--context", self.name)
+        return elsewhere(where, command)
+
+
+def hosts_of(names: str) -> list[Host]:
+    """The engines that are named, with commas or spaces between; each once.
+
+    Raises:
+        Exit: with code 2 when there is none, or a name means no engine.
+    """
+    found = [Host.of(name) for name in dict.fromkeys(names.replace(",", " ").split())]
+    if not found:
+        raise Exit("Name a host: a docker context, or an address such as ssh://user@host.", code=2)
+    return found
+
+
+class Cargo(Struct, frozen=True):
+    """An image to bring elsewhere. `blobs`: its layers as they lie in this engine's store, by digest; {} by their own.
+
+    `options` is what it sets of its containers' options, `sizes` the bytes of each layer as far as they are known.
+    """
+
+    engine: Engine
+    reference: str
+    image: Image
+    options: Options
+    sizes: tuple[int, ...]
+    blobs: Mapping[str, Blob] = {}
+
+    @classmethod
+    def of(cls, engine: Engine, reference: str) -> "Cargo":
+        """The image that a reference names.
+
+        Raises:
+            Exit: with code 1 when somebody has removed it.
+        """
+        found = engine.image(reference)
+        if not found:
+            raise Exit(f"{reference} was removed meanwhile.", code=1)
+        # Each step that left bytes is a layer, if there are as many: a layer may be empty, and then nothing is known.
+        sizes = tuple(step.size for step in reversed(engine.steps(reference)) if step.size)
+        known = sizes if len(sizes) == len(found.layers) else ()
+        return cls(engine, reference, found, engine.image_options(reference), known)
+
+    def size_above(self, held: int) -> int | None:
+        """The bytes of the layers above so many; None where they are not known."""
+        if not held:
+            return self.image.size
+        return sum(self.sizes[held:]) if self.sizes or held == len(self.image.layers) else None
+
+
+class Need(Struct, frozen=True):
+    """What a host needs: nothing if it is `there`, else the layers above the lowest `held`.
+
+    `containerd`: its kind of image store. `moved`: its image of that name is another one.
+    """
+
+    there: bool
+    held: int
+    containerd: bool
+    moved: bool = False
+
+
+def need_of(host: Host, cargo: Cargo) -> Need:
+    """Ask a host what it needs.
+
+    Raises:
+        Unreachable: when it does not answer.
+    """
+    containerd = host.engine.facts().containerd
+    present = host.engine.image(cargo.reference)
+    if present and same(host.engine, present, cargo):
+        return Need(True, len(cargo.image.layers), containerd)
+    return Need(False, held(host.engine, cargo), containerd, moved=present is not None)
+
+
+def same(engine: Engine, image: Image, cargo: Cargo) -> bool:
+    """Whether an image on another engine is this very one, in layers, labels and all that it says of its containers.
+
+    The id tells it only between two classic stores: in containerd's it is that of the manifest.
+    """
+    return image.id == cargo.image.id or (
+        image.layers == cargo.image.layers
+        and image.labels == cargo.image.labels
+        and engine.image_options(image.id) == cargo.options
+    )
+
+
+def held(engine: Engine, cargo: Cargo) -> int:
+    """How many of an image's layers an engine has, from the lowest: the longest common beginning over all its images.
+
+    A layer counts only with all below it: that is how an engine keeps them.
+    """
+    most, wanted = 0, cargo.image.layers
+    for image in likely_first(engine.every_image(), cargo.reference):
+        if most == len(wanted):
+            break
+        found = engine.image(image.id)
+        most = max(most, common(found.layers, wanted) if found else 0)
+    return most
+
+
+def common(one: Sequence[str], other: Sequence[str]) -> int:
+    """The length of the longest common beginning."""
+    for place, pair in enumerate(zip(one, other, strict=False)):
+        if pair[0] != pair[1]:
+            return place
+    return min(len(one), len(other))
+
+
+def likely_first(rows: Iterable[ImageRow], reference: str) -> list[ImageRow]:
+    """An engine's images, first those of this repository, and the newest of them first."""
+    repository = repository_of(reference)
+    return sorted(rows, key=lambda row: (repository not in map(repository_of, row.tags), -row.created))

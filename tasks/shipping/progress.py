@@ -1,0 +1,51 @@
+"""How far the images to several hosts are: a bar each on a terminal, a line now and then elsewhere."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from ..host.text import size
+from .processes import Meter
+
+EVERY = 10.0  # seconds between two lines about one host
+
+
+@contextmanager
+def shown(totals: Mapping[str, int | None]) -> Iterator[dict[str, Meter]]:
+    """A display for the time of the block, with a meter for each host.
+
+    Args:
+        totals: each host's name, and the bytes that go there, None where that is not known.
+    """
+    if not sys.stdout.isatty():
+        yield {name: Meter(Lines(name)) for name in totals}
+        return
+    from rich.markup import escape
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, transient=True) as display:
+        bars = {name: display.add_task(escape(name), total=total) for name, total in totals.items()}
+        # A name's bar is bound now, as a default: a loop's variable would be the last one's.
+        yield {
+            name: Meter(lambda meter, bar=bar: display.update(bar, completed=meter.sent))  # type: ignore[misc]
+            for name, bar in bars.items()
+        }
+
+
+class Lines:
+    """Says every few seconds how much was sent."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.said = 0.0
+
+    def __call__(self, meter: Meter) -> None:
+        if meter.seconds - self.said >= EVERY:
+            self.said = meter.seconds
+            print(f"{self.name}: {told(meter)}", flush=True)
+
+
+def told(meter: Meter) -> str:
+    """What was sent so far, and how fast."""
+    return f"{size(meter.sent)} sent, {size(round(meter.sent / max(meter.seconds, 0.001)))} a second"

@@ -1,0 +1,145 @@
+"""One image to several hosts: all are asked first, then each gets what it lacks, with an outcome of its own."""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from invoke import Context, Exit
+from msgspec import Struct
+
+from ..host import table
+from ..host.text import printable, size
+from .host import Cargo, Host, Need, need_of
+from .processes import Clients
+from .progress import shown, told
+from .transfer import Transfer, with_blobs
+
+Given = TypeVar("Given")
+Found = TypeVar("Found")
+
+
+class Asked(Struct, frozen=True):
+    """A host, and what it needs, or why it could not be asked."""
+
+    host: Host
+    need: Need | Exit
+
+    @property
+    def lacks(self) -> bool:
+        return isinstance(self.need, Need) and not self.need.there
+
+
+class Outcome(Struct, frozen=True):
+    """How it went with one host: `failed` is a sentence, "" where it has the image now. `sent` and `left` in bytes."""
+
+    host: str
+    what: str
+    failed: str = ""
+    sent: int = 0
+    left: int = 0
+    seconds: float = 0.0
+
+
+def ship(c: Context, cargo: Cargo, hosts: Sequence[Host], jobs: int) -> None:
+    """Bring an image to every host that lacks it.
+
+    Args:
+        jobs: at most so many at a time.
+
+    Raises:
+        Exit: with code 1 when a host does not have it in the end, 130 when the person says stop; what was not brought
+            to its end left its host as it was.
+    """
+    clients = Clients()
+    needs = at_once(clients, len(hosts), lambda host: need_of(host, cargo), hosts)
+    asked = [Asked(host, need) for host, need in zip(hosts, needs, strict=True)]
+    for one in asked:
+        print(printable(plan(one, cargo)), flush=True)
+    if any(one.lacks for one in asked) and not c.config.run.dry:
+        cargo = with_blobs(cargo, clients)
+    totals = {
+        one.host.name: cargo.size_above(one.need.held) for one in asked if one.lacks and isinstance(one.need, Need)
+    }
+    with shown(totals) as meters:
+
+        def bring(one: Asked) -> Outcome:
+            if not one.lacks or isinstance(one.need, Exit):
+                failed = (one.need.message or "") if isinstance(one.need, Exit) else ""
+                return Outcome(one.host.name, "not asked" if failed else "was there", failed)
+            meter = meters[one.host.name]
+            return brought(Transfer.of(c, cargo, one.host, one.need, (clients, meter)))
+
+        found = at_once(clients, jobs, bring, asked)
+    conclude(cargo, [one for one in found if isinstance(one, Outcome)], bool(c.config.run.dry))
+
+
+def at_once(clients: Clients, jobs: int, act: Callable[[Given], Found], items: Sequence[Given]) -> list[Found | Exit]:
+    """Do something with each of the items, several at a time. An Exit is a result too; an interrupt ends them all."""
+
+    def one(item: Given) -> Found | Exit:
+        try:
+            return act(item)
+        except Exit as end:
+            return end
+
+    with ThreadPoolExecutor(max(1, jobs)) as pool:
+        try:
+            return [*pool.map(one, items)]
+        except KeyboardInterrupt:
+            clients.stop()
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def brought(transfer: Transfer) -> Outcome:
+    """Perform one transfer, and say how it went."""
+    meter, name = transfer.meter, transfer.host.name
+    begun = time.monotonic()
+    try:
+        transfer.perform()
+    except Exit as end:
+        transfer.clients.check()
+        return Outcome(name, "failed", end.message or "Stopped.", meter.sent, 0, time.monotonic() - begun)
+    if not transfer.arrival.dry:
+        left = f", {size(meter.left)} left out" if meter.left else ""
+        print(f"{name} has {transfer.cargo.reference}: {told(meter)}{left}.", flush=True)
+    return Outcome(name, "shipped", "", meter.sent, meter.left, time.monotonic() - begun)
+
+
+def plan(one: Asked, cargo: Cargo) -> str:
+    """What will be sent to a host, before anything is."""
+    name, need, reference = one.host.name, one.need, cargo.reference
+    if isinstance(need, Exit):
+        return need.message or ""
+    if need.there:
+        return f"{name} has {reference} already."
+    count, whole = len(cargo.image.layers), size(cargo.image.size)
+    moved = " Another image is called so there, and loses that name." if need.moved else ""
+    if not need.held:
+        return f"{name} has none of the {count} layers of {reference}: all {whole} are sent.{moved}"
+    sent = cargo.size_above(need.held)
+    what = "" if sent is None else f": {size(sent)} of {whole} are sent"
+    return f"{name} lacks {count - need.held} of the {count} layers of {reference}{what}.{moved}"
+
+
+def conclude(cargo: Cargo, outcomes: Sequence[Outcome], dry: bool) -> None:
+    """Say how it went, with a table where there are several hosts.
+
+    Raises:
+        Exit: with code 1 when a host does not have the image.
+    """
+    if len(outcomes) > 1 and not dry:
+        rows = [
+            (one.host, one.what, size(one.sent), size(one.left), f"{one.seconds:.1f} s")
+            if one.sent
+            else (one.host, one.what, "", "", "")
+            for one in outcomes
+        ]
+        table.show("", ("host", "outcome", "sent", "left out", "time"), rows, right=("sent", "left out", "time"))
+    failed = [one for one in outcomes if one.failed]
+    if len(failed) == 1:
+        raise Exit(failed[0].failed, code=1)
+    if failed:
+        lines = "\n".join(f"{one.host}: {one.failed}" for one in failed)
+        raise Exit(f"{lines}\n{len(failed)} of {len(outcomes)} hosts do not have {cargo.reference}.", code=1)

@@ -1,0 +1,171 @@
+"""One image to one host: streamed from engine to engine, without the layers that are there."""
+
+import shlex
+import subprocess
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from typing import IO, cast
+
+from invoke import Context, Exit
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ..engine import commands
+from ..host.text import brief, size
+from .arrival import Arrival, Refused
+from .host import Cargo, Host, Need
+from .processes import PATIENCE, Client, Clients, Counted, Meter
+from .saved import Damaged, Saved, blobs_of
+from .written import Archive, DockerArchive, OciArchive, Unnamed, rewrite
+
+
+class Transfer(Struct, frozen=True):
+    """One image on its way to one host."""
+
+    arrival: Arrival
+    need: Need
+    meter: Meter
+
+    @classmethod
+    def of(cls, c: Context, cargo: Cargo, host: Host, need: Need, means: tuple[Clients, Meter]) -> "Transfer":
+        clients, meter = means
+        return cls(Arrival.of(c, cargo, host, clients), need, meter)
+
+    @property
+    def cargo(self) -> Cargo:
+        return self.arrival.cargo
+
+    @property
+    def host(self) -> Host:
+        return self.arrival.host
+
+    @property
+    def clients(self) -> Clients:
+        return self.arrival.clients
+
+    def perform(self) -> None:
+        """Bring the image, or leave the host as it was.
+
+        Raises:
+            Exit: with code 1 when it cannot be brought, 130 when the person says stop.
+        """
+        try:
+            self.bring()
+            self.arrival.conclude()
+        finally:
+            self.arrival.discard()
+
+    def bring(self) -> None:
+        """Stream what the host lacks; where that does not do, everything.
+
+        containerd's store takes layers that lie there under another digest (pulled from a registry, say) for missing.
+        Once all was sent, it has them as they are here too, and the next version finds them.
+        """
+        layers = self.cargo.image.layers
+        if not self.need.containerd:
+            self.stream(layers[self.need.held :], self.docker_archive)
+        elif not (self.need.held and self.without_held()):
+            try:
+                self.stream(layers, self.oci_archive)
+            except Unnamed:
+                self.stream(layers, self.docker_archive)
+
+    def without_held(self) -> bool:
+        """Stream to a containerd store what it lacks. False when it cannot do with that; then it is as it was."""
+        try:
+            self.stream(self.cargo.image.layers[self.need.held :], self.oci_archive)
+            if self.arrival.dry or self.arrival.listed():
+                return True
+            why = "they lie there under other digests"
+        except Refused as refused:
+            why = refused.why
+        except Unnamed as unnamed:
+            why = str(unnamed)
+        self.arrival.discard()
+        whole = size(self.cargo.image.size)
+        print(f"{self.host.name} cannot use the layers that it has ({why}): all {whole} are sent.", flush=True)
+        return False
+
+    def docker_archive(self, out: IO[bytes]) -> Archive:
+        return DockerArchive(out, self.arrival.passing)
+
+    def oci_archive(self, out: IO[bytes]) -> Archive:
+        return OciArchive(out, self.arrival.passing, {blob.layer: blob for blob in self.cargo.blobs.values()})
+
+    def stream(self, missing: Collection[str], archive: Callable[[IO[bytes]], Archive]) -> None:
+        """Run `docker save` here and `docker load` there, and rewrite what passes between them.
+
+        Raises:
+            Refused: when the host does not take it.
+            Unnamed: as `OciArchive` does.
+            Exit: with code 1 when it cannot be read here.
+        """
+        save, load = commands.save(self.cargo.reference), self.host.command(commands.load())
+        print(f"{shlex.join(save)} | {shlex.join(load)}", flush=True)
+        if self.arrival.dry:
+            return
+        self.meter.begin()
+        reader = self.clients.start(save, self.cargo.engine.environment, feeds=True)
+        try:
+            saved = Saved(reader.pipe, self.cargo.image.layers, self.cargo.blobs)
+
+            def write(out: IO[bytes]) -> int:
+                return rewrite(saved, archive(out), missing)
+
+            self.meter.leave(feed(self.arrival, self.meter, write))
+        except Unnamed:
+            raise
+        except Damaged as damaged:
+            raise self.unreadable(damaged, reader) from None
+        finally:
+            self.clients.end(reader)
+            self.clients.check()
+
+    def unreadable(self, damaged: Damaged, reader: Client) -> Exit:
+        """The sentence about an archive that this engine did not write to its end."""
+        with suppress(subprocess.TimeoutExpired):
+            if reader.process.wait(PATIENCE):
+                return Exit(f"{self.cargo.reference} cannot be read from this engine: {brief(reader.words())}", code=1)
+        return damaged
+
+
+def feed(arrival: Arrival, meter: Meter, write: Callable[[IO[bytes]], int]) -> int:
+    """Run `docker load` on a host, and write an archive into it.
+
+    Args:
+        write: writes it, and returns a number.
+
+    Returns:
+        That number.
+
+    Raises:
+        Refused: when the host does not take it.
+        Damaged: as `write` does; the host has nothing of it.
+    """
+    clients, done = arrival.clients, 0
+    writer = clients.start(arrival.host.command(commands.load()), arrival.host.environment)
+    try:
+        with suppress(BrokenPipeError):  # it says why
+            done = write(cast(IO[bytes], Counted(writer.pipe, meter)))
+            writer.pipe.close()  # only now: what was cut off must not look whole
+        code = writer.process.wait()
+    finally:
+        clients.end(writer)
+        clients.check()
+    if code:
+        raise Refused(arrival.host, writer.words())
+    return done
+
+
+def with_blobs(cargo: Cargo, clients: Clients) -> Cargo:
+    """The same image with its layers as containerd's store keeps them, if this engine has that: they may be compressed.
+
+    `docker save` is read once more for it, up to where it says so.
+    """
+    if not cargo.engine.facts().containerd:
+        return cargo
+    reader = clients.start(commands.save(cargo.reference), cargo.engine.environment, feeds=True)
+    try:
+        return replace(cargo, blobs=blobs_of(reader.pipe, cargo.image.layers))
+    finally:
+        clients.end(reader)

@@ -1,0 +1,185 @@
+"""Loading a bundle: what it needs is compared with what is there, and nothing is loaded of one that is not whole."""
+
+import hashlib
+import re
+import shlex
+import sys
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
+
+import msgspec
+from invoke import Context, Exit
+from msgspec.structs import replace
+
+from ..engine import commands, options
+from ..engine.engine import Engine
+from ..engine.names import REFERENCE
+from ..engine.records import Image
+from ..host.text import brief, printable, size
+from .arrival import Arrival
+from .bundle import FIRST, FORMAT, LAST, End, Manifest, Summed, counted, counted_sizes
+from .host import Cargo, Host, held
+from .old_names import sha256
+from .processes import Clients, Meter
+from .saved import PIECE, SMALL, Damaged, Part, Saved, readable
+from .transfer import feed
+from .written import Archive, DockerArchive, OciArchive, rewrite
+
+
+class Opened(Saved):
+    """A bundle that is read. Its check sum is compared before its image is concluded.
+
+    Raises:
+        Damaged: when it does not begin as a bundle does.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self.total = hashlib.sha256()
+        with readable():
+            self.tar = tarfile.open(fileobj=stream, mode="r|", bufsize=PIECE)  # noqa: SIM115
+            first = self.tar.next()
+            if not first or first.name != FIRST or first.size > SMALL:
+                raise Damaged("This is no bundle of inv's.")
+            said = self.file(self.tar, first).read()
+        try:
+            self.manifest = msgspec.json.decode(said, type=Manifest)
+        except msgspec.MsgspecError:
+            raise Damaged("This bundle is cut off or damaged at its beginning.") from None
+        if self.manifest.format != FORMAT:
+            raise Damaged(f"This bundle is of a kind {self.manifest.format} that only a newer inv can read.")
+        if not re.fullmatch(REFERENCE, self.manifest.reference):
+            raise Damaged("This bundle holds an image whose name docker does not take.")
+        super().__init__(stream, self.manifest.layers)
+
+    def parts(self) -> Iterator[Part]:
+        with readable():
+            yield from self.walk(self.tar)
+            self.conclude()
+
+    def file(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
+        found = super().file(tar, member)
+        if member.name == LAST:
+            return found
+        self.total.update(counted(member.name, member.size))
+        return Summed(found, self.total)  # type: ignore[return-value]
+
+    def pass_on(self, part: Part) -> None:
+        while part.file.read(PIECE):  # what is there already counts in the check sum too
+            pass
+
+    def conclude(self) -> None:
+        try:
+            end = msgspec.json.decode(self.small.get(LAST, b""), type=End)
+        except msgspec.MsgspecError:
+            raise Damaged("This bundle is cut off.") from None
+        self.total.update(counted_sizes(end.sizes))
+        if end.sha256 != self.total.hexdigest():
+            raise Damaged("This bundle was altered: its check sum is not that of its content.")
+        self.sizes = end.sizes
+        super().conclude()
+
+
+def load(c: Context, engine: Engine, file: str) -> str:
+    """Load a bundle. Returns the reference of its image.
+
+    Args:
+        file: "-" for standard input.
+
+    Raises:
+        Exit: with code 1 when the engine lacks what it needs, or it is cut off or altered; nothing is loaded then.
+    """
+    clients, host = Clients(), Host("", engine)
+    with opened(file) as stream:
+        try:
+            bundle = Opened(stream)
+            manifest = bundle.manifest
+            cargo = Cargo(engine, manifest.reference, expected(manifest), {}, ())
+            if not wanted(engine, cargo, manifest):
+                return manifest.reference
+            print(shlex.join(commands.load()) + ("" if file == "-" else f" < {shlex.quote(file)}"), flush=True)
+            perform(Arrival.of(c, cargo, host, clients), bundle)
+        except Damaged as damaged:
+            raise Exit(f"{printable(file)}: {damaged} Nothing was loaded.", code=1) from None
+        except KeyboardInterrupt:
+            clients.stop()
+            raise
+    return manifest.reference
+
+
+def perform(arrival: Arrival, bundle: Opened) -> None:
+    """Load it under a passing name, look at it, and give it its own."""
+    meter, manifest = Meter(), bundle.manifest
+    blobs = {blob.layer: blob for blob in manifest.blobs}
+    containerd = arrival.host.engine.facts().containerd
+
+    def archive(out: IO[bytes]) -> Archive:
+        return OciArchive(out, arrival.passing, blobs) if containerd else DockerArchive(out, arrival.passing)
+
+    try:
+        if not arrival.dry:
+            feed(arrival, meter, lambda out: rewrite(bundle, archive(out), manifest.layers[manifest.needs :]))
+            if containerd and manifest.needs and not arrival.listed():
+                what = "This engine has the layers that the bundle needs under other digests"
+                raise Exit(f"{what}, and cannot use them. Make a bundle with --full.", code=1)
+            arrival = replace(arrival, cargo=described(arrival.cargo, bundle))
+        arrival.conclude()
+    finally:
+        arrival.discard()
+
+
+def expected(manifest: Manifest) -> Image:
+    """The image in a bundle, as far as its beginning says."""
+    return Image("", manifest.reference, manifest.labels, size=manifest.size, layers=manifest.layers)
+
+
+def described(cargo: Cargo, bundle: Opened) -> Cargo:
+    """The image in a bundle, now that its configuration was read."""
+    said = msgspec.json.decode(bundle.config)
+    image = replace(cargo.image, id=f"sha256:{sha256(bundle.config)}")
+    return replace(cargo, image=image, options=options.of_config(said.get("config") or {}))
+
+
+def wanted(engine: Engine, cargo: Cargo, manifest: Manifest) -> bool:
+    """Whether the image is not here yet, and can be loaded; says so.
+
+    Raises:
+        Exit: with code 1 when the engine lacks a layer that is not in the bundle.
+    """
+    reference, count = printable(manifest.reference), len(manifest.layers)
+    present = engine.image(manifest.reference)
+    if present and present.layers == manifest.layers and present.labels == manifest.labels:
+        print(f"{reference} is here already.", flush=True)
+        return False
+    here = held(engine, cargo)
+    if here < manifest.needs:
+        needed = f"the lowest {manifest.needs} of the {count} layers of {reference}"
+        what = f"This bundle needs {needed}, and this engine has {here} of these"
+        raise Exit(f"{what}. Load {brief(manifest.since)} first, or make a bundle with --full.", code=1)
+    moved = " Another image is called so here, and loses that name." if present else ""
+    whole = size(manifest.size)
+    print(
+        f"{reference}: {count - manifest.needs} of {count} layers are in the bundle; {whole} in all.{moved}", flush=True
+    )
+    return True
+
+
+@contextmanager
+def opened(file: str) -> Iterator[IO[bytes]]:
+    """A file to be read, or standard input.
+
+    Raises:
+        Exit: with code 2 when it cannot be read, or standard input is a terminal.
+    """
+    if file == "-":
+        if sys.stdin.isatty():
+            raise Exit("A bundle cannot be typed: name a file, or put a pipe before it.", code=2)
+        yield sys.stdin.buffer
+        return
+    try:
+        stream = open(file, "rb")  # noqa: SIM115
+    except OSError as error:
+        raise Exit(f"{printable(file)} cannot be read: {error.strerror}.", code=2) from None
+    with stream:
+        yield stream

@@ -1,0 +1,50 @@
+"""Docker Engine 26.1 of Debian 13, beside this machine's own: with the classic image store, or with containerd's."""
+
+import json
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from engines import PrivateEngine
+
+CACHE = Path("~/.cache/cauchycv").expanduser()
+PACKAGES = "docker.io,docker-cli,docker-buildx,ca-certificates,iptables"
+# A Debian 13 as the root of what runs this, and of what that starts. Its folder is bound on itself, because only a
+# mount can become a root; the engine's own folder keeps its path.
+INTO = """
+root=$1 folder=$2; shift 2
+mount --bind "$root" "$root"
+mount -t proc proc "$root/proc" && mount --rbind /sys "$root/sys" && mount --rbind /dev "$root/dev"
+mount -t tmpfs tmpfs "$root/run" && mount -t tmpfs tmpfs "$root/tmp"
+[ -d "$root$folder" ] || { mkdir -p "$root$folder" && mount --rbind "$folder" "$root$folder"; }
+cd "$root" && mkdir run/old && pivot_root . run/old && umount --lazy /run/old && exec "$@"
+"""
+
+
+def root() -> Path:
+    """A Debian 13 with a Docker Engine, made once (a minute, 450 MB) and kept in the cache."""
+    made = CACHE / "trixie-engine"
+    if not made.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=CACHE) as part:
+            words = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={PACKAGES}", "trixie", f"{part}/root"]
+            done = subprocess.run(words, capture_output=True, text=True)
+            assert done.returncode == 0, f"mmdebstrap could not make a Debian 13: {done.stderr[-2000:]}"
+            if not made.exists():  # another worker may have been faster
+                shutil.move(f"{part}/root", made)
+    return made
+
+
+class NewerEngine(PrivateEngine):
+    """A private engine of that version. `containerd`: with containerd's image store instead of the classic one."""
+
+    def __init__(self, containerd: bool = False) -> None:
+        self.containerd = containerd
+        self.root = root()
+        super().__init__()
+
+    def within(self, dockerd: list[str]) -> list[str]:
+        config = self.folder / "daemon.json"
+        config.write_text(json.dumps({"features": {"containerd-snapshotter": self.containerd}}))
+        return ["sh", "-ec", INTO, "sh", str(self.root), str(self.folder), *dockerd, f"--config-file={config}"]

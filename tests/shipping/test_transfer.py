@@ -1,0 +1,148 @@
+"""`ship`: a version on other engines; what each lacks is sent and nothing else, and none is left with half of it."""
+
+import os
+import re
+import shutil
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+from engines import PrivateEngine
+from images import like, load
+from relays import Relay
+from shipments import SIZE, holds, image_id, version
+from sites import Site
+from switches import Run
+
+REFERENCE = "tests/visdom:1.0"
+ALLOWED = SIZE * 1.05 + 65536  # bytes on the wire
+
+
+def test_what_a_host_lacks_is_sent_and_nothing_else(made: Site, there: PrivateEngine) -> None:
+    with Relay(there) as relay:
+        said = made.inv("ship", relay.host, "--tag", "1.0").stdout
+        assert SIZE < relay.sent <= ALLOWED
+        assert image_id(there, REFERENCE) == image_id(made.engine, REFERENCE) != ""
+        assert f"{relay.host} lacks 1 of the 2 layers of {REFERENCE}" in said
+        assert f"docker save {REFERENCE} | docker --host {relay.host} load" in said
+        assert re.search(rf"{relay.host} has {REFERENCE}: 3\d\d kB sent, .* a second, 2 MB left out\.", said)
+        images, containers, _ = holds(there)
+        assert containers == [] and "building" not in str(images)
+        sent = relay.sent
+        again = made.inv("ship", relay.host, "--tag", "1.0").stdout
+        assert again == f"{relay.host} has {REFERENCE} already.\n" and relay.sent == sent
+
+
+def test_dry_prints_what_would_be_done(made: Site, there: PrivateEngine) -> None:
+    before = holds(there)
+    said = made.inv("--dry", "ship", there.host, "--tag", "1.0").stdout.splitlines()
+    assert said[0] == f"{there.host} lacks 1 of the 2 layers of {REFERENCE}."
+    assert said[1] == f"docker save {REFERENCE} | docker --host {there.host} load"
+    assert [line.split()[3] for line in said[2:]] == ["create", "rm", "image", "image"]
+    assert holds(there) == before
+
+
+def test_an_empty_engine_gets_all_and_is_told_so(made: Site) -> None:
+    with PrivateEngine() as empty:
+        said = made.inv("ship", empty.host, "--tag", "1.0").stdout
+        assert f"{empty.host} has none of the 2 layers of {REFERENCE}: all 2.28 MB are sent." in said
+        assert image_id(empty, REFERENCE) == image_id(made.engine, REFERENCE)
+        # only the common beginning counts: the layer of another version does not help
+        assert "lacks 1 of the 2 layers" in made.inv("ship", empty.host, "--tag", "2.0").stdout
+
+
+def test_another_image_of_that_name_loses_it(made: Site, there: PrivateEngine) -> None:
+    load(there, {REFERENCE: like(there, "tiny:1", Labels={"org.label-schema.name": "tests/visdom"})})
+    other = image_id(there, REFERENCE)
+    assert (
+        "Another image is called so there, and loses that name." in made.inv("ship", there.host, "--tag", "1.0").stdout
+    )
+    assert image_id(there, REFERENCE) == image_id(made.engine, REFERENCE)
+    assert there.api.image(other)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nowhere", "--tag", "1.0"], "There is no docker context nowhere. See: docker context ls"),
+        (["ssh://u@h:bad", "--tag", "1.0"], "HOST names 'ssh://u@h:bad', which is no address."),
+        (["default", "--tag", "9"], "There is no version 9 of tests/visdom. Type --tag with one of:"),
+        ([",", "--tag", "1.0"], "Name a host: a docker context, or an address"),
+        (["default", "--jobs", "0"], "--jobs needs a number from 1 up."),
+    ],
+)
+def test_a_wrong_word_is_one_sentence(made: Site, words: list[str], said: str) -> None:
+    told = made.inv("ship", *words, code=2).stderr
+    assert said in told and told.count("\n") == 1
+
+
+def test_each_host_has_an_outcome_of_its_own(made: Site, there: PrivateEngine) -> None:
+    done = made.inv("ship", there.host, "unix:///nowhere", "--tag", "1.0", code=1)
+    assert image_id(there, REFERENCE) == image_id(made.engine, REFERENCE)
+    rows = [line.split() for line in done.stdout.splitlines()[-3:]]
+    assert rows[0] == ["host", "outcome", "sent", "left", "out", "time"]
+    assert rows[1][:2] == [there.host, "shipped"] and rows[2] == ["unix:///nowhere", "not", "asked"]
+    assert done.stderr.startswith("The Docker Engine at unix:///nowhere does not answer")
+    again = made.inv("ship", f"{there.host},unix:///nowhere", "--tag", "1.0", code=1).stdout
+    assert "docker save" not in again and f"{there.host}  was there" in again
+
+
+def test_a_context_is_a_host(made: Site, there: PrivateEngine, tmp_path: Path) -> None:
+    own = {"DOCKER_CONFIG": str(tmp_path)}
+    made.engine.docker("--config", str(tmp_path), "context", "create", "gpu1", "--docker", f"host={there.host}")
+    said = made.inv("ship", "--tag", "1.0", "gpu1", "default", code=1, **own).stdout
+    assert f"docker save {REFERENCE} | docker --context gpu1 load" in said
+    assert image_id(there, REFERENCE)
+
+
+@pytest.mark.slow
+def test_a_stream_that_is_cut_leaves_the_host_as_it_was(made: Site, there: PrivateEngine) -> None:
+    before = holds(there)
+    for cut in [*range(2048, SIZE, SIZE // 18), SIZE + 3000, SIZE + 9000]:
+        with Relay(there, cut) as relay:
+            said = made.inv("ship", relay.host, "--tag", "1.0", code=1).stderr
+            assert said.startswith(f"{relay.host} did not take it: ") and said.count("\n") == 1
+            assert holds(there) == before, cut
+    made.inv("ship", there.host, "--tag", "1.0")
+    assert image_id(there, REFERENCE) == image_id(made.engine, REFERENCE)
+
+
+def test_an_interrupt_leaves_nothing_behind(made: Site, there: PrivateEngine) -> None:
+    version(made, "large", 3_000_000)
+    before = holds(there)
+    with Relay(there, pause=0.2) as relay:
+        run = Run(made, "ship", relay.host, "--tag", "large").until("docker save")
+        processes = psutil.Process(run.process.pid)
+        while relay.sent < 500_000:
+            assert run.process.poll() is None
+        children = [child for child in processes.children(recursive=True) if child.status() != psutil.STATUS_ZOMBIE]
+        assert "load" in {word for child in children for word in child.cmdline()}
+        assert "Stopped." in run.signal(signal.SIGINT, group=False).end(130)
+        assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+    assert holds(there) == before
+
+
+@pytest.mark.parametrize(
+    ("save", "said"),
+    [
+        ('echo "no such thing" >&2; exit 1', "cannot be read from this engine: no such thing"),
+        ('{docker} "$@" | head -c 200000; echo "it died" >&2; exit 1', "cannot be read from this engine: it died"),
+        ('{docker} "$@" | head -c 200000', "is cut off or damaged"),
+        ("true", "The image's archive"),
+        ("echo nonsense", "The image's archive"),
+        ("{docker} save tests/visdom:2.0", "holds other layers than the image"),
+    ],
+)
+def test_an_image_that_cannot_be_read_here_is_one_sentence(
+    made: Site, there: PrivateEngine, tmp_path: Path, save: str, said: str
+) -> None:
+    client, docker = tmp_path / "docker", shutil.which("docker")
+    act = save.format(docker=docker)
+    client.write_text(f'#!/bin/sh\nif [ "$1" = save ]; then {act}; exit; fi\nexec {docker} "$@"\n')
+    client.chmod(0o755)
+    before = holds(there)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    told = made.inv("ship", there.host, "--tag", "1.0", code=1, PATH=path).stderr
+    assert said in told and told.count("\n") == 1
+    assert holds(there) == before
