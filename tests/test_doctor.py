@@ -85,7 +85,7 @@ def test_a_machine_on_which_all_is_well(site: Site) -> None:
 
 
 def test_where_connections_cannot_wait_in_a_switch_it_says_so(site: Site) -> None:
-    refusing = program(site, "nft", "echo 'Error: Operation not permitted' >&2; exit 1")
+    refusing: dict[str, Any] = program(site, "nft", "echo 'Error: Operation not permitted' >&2; exit 1")
     state, said, _ = look(site, "connections", **refusing)
     assert state == "warning" and said.startswith("A switch refuses clients for a moment: nft refuses: Error: ")
     site.set(hold=False)
