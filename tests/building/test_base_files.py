@@ -2,6 +2,7 @@
 
 import pytest
 from sites import Site
+from vendoring.upstreams import Repository, pins
 
 BASE = "tests/base:latest"
 
@@ -101,3 +102,30 @@ def test_whatever_the_context_lets_through_is_an_input_and_nothing_else(site: Si
     (site.root / "docker/other.txt").write_text("changed\n")
     assert "changed since the last build: files." in site.inv("base").stdout
     assert holds(site, "/opt/all/docker/other.txt") == "changed"
+
+
+def test_a_changed_pin_counts_only_where_the_dockerfile_copies_its_library(site: Site) -> None:
+    libraries = {name: Repository(site.folder / name) for name in ("one", "two")}
+    pinned = {name: library.commit({"file": "first"}) for name, library in libraries.items()}
+
+    def pin(name: str = "", text: str = "") -> None:
+        if name:
+            pinned[name] = libraries[name].commit({"file": text})
+        pins(site.root / "vendor", "\n".join(f"{n}: {{git: '{libraries[n].url}', rev: {pinned[n]}}}" for n in pinned))
+
+    pin()
+    dockerfile(site, "ENV USES=nothing\n")
+    site.inv("base")
+    assert site.label(BASE, "com.colorai.stack.vendor") == "{}"
+    pin("one", "second")
+    said = site.inv("base").stdout
+    assert f"{BASE} is up to date." in said and "docker build" not in said
+    dockerfile(site, "COPY vendor/one /opt/one\n")
+    site.inv("base")
+    pin("two", "second")
+    said = site.inv("base").stdout
+    assert f"{BASE} is up to date." in said and "docker build" not in said
+    pin("one", "third")
+    assert "changed since the last build: vendored libraries." in site.inv("base").stdout
+    assert holds(site, "/opt/one/file") == "third"
+    assert pinned["one"] in (label := site.label(BASE, "com.colorai.stack.vendor")) and "two" not in label

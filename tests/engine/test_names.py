@@ -1,10 +1,12 @@
 """Docker's grammars, and which names docker takes for one."""
 
+import shlex
 from typing import Any
 
 import pytest
 import versions
 from sites import Site
+from switches import eventually, leftovers
 
 from tasks.engine.names import repository_of, same_repository, valid_tag
 
@@ -59,3 +61,34 @@ def test_a_service_is_found_however_its_image_is_spelled(site: Site) -> None:
     assert site.inv("labels", "--key", "org.opencontainers.image.version").stdout == "2.0\n"
     site.inv("stop")
     assert not site.running()
+
+
+@pytest.mark.parametrize("where", ["container", "recommended command", "label", "settings"])
+def test_a_service_is_replaced_and_stopped_whoever_spells_its_image_in_full(site: Site, where: str) -> None:
+    short, full = "tests/visdom", "docker.io/tests/visdom"
+    serve = ["sh", "-c", versions.SERVE.format(port=site.port)]
+    for tag in ("1.0", "2.0"):
+        image = full if where == "recommended command" else short
+        words = ["docker", "run", "-d", "--name", "tests_service", "--network", "host", "--init", f"{image}:{tag}"]
+        name = full if where == "label" else short
+        versions.make(site, tag, label=shlex.join([*words, *serve]), image=name)
+        assert site.label(f"{short}:{tag}", "org.label-schema.name") == name
+    if where == "settings":
+        site.frame["image"] = full
+        site.save()
+    if where == "container":
+        site.engine.container("tests_service", f"{full}:1.0", serve)
+    else:
+        site.inv("start", "--tag", "1.0")
+    eventually(lambda: site.answer() == "1.0")
+
+    assert "tests_service is stopped." in site.inv("stop").stdout and not site.running()
+    site.docker("start", "tests_service")
+    eventually(lambda: site.answer() == "1.0")
+    assert "1.0 is already running as tests_service." in site.inv("start", "--tag", "1.0").stdout
+    assert "2.0 runs as tests_service; before: 1.0;" in site.inv("start", "--tag", "2.0", "--no-rehearsal").stdout
+    eventually(lambda: site.answer() == "2.0")
+    assert "1.0 runs as tests_service; before: 2.0;" in site.inv("rollback").stdout
+    eventually(lambda: site.answer() == "1.0")
+    assert [*site.running()] == ["tests_service"] and not leftovers(site)
+    assert "tests_service is stopped." in site.inv("stop").stdout and not site.running()

@@ -70,6 +70,9 @@ def test_an_unhealthy_version_is_not_already_running(site: Site) -> None:
     way = f"inv -f {site.file} start --tag sick --force"
     said = f"sick runs as tests_service, but is unhealthy. To replace the container, type: {way}\n"
     assert site.inv("start", "--tag", "sick", code=1).stderr == said
+    typed = ("--wait", "5", "--no-rehearsal", "--from-settings", "--trust", "--yes")
+    told = site.inv("start", "--latest", *typed, "--take-over", code=1).stderr
+    assert told.endswith(f"type: inv -f {site.file} start {' '.join(typed)} --take-over --tag sick --force\n")
     site.inv("start", "--tag", "sick", "--force")
     only(site, "sick")
 

@@ -12,7 +12,7 @@ import pytest
 from engines import PrivateEngine
 from sites import Site
 from switches import Run, eventually, held, leave
-from versions import SERVE, make
+from versions import CHECK, SERVE, make
 
 from tasks.host import port
 from tasks.recommended.command import parse
@@ -33,6 +33,13 @@ VERSIONS: dict[str, dict[str, Any]] = {
     "4.0": {"options": ("--network", "inv-tests", "--init")},
     "mute": {"options": ("--network", "inv-tests", "--init"), "script": "exit 1"},
 }
+# Writes a line for each connection that it gets, and one for each that its check makes; healthy after a second.
+COUNTED: dict[str, Any] = {
+    "options": ("--network", "host", "--init", "--health-interval", "1h"),  # docker itself does not come to check it
+    "script": f"(sleep 1; touch /tmp/ready) & {SERVE.replace('-f', '-f -vvv')}",
+    "check": f"{CHECK} && echo checked >/proc/1/fd/2 && test -e /tmp/ready",
+}
+VERSIONS |= {"counted": COUNTED, "counted_too": COUNTED}
 START = {"rehearse": False}
 
 
@@ -106,6 +113,17 @@ def test_the_silence_is_that_of_the_service_and_not_of_dockers_proxy(site: Site)
     assert port.answers("127.0.0.1", site.port)
     found = re.search(rf"port {site.port} was silent for (\d+) ms", run.end(0))
     assert found and 2000 <= int(found[1]) < 1000 * (time.monotonic() - begun)
+
+
+@pytest.mark.parametrize("hold", [True, False])
+def test_a_switch_makes_no_connection_to_the_service_but_those_of_its_health_check(site: Site, hold: bool) -> None:
+    site.set(hold=hold)
+    site.inv("start", "--tag", "counted")
+    said = site.inv("start", "--tag", "counted_too").stdout
+    assert f"port {site.port} was silent for " in said  # measured all the same
+    for name in ("tests_service", "tests_service.counted"):
+        log = site.engine.docker("logs", name).stderr
+        assert log.count("connected") == log.count("checked") >= 1, log
 
 
 @pytest.fixture

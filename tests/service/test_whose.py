@@ -1,22 +1,15 @@
-"""Whose container: trainings, notebooks and shells run from the same image, and a switch leaves them alone."""
-
-import signal
-from typing import Any
+"""Whose container: what a switch takes for a version of its service, and what it leaves alone (test_bystanders.py)."""
 
 import pytest
 from sites import Site, free_port
-from switches import Run, eventually, leftovers, old, only
+from switches import eventually, leftovers, old, only
 from versions import SERVE
 
 from tasks.engine import records
 from tasks.service import versions
 
 SLEEP = ["sleep", "1000"]
-ALWAYS = {"RestartPolicy": {"Name": "always"}}
-VERSIONS: dict[str, dict[str, str]] = {
-    **{tag: {} for tag in ("1.0", "2.0", "3.0", "recovery", "next")},
-    "mute": {"script": "exec sleep 1000"},
-}
+VERSIONS: dict[str, dict[str, str]] = {tag: {} for tag in ("1.0", "2.0", "3.0", "recovery", "next")}
 
 
 @pytest.fixture
@@ -25,65 +18,23 @@ def site(versions: Site) -> Site:
     return versions
 
 
-def customers(site: Site) -> dict[str, Any]:
-    """Start what customers run from the image of 1.0. Returns their containers, name to id and state."""
-    container, image = site.engine.container, "tests/visdom:1.0"
-    container("train", image, SLEEP)
-    container("train_rm", image, SLEEP, {"AutoRemove": True})
-    container("notebook", image, SLEEP, ALWAYS)
-    container("looping", image, ["sh", "-c", "exit 1"], ALWAYS)
-    container("shell", image, ["true"])
-    site.docker("commit", "tests_service", "debug:1")  # the copy carries the labels of the service's container
-    container("debug", "debug:1", SLEEP)
-    return seen(site)
-
-
-def seen(site: Site) -> dict[str, Any]:
-    """Every container that is not the site's service, by name: its id and its state."""
-    found = {}
-    for row in site.engine.request("GET", "/containers/json?all=1"):
-        name = row["Names"][0][1:]
-        if not name.startswith("tests_service"):
-            found[name] = (row["Id"], "" if name == "looping" else row["State"])
-    return found
-
-
-@pytest.mark.slow
-def test_no_switch_touches_what_customers_run_from_the_same_image(site: Site) -> None:
-    site.inv("start", "--tag", "1.0")
-    before = customers(site)
-    assert "1.0 is already running" in site.inv("start", "--tag", "1.0").stdout
-    assert "before: 1.0;" in site.inv("start", "--tag", "2.0", "--no-rehearsal").stdout
-    site.set(timeout=1)
-    assert "2.0 runs as before." in site.inv("start", "--tag", "mute", "--no-rehearsal", code=1).stderr
-    site.set(timeout=60)
-    assert "before: 2.0;" in site.inv("rollback").stdout
-    run = Run(site, "start", "--tag", "mute", "--no-rehearsal").until("starting")
-    run.signal(signal.SIGKILL).end(-signal.SIGKILL)
-    site.set(keep=0)
-    done = site.inv("start", "--tag", "3.0", "--no-rehearsal")
-    assert "1.0 runs as before." in done.stdout and "before: 1.0;" in done.stdout
-    assert site.docker("ps", "--all", "--filter", "name=tests_service", "--format", "{{.Names}}") == "tests_service"
-    site.inv("stop")
-    assert seen(site) == before and set(site.running()) - {"looping"} == set(before) - {"looping", "shell"}
-    site.docker("image", "rm", "--force", "debug:1")
-
-
 def test_two_services_of_one_image_know_nothing_of_each_other(site: Site) -> None:
     site.inv("start", "--tag", "1.0")
     port = free_port()
     site.frame.update(service="second", port=port, command=["sh", "-c", SERVE.format(port=port)])
     site.save()
+    look = ("inspect", "--format", "{{.Id}} {{.State.Running}} {{.State.StartedAt}}")
+    first = site.docker(*look, "tests_service")
     site.inv("start", "--tag", "1.0", "--from-settings")
-    before = seen(site)
     site.inv("stop")
-    assert set(site.running()) == {"tests_service"}
+    assert set(site.running()) == {"tests_service"} and site.docker(*look, "tests_service") == first
     site.docker("start", "second")
+    second = site.docker(*look, "second")
     site.frame.update(service="tests_service", port=site.port)
     site.save()
     assert "before: 1.0;" in site.inv("start", "--tag", "2.0", "--no-rehearsal").stdout
     assert "is stopped" in site.inv("stop").stdout
-    assert seen(site) == before and set(site.running()) == {"second"}
+    assert set(site.running()) == {"second"} and site.docker(*look, "second") == second
 
 
 def test_a_service_started_by_hand_as_its_image_recommends_counts_whatever_the_settings_call_it(site: Site) -> None:
