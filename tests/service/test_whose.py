@@ -48,6 +48,18 @@ def test_a_service_started_by_hand_as_its_image_recommends_counts_whatever_the_s
     assert "How another.1.0 was run is recorded nowhere: it runs as its image recommends." in said
 
 
+def test_the_anonymous_volume_of_a_version_that_was_started_by_hand_stays_when_its_container_goes(site: Site) -> None:
+    """It may hold somebody's data: no switch made it."""
+    before = set(site.docker("volume", "ls", "--quiet").split())
+    old(site, Mounts=[{"Type": "volume", "Target": "/work"}])
+    (volume,) = set(site.docker("volume", "ls", "--quiet").split()) - before
+    site.set(keep=0)
+    site.inv("start", "--tag", "2.0", "--no-rehearsal")
+    assert site.docker("ps", "--all", "--format", "{{.Names}}") == "tests_service"
+    assert volume in site.docker("volume", "ls", "--quiet").split()
+    site.docker("volume", "rm", volume)
+
+
 def test_a_service_of_other_settings_for_the_same_image_is_left_alone_when_it_was_started_by_hand(site: Site) -> None:
     old(site)
     first = site.docker("inspect", "--format", "{{.Id}} {{.State.StartedAt}}", "tests_service")
