@@ -10,7 +10,7 @@ from .program.task import task
     aliases=["dlg"],
     help={
         "name": flags.NAME,
-        "follow": "Go on with what is written from now on; so it is on a terminal.",
+        "follow": "Go on with what is written from now on; so it is on a terminal. (-f names a settings file.)",
         "no-follow": "End after what was written until now; so it is in a pipe.",
         "tail": "Only so many of the last lines.",
         "since": "Only what was written since then: 10m, 2h30m, 2019-08-30T14:46:20Z.",

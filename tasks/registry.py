@@ -55,8 +55,7 @@ def pull(
 ) -> None:
     """Bring a version from the registry.
 
-    Its labels are checked as by start; where they do not agree, nothing of it
-    stays.
+    What start would refuse is not taken: nothing of it stays.
     """
     from .host.saying import say
     from .service import registry
@@ -71,7 +70,11 @@ def pull(
         registry.show(service, there, json)
         return
     tag = tag or registry.chosen(service, there)
-    with exchange.pulled(service, registry.reference(service, tag)) as image:
-        where = registry.accept(service, image, tag, registry.Wishes(force, trust, yes))
+    try:
+        with exchange.pulled(service, registry.reference(service, tag)) as image:
+            where = registry.accept(service, image, tag, registry.Wishes(force, trust, yes))
+    except exchange.NotPulled:
+        registry.refuse_unknown(service, tag, registry.in_order(tags(remote)))
+        raise
     if where:
         say(where)

@@ -112,7 +112,9 @@ def test_a_tag_that_names_another_image_here_is_not_moved(site: Site) -> None:
 
 def test_what_is_not_there_is_one_sentence(site: Site, host: str) -> None:
     known = references(site)
-    assert f"{host}/team/tests/visdom:9.9 cannot be pulled" in site.inv("pull", "--tag", "9.9", code=1).stderr
+    site.inv("push", "--tag", "1.0")
+    refused = site.inv("pull", "--tag", "9.9", code=2).stderr
+    assert f"{host}/team/tests/visdom has no version 9.9. Type --tag with one of: " in refused
     assert "There is no version 9.9 of tests/visdom." in site.inv("push", "--tag", "9.9", code=2).stderr
     assert "is no tag" in site.inv("pull", "--tag", "a b", code=2).stderr
     site.settings["registry"] = "127.0.0.1:9"

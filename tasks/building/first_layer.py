@@ -28,6 +28,6 @@ def bring(c: Context, docker: Engine, reference: str) -> None:
         if not was_here:  # it goes when that under the other name goes
             run(c, commands.remove_image(PULLED), f"{PULLED} cannot be removed.", env=docker.environment)
         return
-    say("No image registry answers: making one with mmdebstrap (about half a minute).")
+    say("No image registry answers: making a first layer with mmdebstrap (about half a minute).")
     archive = debian.root_file_system(c)
     run(c, commands.import_image(archive, reference), f"{archive} cannot be imported.", env=docker.environment)

@@ -111,6 +111,17 @@ def chosen(service: Service, tags: Sequence[str]) -> str:
     )
 
 
+def refuse_unknown(service: Service, tag: str, tags: Sequence[str]) -> None:
+    """Refuse a tag that the registry does not have.
+
+    Raises:
+        Exit: with code 2, and those that it has.
+    """
+    if tag not in tags:
+        way = f"Type --tag with one of: {', '.join(tags)}." if tags else f"It has none: {service.next_command('push')}"
+        raise Exit(f"{repository(service)} has no version {tag}. {way}", code=2)
+
+
 def accept(service: Service, image: Image | None, tag: str, wishes: Wishes) -> str:
     """Give an image that was pulled its name here, if it is a version of the frame, and could be started.
 

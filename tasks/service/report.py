@@ -5,21 +5,20 @@ from contextlib import suppress
 
 from ..engine import label
 from ..engine.client import Unreachable
-from ..host.saying import say
 from .connections import Hold
 from .order import Order
 from .service import Service
 from .situation import Situation
 
 
-def report(service: Service, order: Order, before: Situation, answered: float | None, hold: Hold) -> None:
-    """Say which version runs now, which one before, and what clients saw of it. Under `--dry`, nothing.
+def report(service: Service, order: Order, before: Situation, answered: float | None, hold: Hold) -> str:
+    """The sentence that says which version runs now, which one before, and what clients saw of it; "" under `--dry`.
 
     Args:
         answered: when the new version's health check first succeeded, on the monotonic clock; None if it has none.
     """
     if service.dry:
-        return
+        return ""
     parts = [f"{order.tag} runs as {service.name}"]
     if before.running:
         versions = ", ".join(label.version_of(container.labels, container.image) for container in before.running)
@@ -31,7 +30,7 @@ def report(service: Service, order: Order, before: Situation, answered: float | 
         if hold.said:
             seen.append(hold.said)
         parts += [", ".join(seen)] if seen else []
-    say("; ".join(parts) + ".")
+    return "; ".join(parts) + "."
 
 
 def silence(service: Service, before: Situation, answered: float) -> int | None:

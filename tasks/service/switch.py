@@ -13,6 +13,7 @@ from msgspec import Struct
 from ..engine import commands, label
 from ..engine.client import Unreachable
 from ..host import progress, shell
+from ..host.saying import say
 from . import acts, comeback, health, locks, reach, record, recovery, rehearsal, ticket
 from .connections import Hold
 from .holding import Lock, Lost
@@ -59,8 +60,12 @@ def perform(service: Service, order: Order) -> None:
         switch = take(service, order, before)
     answered = carry_out(switch)
     commit(switch)
-    report(service, order, switch.before, answered, switch.lock.hold)
-    prune(service, switch.before)
+    outcome = report(service, order, switch.before, answered, switch.lock.hold)
+    try:
+        prune(service, switch.before)
+    finally:
+        if outcome:
+            say(outcome)  # the last line: what is to be known
 
 
 def take(service: Service, order: Order, before: Situation) -> Switch | None:

@@ -10,7 +10,11 @@ from ..engine import commands
 from ..engine.engine import Engine
 from ..engine.records import Image
 from ..host import signals
-from ..host.shell import Show, run
+from ..host.shell import Failed, Show, run
+
+
+class NotPulled(Exit):
+    """An image that docker could not bring, exit code 1."""
 
 
 class Owner(Protocol):
@@ -56,12 +60,15 @@ def pulled(owner: Owner, remote: str) -> Iterator[Image | None]:
     """An image from a registry, for the time of the block under the registry's name; None under `--dry`.
 
     Raises:
-        Exit: with code 1 when it does not come.
+        NotPulled: with code 1 when it does not come.
     """
     host = remote.partition("/")[0]
     with passing(owner, remote):
         failed = f"{remote} cannot be pulled; the lines above say why. If it wants a login, type: docker login {host}"
-        run(owner.c, commands.pull(remote), failed, owner.engine.environment, Show.DISPLAY)
+        try:
+            run(owner.c, commands.pull(remote), failed, owner.engine.environment, Show.DISPLAY)
+        except Failed as error:
+            raise NotPulled(error.message, code=1) from None
         found = None if owner.dry else owner.engine.image(remote)
         if not found and not owner.dry:
             raise Exit(f"docker pull brought no image {remote}.", code=1)
