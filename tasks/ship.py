@@ -33,9 +33,9 @@ def ship(
 ) -> None:
     """Bring a version to other hosts, without a registry.
 
-    Each is asked first which layers it has, and gets only the others. Nothing is
-    kept on a disk on the way, and a host is as it was until all has arrived and a
-    container could be made of it.
+    Each is asked first which layers it has, and gets only the others. Nothing
+    is kept on a disk on the way. A host is as it was until all has arrived, and
+    a container could be made of it.
     """
     from .building.build import Build
     from .building.version import present

@@ -71,8 +71,8 @@ class Client:
         if status >= 400:
             reason = said.get("message") if isinstance(said, dict) else ""
             raise Unreachable(self.endpoint, first_line(reason or f"HTTP status {status}"), refusal=True)
-        if body.strip() == b"null":  # an empty list, in some of an engine's answers
-            return None
+        if body.strip() == b"null" and path[-1:] == ("history",):  # of an image without one, in containerd's store
+            return []
         rows = said if isinstance(said, list) else [said]
         if not all(isinstance(row, dict) for row in rows):
             raise Unreachable(self.endpoint, "what it says is not what an engine says")
