@@ -1,6 +1,7 @@
 """`bundle` and `unbundle`: a version in a file; what is cut off or altered brings nothing."""
 
 import random
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from engines import PrivateEngine
 from newer import NewerEngine
 from shipments import SIZE, holds, image_id, version
 from sites import Site
-from switches import carry
+from switches import Run, carry, eventually
 
 REFERENCE = "tests/visdom:2.0"
 
@@ -113,6 +114,20 @@ def test_a_bundle_that_was_cut_or_altered_brings_nothing(made: Site, there: Priv
             assert done.returncode == 1 and "Traceback" not in done.stderr, (place, done.stderr)
             assert done.stderr.count("\n") == 1
         assert holds(there) == before, place
+
+
+@pytest.mark.slow
+def test_an_interrupt_leaves_nothing_behind(made: Site, there: PrivateEngine) -> None:
+    version(made, "large", 100_000_000)
+    file = str(made.folder / "large")
+    run = Run(made, "bundle", file, "--tag", "large", "--full").until("docker save")
+    run.signal(signal.SIGINT).end(130)
+    assert not [path for path in made.folder.iterdir() if "large" in path.name]
+    made.inv("bundle", file, "--tag", "large", "--since", "1.0")
+    before = holds(there)
+    run = Run(made, "unbundle", file, DOCKER_HOST=there.host).until("docker load")
+    run.signal(signal.SIGINT).end(130)
+    eventually(lambda: holds(there) == before)
 
 
 @pytest.mark.parametrize(
