@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -150,3 +151,17 @@ def test_an_image_that_cannot_be_read_here_is_one_sentence(
     told = made.inv("ship", there.host, "--tag", "1.0", code=1, PATH=path).stderr
     assert said in told and told.count("\n") == 1
     assert holds(there) == before
+
+
+@pytest.mark.slow
+def test_a_large_image_takes_no_more_memory_than_a_small_one(made: Site, there: PrivateEngine) -> None:
+    peaks = {"small": 0, "huge": 0}
+    for tag, size in (("small", 1_000_000), ("huge", 200_000_000)):
+        version(made, tag, size)
+        words = made.command("ship", there.host, "--tag", tag)
+        with subprocess.Popen(words, env=made.environment, cwd=made.folder, stdout=subprocess.DEVNULL) as process:
+            while process.poll() is None:
+                if found := re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process.pid}/status").read_text()):
+                    peaks[tag] = int(found[1])
+        assert process.returncode == 0
+    assert 10_000 < peaks["huge"] < peaks["small"] + 10_000, peaks
