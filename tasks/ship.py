@@ -14,7 +14,7 @@ from .program.task import task
         "jobs": "How many hosts at a time get their layers.",
         "start": "Then switch to it, host after host; the first that fails ends it.",
         "back": "Return to the version before where this one runs; with --start, if a host fails.",
-        **{name: flags.SWITCH[name] for name in ("wait", "trust", "yes")},
+        **{name: flags.SWITCH[name] for name in ("wait", "from-settings", "trust", "yes")},
         "rehearsal": "Try the version beside the old one first; --no-rehearsal if it cannot run twice at a time.",
     }
 )
@@ -28,14 +28,15 @@ def ship(
     back: bool = False,
     wait: int = 0,
     rehearsal: bool = True,
+    from_settings: bool = False,
     trust: bool = False,
     yes: bool = False,
 ) -> None:
     """Bring a version to other hosts, without a registry.
 
-    Each is asked first which layers it has, and gets only the others. Nothing is
-    kept on a disk on the way, and a host is as it was until all has arrived and a
-    container could be made of it.
+    Each is asked first which layers it has, and gets only the others. Nothing
+    is kept on a disk on the way. A host is as it was until all has arrived, and
+    a container could be made of it.
     """
     from .building.build import Build
     from .building.version import present
@@ -57,6 +58,6 @@ def ship(
             image = pick.tagged(service, tag)
             bring(c, Cargo.of(service.engine, image.reference), targets, jobs)
         if start:
-            fleet.start(there, tag, Wishes(wait, rehearsal, trust, yes), back)
+            fleet.start(there, tag, Wishes(wait, rehearsal, trust, yes, from_settings=from_settings), back)
         elif back:
-            fleet.bring_back(there, tag, Wishes(wait, False, trust, yes))
+            fleet.bring_back(there, tag, Wishes(wait, False, trust, yes, from_settings=from_settings))

@@ -1,6 +1,7 @@
 """`bundle` and `unbundle`: a version in a file; what is cut off or altered brings nothing."""
 
 import random
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from engines import PrivateEngine
 from newer import NewerEngine
 from shipments import SIZE, holds, image_id, version
 from sites import Site
-from switches import carry
+from switches import Run, carry, eventually
 
 REFERENCE = "tests/visdom:2.0"
 
@@ -99,20 +100,29 @@ def test_a_bundle_that_was_cut_or_altered_brings_nothing(made: Site, there: Priv
         place = random.randrange(end)
         bad = whole[:place] if case % 2 else whole[:place] + bytes([whole[place] ^ 0x10]) + whole[place + 1 :]
         (tmp_path / "bad").write_bytes(bad)
-        done = subprocess.run(
-            made.command("unbundle", str(tmp_path / "bad")),
-            env={**made.environment, "DOCKER_HOST": there.host},
-            capture_output=True,
-            text=True,
-            cwd=made.folder,
-        )
-        padding = not case % 2 and whole[place] == 0 and done.returncode == 0  # zeros behind a file are nobody's
+        run = made.start(["unbundle", str(tmp_path / "bad")], {"DOCKER_HOST": there.host})
+        _, told = run.communicate()
+        code = run.wait()
+        padding = not case % 2 and whole[place] == 0 and code == 0  # zeros behind a file are nobody's
         if padding:
             there.docker("image", "rm", REFERENCE)
         else:
-            assert done.returncode == 1 and "Traceback" not in done.stderr, (place, done.stderr)
-            assert done.stderr.count("\n") == 1
+            assert code == 1 and "Traceback" not in told and told.count("\n") == 1, (place, told)
         assert holds(there) == before, place
+
+
+@pytest.mark.slow
+def test_an_interrupt_leaves_nothing_behind(made: Site, there: PrivateEngine) -> None:
+    version(made, "large", 100_000_000)
+    file = str(made.folder / "large")
+    run = Run(made, "bundle", file, "--tag", "large", "--full").until("docker save")
+    run.signal(signal.SIGINT).end(130)
+    assert not [path for path in made.folder.iterdir() if "large" in path.name]
+    made.inv("bundle", file, "--tag", "large", "--since", "1.0")
+    before = holds(there)
+    run = Run(made, "unbundle", file, DOCKER_HOST=there.host).until("docker load")
+    run.signal(signal.SIGINT).end(130)
+    eventually(lambda: holds(there) == before)
 
 
 @pytest.mark.parametrize(

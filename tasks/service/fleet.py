@@ -96,8 +96,10 @@ def versions(service: Service) -> list[str]:
 
 
 def show(fleet: Fleet, outcomes: Mapping[str, str]) -> None:
-    """A table of the hosts, and which version runs on each now."""
+    """A table of the hosts, and which version runs on each now; under `--dry`, when nothing was done, none."""
     rows = []
+    if any(service.dry for service in fleet.values()):
+        return
     for name, service in fleet.items():
         try:
             runs = ", ".join(versions(service)) or "nothing"

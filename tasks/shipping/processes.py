@@ -15,6 +15,7 @@ from typing import IO, Any
 from invoke import Exit
 
 PATIENCE = 5  # seconds for a client to end when it was told to
+GRACE = 15  # seconds for `docker load` to end once all was written
 
 
 class Stopped(Exit):
@@ -25,7 +26,11 @@ class Stopped(Exit):
 
 
 class Client:
-    """A docker client that runs, with one end of a pipe. What it says goes to a file, so that nobody waits for it."""
+    """A docker client that runs, with one end of a pipe. What it says goes to a file, so that nobody waits for it.
+
+    It has a session of its own, so that Ctrl-C does not end it before this program has decided what to do.
+    `fed` says that all was written: what is under way to the engine cannot be called back then.
+    """
 
     def __init__(self, argv: Sequence[str], env: Mapping[str, str | None], feeds: bool) -> None:
         self.said = tempfile.TemporaryFile()  # noqa: SIM115
@@ -33,13 +38,19 @@ class Client:
         streams: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": self.said}
         if feeds:
             streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE}
-        self.process = subprocess.Popen(argv, env=variables, stderr=self.said, **streams)
+        self.fed = False
+        self.process = subprocess.Popen(argv, env=variables, stderr=self.said, start_new_session=True, **streams)
 
     @property
     def pipe(self) -> IO[bytes]:
         found = self.process.stdin or self.process.stdout
         assert found
         return found
+
+    def tell(self) -> None:
+        """Tell it to end, if it still runs."""
+        with suppress(OSError):
+            self.process.terminate()
 
     def end(self) -> None:
         """End it if it still runs."""
@@ -91,12 +102,21 @@ class Clients:
             self.running.remove(client)
 
     def stop(self) -> None:
-        """End all, and let no other begin."""
+        """End all, and let no other begin.
+
+        One to which all was written is waited for: killed, it would leave an image that appears after all was undone.
+        """
         with self.lock:
             self.stopped = True
-            for client in self.running:
-                with suppress(OSError):
-                    client.process.terminate()
+            running = [*self.running]
+        for client in running:
+            if not client.fed:
+                client.tell()
+        until = time.monotonic() + GRACE
+        for client in running:
+            with suppress(subprocess.TimeoutExpired):
+                client.process.wait(max(until - time.monotonic(), 0))
+            client.tell()
 
     def check(self) -> None:
         """Raises Stopped when the run was told to end."""

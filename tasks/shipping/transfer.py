@@ -147,8 +147,12 @@ def feed(arrival: Arrival, meter: Meter, write: Callable[[IO[bytes]], int]) -> i
     try:
         with suppress(BrokenPipeError):  # it says why
             done = write(cast(IO[bytes], Counted(writer.pipe, meter)))
+            writer.fed = True
             writer.pipe.close()  # only now: what was cut off must not look whole
         code = writer.process.wait()
+    except KeyboardInterrupt:
+        clients.stop()
+        raise
     finally:
         clients.end(writer)
         clients.check()

@@ -39,6 +39,7 @@ class Archive:
     def __init__(self, out: IO[bytes], reference: str) -> None:
         # Closed only if all went well: what closing adds would make a whole archive of one that is cut off.
         self.tar = tarfile.open(fileobj=out, mode="w|", bufsize=PIECE)  # noqa: SIM115
+        self.tar.copybufsize = PIECE  # type: ignore[attr-defined]
         self.reference = reference
 
     def add(self, path: str, content: bytes) -> None:

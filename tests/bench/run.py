@@ -13,12 +13,13 @@ from subprocess import CalledProcessError
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from bench import building, clients, listing, looking, starting, switching  # noqa: E402
+from bench import building, clients, listing, looking, shipping, starting, switching  # noqa: E402
 from bench.measuring import Row  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
-NAMES = ("list", *starting.NAMES, *looking.NAMES, *switching.NAMES, *clients.NAMES, *building.NAMES)
+GROUPS = (starting, looking, switching, clients, shipping, building)
+NAMES = ("list", *(name for group in GROUPS for name in group.NAMES))
 
 
 def main(words: str = "") -> None:
@@ -50,7 +51,7 @@ def chosen(words: str) -> set[str]:
 def measured(console: Console, names: set[str]) -> Iterator[Row]:
     """The rows, one after the other."""
     print(f"Measuring: {', '.join(name for name in NAMES if name in names)}.", flush=True)
-    for group in (listing, starting, looking, switching, clients, building):
+    for group in (listing, *GROUPS):
         for row in group.rows(names):
             print(f"  {row.name}: {row.ratio:.3f}", flush=True)
             yield row

@@ -4,7 +4,9 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -13,7 +15,7 @@ from images import like, load
 from relays import Relay
 from shipments import SIZE, holds, image_id, version
 from sites import Site
-from switches import Run
+from switches import Run, eventually
 
 REFERENCE = "tests/visdom:1.0"
 ALLOWED = SIZE * 1.05 + 65536  # bytes on the wire
@@ -89,9 +91,9 @@ def test_each_host_has_an_outcome_of_its_own(made: Site, there: PrivateEngine) -
 
 
 def test_a_context_is_a_host(made: Site, there: PrivateEngine, tmp_path: Path) -> None:
-    own = {"DOCKER_CONFIG": str(tmp_path)}
+    own: dict[str, Any] = {"DOCKER_CONFIG": str(tmp_path)}
     made.engine.docker("--config", str(tmp_path), "context", "create", "gpu1", "--docker", f"host={there.host}")
-    said = made.inv("ship", "--tag", "1.0", "gpu1", "default", code=1, **own).stdout
+    said = made.inv("ship", "--tag", "1.0", "gpu1", **own).stdout
     assert f"docker save {REFERENCE} | docker --context gpu1 load" in said
     assert image_id(there, REFERENCE)
 
@@ -108,18 +110,21 @@ def test_a_stream_that_is_cut_leaves_the_host_as_it_was(made: Site, there: Priva
     assert image_id(there, REFERENCE) == image_id(made.engine, REFERENCE)
 
 
-def test_an_interrupt_leaves_nothing_behind(made: Site, there: PrivateEngine) -> None:
-    version(made, "large", 3_000_000)
+@pytest.mark.parametrize("size", [30_000_000, 1_000_000])
+def test_an_interrupt_leaves_nothing_behind(made: Site, there: PrivateEngine, size: int) -> None:
+    """In the middle; and when all is written, and lies in buffers on the way to the engine."""
+    version(made, "large", size)
     before = holds(there)
-    with Relay(there, pause=0.2) as relay:
+    with Relay(there, pause=0.05) as relay:
         run = Run(made, "ship", relay.host, "--tag", "large").until("docker save")
         processes = psutil.Process(run.process.pid)
-        while relay.sent < 500_000:
+        while relay.sent < 300_000:
             assert run.process.poll() is None
         children = [child for child in processes.children(recursive=True) if child.status() != psutil.STATUS_ZOMBIE]
         assert "load" in {word for child in children for word in child.cmdline()}
-        assert "Stopped." in run.signal(signal.SIGINT, group=False).end(130)
+        assert "Stopped." in run.signal(signal.SIGINT).end(130)
         assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+        eventually(lambda: holds(there) == before)
     assert holds(there) == before
 
 
@@ -146,3 +151,17 @@ def test_an_image_that_cannot_be_read_here_is_one_sentence(
     told = made.inv("ship", there.host, "--tag", "1.0", code=1, PATH=path).stderr
     assert said in told and told.count("\n") == 1
     assert holds(there) == before
+
+
+@pytest.mark.slow
+def test_a_large_image_takes_no_more_memory_than_a_small_one(made: Site, there: PrivateEngine) -> None:
+    peaks = {"small": 0, "huge": 0}
+    for tag, size in (("small", 1_000_000), ("huge", 200_000_000)):
+        version(made, tag, size)
+        words = made.command("ship", there.host, "--tag", tag)
+        with subprocess.Popen(words, env=made.environment, cwd=made.folder, stdout=subprocess.DEVNULL) as process:
+            while process.poll() is None:
+                if found := re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process.pid}/status").read_text()):
+                    peaks[tag] = int(found[1])
+        assert process.returncode == 0
+    assert 10_000 < peaks["huge"] < peaks["small"] + 10_000, peaks
