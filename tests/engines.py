@@ -114,9 +114,10 @@ class PrivateEngine:
         arguments: more of dockerd's.
         alone: with a network of its own too, in which every port is free and nothing answers, and a /data of its own,
             the folder `shared`. `inside` begins the commands that are to see these.
+        hostname: the name of its host, as it says it; "" for this machine's.
     """
 
-    def __init__(self, *arguments: str, alone: bool = False) -> None:
+    def __init__(self, *arguments: str, alone: bool = False, hostname: str = "") -> None:
         if program("dockerd") is None:
             raise RuntimeError("No dockerd on this machine. Type: ./inv test, which installs docker.io, or install it.")
         if os.geteuid() != 0:
@@ -126,6 +127,7 @@ class PrivateEngine:
         self.api = Engine(Endpoint(self.host))  # looks without the client, which takes five times as long
         self.arguments = arguments
         self.alone = alone
+        self.hostname = hostname
         self.shared = self.folder / "shared"
         self.shared.mkdir()
         nvidia = self.folder / "nvidia"
@@ -171,6 +173,9 @@ class PrivateEngine:
                 *dockerd,
             ]
         dockerd = self.within(dockerd)
+        if self.hostname:
+            own.append("--uts")
+            dockerd = ["sh", "-c", 'hostname "$1" && shift && exec "$@"', "sh", self.hostname, *dockerd]
         with open(self.folder / "log", "ab") as log:
             self.process = subprocess.Popen(
                 ["unshare", *own, *dockerd],

@@ -19,6 +19,7 @@ MAY_IMPORT = {  # each wing, and what it may import besides itself
     "program": GROUND | {"settings"},
     "building": GROUND | {"settings", "vendoring"},
     "service": GROUND | {"settings", "recommended"},
+    "swarm": GROUND | {"settings", "recommended", "service"},
     "looking": GROUND | {"settings", "recommended", "vendoring", "building", "service"},
 }
 CHAINED = {"frame": {"base"}, "base": {"fetch_vendor"}}  # tasks, and the tasks that they bring about

@@ -127,6 +127,45 @@ def remove(container: str, force: bool = False, volumes: bool = False) -> list[s
     return ["docker", "rm", *(["--force"] if force else []), *(["--volumes"] if force or volumes else []), container]
 
 
+def deploy(file: Path, stack: str) -> list[str]:
+    """`docker stack deploy`. The image is named by what the nodes have, so no registry is asked what a tag means."""
+    options = ["--resolve-image", "never", "--with-registry-auth"]
+    return ["docker", "stack", "deploy", "--compose-file", str(file), *options, stack]
+
+
+def remove_stack(stack: str) -> list[str]:
+    return ["docker", "stack", "rm", stack]
+
+
+def job(name: str, image: str, options: Sequence[str], labels: Mapping[str, str]) -> list[str]:
+    """A service that makes one container on each node, once, and starts nothing of the image's own in it.
+
+    Where it fails it would be made again and again; an hour later is never.
+    """
+    once = ["--mode", "global-job", "--restart-condition", "none", "--restart-delay", "1h", "--no-healthcheck"]
+    how = ["--detach", "--quiet", "--name", name, *once, "--no-resolve-image", "--with-registry-auth"]
+    return ["docker", "service", "create", *how, *pairs("--label", labels), *options, "--entrypoint", "true", image]
+
+
+def remove_service(name: str) -> list[str]:
+    return ["docker", "service", "rm", name]
+
+
+def roll_back(name: str) -> list[str]:
+    """A Swarm service's way back to what it was before its last update, which it can return to in the same way."""
+    return ["docker", "service", "rollback", "--detach", name]
+
+
+def label_service(name: str, key: str, value: str) -> list[str]:
+    """Label a Swarm service, which replaces none of its tasks. What it was before its last update is forgotten."""
+    return ["docker", "service", "update", "--detach", "--quiet", "--label-add", f"{key}={value}", name]
+
+
+def replace_tasks(name: str) -> list[str]:
+    """Make every task of a Swarm service anew, as it is, node after node."""
+    return ["docker", "service", "update", "--detach", "--force", name]
+
+
 def bind(source: Path, target: str, read_only: bool = False) -> str:
     """The option that mounts a folder of the engine's host.
 

@@ -39,6 +39,8 @@ REHEARSAL = OWN + "rehearsal"
 RECOVERY = OWN + "recovery"
 TICKET = OWN + "switch"
 DEV = OWN + "dev"  # of a container of `inv dev`: whose service's source it shows
+ROLLOUT = OWN + "rollout"  # of a Swarm service and its containers: the stack file that made it, by hash
+FAILED = OWN + "failed"  # of a Swarm service: the tag of the version that it came back from
 WEIGHTS = OWN + "weights"  # of the weights' server: how it was made
 
 

@@ -104,8 +104,13 @@ def write(tag: str, old: tuple[Held, ...], limit: float, number: int = 0) -> Tic
 
 def read(container: ContainerRow | None) -> Ticket | None:
     """The ticket of a container; None without one that can be read, and for no container."""
+    return of_text(container.labels.get(label.TICKET, "")) if container else None
+
+
+def of_text(text: str) -> Ticket | None:
+    """A ticket as `Ticket.text` writes it; None for what is none."""
     try:
-        return msgspec.json.decode(container.labels.get(label.TICKET, ""), type=Ticket) if container else None
+        return msgspec.json.decode(text, type=Ticket)
     except msgspec.DecodeError:
         return None
 

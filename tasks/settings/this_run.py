@@ -61,13 +61,14 @@ def typed(c: Context, task: str, words: Sequence[str]) -> list[str]:
     return [word for spelled in flags if spelled[0] not in out for word in spelled]
 
 
-def next_command(c: Context, frame: Frame, task: str, *words: str) -> str:
+def next_command(c: Context, frame: Frame, task: str, *words: str, again: bool = True) -> str:
     """A command to type next, spelled so that it means the same frame and the same settings file as this run.
 
-    If it is the very task that runs, the other flags that were typed are in it too.
+    Args:
+        again: whether, if it is the very task that runs, the other flags that were typed are in it too.
     """
     settings = load_settings(c)
     file = ["-f", named] if (named := sources(c).file) else []
     several = len(settings.frames) > 1
     name = [word for key, one in settings.frames.items() if several and one == frame for word in ("--name", key)]
-    return shlex.join(["inv", *file, task, *name, *typed(c, task, words), *words])
+    return shlex.join(["inv", *file, task, *name, *(typed(c, task, words) if again else ()), *words])

@@ -38,7 +38,7 @@ def tags(site: Site, *words: str, **environment: str) -> list[str]:
 
 
 def test_tasks_and_flags_without_an_engine() -> None:
-    assert offered("star") == ["start"] and offered("start", "--dry", "roll") == ["rollback"]
+    assert offered("star") == ["start"] and offered("start", "--dry", "rollb") == ["rollback"]
     assert offered("")[:3] == ["fetch-vendor", "base", "frame"]
     assert offered("frame", "") == offered("") and offered("--dry", "") == offered("")
     assert offered("start", "--ta") == ["--tag", "--take-over"]

@@ -1,0 +1,154 @@
+"""What a manager of a Docker Swarm knows: its nodes, a service, the service's task on each node. Only read.
+
+Source: https://docs.docker.com/reference/api/engine/, Node, Service and Task.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from invoke import Exit
+from msgspec import Struct
+
+from . import label
+from .client import Client
+from .records import moment
+
+UPDATING, GOING_BACK = "updating", "rollback_started"
+
+
+class Node(Struct, frozen=True):
+    """A node: `state` is ready, down, unknown or disconnected, `availability` active, pause or drain."""
+
+    id: str
+    name: str
+    state: str
+    availability: str
+    labels: dict[str, str]
+
+
+class Version(Struct, frozen=True):
+    """What a service or a task runs: an image, and the stack file that said so, by its hash; `tag` is for people."""
+
+    image: str
+    stamp: str
+    tag: str
+
+
+class SwarmService(Struct, frozen=True):
+    """A service: `before` is what it goes back to, None where nothing else is remembered.
+
+    `update` is Swarm's state of the last update, such as updating, completed or rollback_paused; "" before the first.
+    `about` is its message. `ticket` is the label of who deployed it. `created` is by the manager's clock.
+    """
+
+    id: str
+    name: str
+    version: Version
+    before: Version | None
+    update: str
+    about: str
+    ticket: str
+    created: float
+
+
+class Task(Struct, frozen=True):
+    """A service's task on a node.
+
+    `state` is Swarm's (running, starting, failed, rejected, …), `wanted` the one that Swarm wants it in, `error` why it
+    is not. `since` is when it came into that state, `created` when it was made, by the manager's clock.
+    """
+
+    id: str
+    node: str
+    state: str
+    wanted: str
+    version: Version
+    error: str
+    since: float
+    created: float
+
+
+def must_manage(engine: Client) -> None:
+    """Refuse an engine that manages no swarm.
+
+    Raises:
+        Exit: with code 1 and what to type.
+    """
+    found = (engine.get("info") or {}).get("Swarm") or {}
+    if found.get("ControlAvailable"):
+        return
+    if found.get("LocalNodeState") in ("active", "pending"):
+        addresses = ", ".join(one["Addr"].partition(":")[0] for one in found.get("RemoteManagers") or ())
+        where = f" ({addresses})" if addresses else ""
+        raise Exit(
+            f"The engine at {engine.endpoint.host} is a worker of its swarm, and only a manager{where} can roll out. "
+            "Type the same for one: DOCKER_CONTEXT=MANAGER inv rollout",
+            code=1,
+        )
+    raise Exit(
+        f"The engine at {engine.endpoint.host} is in no swarm. To make one of it, type: docker swarm init, and on each "
+        "other host the line that it prints; for a single host, inv start is enough.",
+        code=1,
+    )
+
+
+def nodes(engine: Client) -> list[Node]:
+    """Every node, by name."""
+    found = [
+        Node(
+            id=row["ID"],
+            name=row["Description"].get("Hostname") or row["ID"],
+            state=row["Status"]["State"],
+            availability=row["Spec"]["Availability"],
+            labels=row["Spec"].get("Labels") or {},
+        )
+        for row in engine.get("nodes") or ()
+    ]
+    return sorted(found, key=lambda node: (node.name, node.id))
+
+
+def service(engine: Client, name: str) -> SwarmService | None:
+    """A service by its name; None without one."""
+    row = engine.get("services", name)
+    if not row:
+        return None
+    spec, update = row["Spec"], row.get("UpdateStatus") or {}
+    now, before = version(spec["TaskTemplate"]), row.get("PreviousSpec")
+    former = version(before["TaskTemplate"]) if before else None
+    return SwarmService(
+        id=row["ID"],
+        name=spec["Name"],
+        version=now,
+        before=former if former != now else None,
+        update=update.get("State") or "",
+        about=update.get("Message") or "",
+        ticket=(spec.get("Labels") or {}).get(label.TICKET) or "",
+        created=moment(row["CreatedAt"]),
+    )
+
+
+def tasks(engine: Client, name: str) -> list[Task]:
+    """Every task of a service that the swarm remembers, the newest first."""
+    found = [
+        Task(
+            id=row["ID"],
+            node=row.get("NodeID") or "",
+            state=row["Status"]["State"],
+            wanted=row["DesiredState"],
+            version=version(row["Spec"]),
+            error=row["Status"].get("Err") or "",
+            since=moment(row["Status"]["Timestamp"]),
+            created=moment(row["CreatedAt"]),
+        )
+        for row in engine.get("tasks", filters={"service": [name]}) or ()
+    ]
+    return sorted(found, key=lambda task: task.created, reverse=True)
+
+
+def version(template: Mapping[str, Any]) -> Version:
+    """What a task's specification runs."""
+    container = template.get("ContainerSpec") or {}
+    labels = container.get("Labels") or {}
+    image = container.get("Image") or ""
+    tag = label.first(labels, label.VERSION) or image.removeprefix("sha256:")[:12]
+    return Version(image, labels.get(label.ROLLOUT) or "", tag)

@@ -1,0 +1,38 @@
+"""Why a version fails on a node: Swarm's word on its task, and the last lines that it wrote."""
+
+from ..engine import swarm
+from ..engine.swarm import Task, Version
+from ..host.saying import say
+from ..host.shell import ask
+from ..host.text import brief, printable
+from .fleet import Fleet, same
+
+LINES = "10"
+
+
+def tasks(fleet: Fleet, goal: Version, since: float) -> list[Task]:
+    """The tasks of a version that failed, the last one first; those of before `since`, by the manager's clock, do not
+    count.
+    """
+    found = [task for task in swarm.tasks(fleet.service.engine, fleet.name) if task.created >= since]
+    return [task for task in found if task.error and same(task.version, goal) and task.state in ("failed", "rejected")]
+
+
+def first(fleet: Fleet, goal: Version, since: float) -> str:
+    """Where and how a version failed first; "" where it did not."""
+    found = tasks(fleet, goal, since)
+    if not found:
+        return ""
+    names = {node.id: node.name for node in swarm.nodes(fleet.service.engine)}
+    return f"{names.get(found[-1].node, 'a node')}: {brief(found[-1].error)}"
+
+
+def last_lines(fleet: Fleet, goal: Version, since: float) -> None:
+    """Print the last lines that a failed task wrote, if its node can be asked."""
+    up = {node.id for node in swarm.nodes(fleet.service.engine) if node.state == "ready"}
+    wrote = [task for task in tasks(fleet, goal, since) if task.state == "failed" and task.node in up]
+    if wrote:
+        command = ["docker", "service", "logs", "--raw", "--tail", LINES, wrote[0].id]
+        said = ask(fleet.service.c, command, fleet.service.engine.environment)
+        for line in (said.stdout + said.stderr).splitlines() if said.ok else ():
+            say(f"  {printable(line)}")

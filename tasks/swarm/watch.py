@@ -1,0 +1,86 @@
+"""Watching the nodes until each runs a version, or it is plain that they will not.
+
+Neither the state that Swarm gives an update nor the exit code of its commands says how one ended: after a failure in
+going back it says paused while every node runs the old version, and it waits for a task without end. So each node's own
+task is looked at, and there is a deadline.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+
+from msgspec import Struct
+
+from ..engine.swarm import GOING_BACK, UPDATING, SwarmService, Version
+from ..host.saying import say
+from ..host.text import brief
+from .fleet import Fleet, Row, state_of
+
+LOOK = 0.3  # seconds between two looks
+STOP = 10.0  # seconds that docker gives a container to end
+INTERVAL = 30.0  # between two looks of docker's at a container's health
+LATE = 5.0  # seconds more than a task is watched by Swarm, after which its state of the update does not matter
+
+
+class Pace(Struct, frozen=True):
+    """Times in seconds: `patience` may pass without another node that runs the version; `settle` is how long Swarm
+    watches a new task.
+    """
+
+    patience: float
+    settle: float
+
+
+def until(fleet: Fleet, goal: Version, pace: Pace, objection: Callable[[SwarmService | None], str]) -> str:
+    """Watch until every node that is up runs `goal`, and say what each does meanwhile.
+
+    Args:
+        objection: why there is no use in waiting, "" while there is.
+
+    Returns:
+        "" when they do, else why they do not.
+    """
+    said: dict[str, str] = {}
+    done: set[str] = set()
+    last = time.monotonic()
+    while True:
+        service, rows = fleet.now(), fleet.rows()
+        tell(rows, goal, said)
+        up = [row for row in rows if row.up]
+        there = {row.node.id for row in up if row.runs(goal)}
+        if there - done or len(there) < len(done):
+            last = time.monotonic()
+        done = there
+        if why := objection(service):
+            return why
+        if up and len(there) == len(up) and settled(service, pace, time.monotonic() - last):
+            return ""
+        if time.monotonic() - last > pace.patience:
+            missing = [row.node.name for row in up if not row.runs(goal)]
+            away = [f"{row.node.name} ({state_of(row.node)})" for row in rows if not row.up]
+            return f"it does not run on {', '.join(missing + away)}, and {pace.patience:.0f} s went by without progress"
+        time.sleep(LOOK)
+
+
+def settled(service: SwarmService | None, pace: Pace, since: float) -> bool:
+    """Whether nothing is to be expected any more of an update by which every node runs what it should.
+
+    Args:
+        since: seconds since the last node came to that.
+    """
+    busy = service is not None and service.update in (UPDATING, GOING_BACK)
+    return since > pace.settle + (LATE if busy else 0)
+
+
+def tell(rows: Sequence[Row], goal: Version, said: dict[str, str]) -> None:
+    """Print a line for each node whose state is another than the last time."""
+    for row in rows:
+        if not row.up:
+            state = state_of(row.node)
+        elif row.task is None:
+            state = "nothing yet"
+        else:
+            why = f": {brief(row.task.error)}" if row.task.error else ""
+            state = f"{row.task.version.tag} {row.task.state}{why}"
+        if said.get(row.node.id) != state:
+            said[row.node.id] = state
+            say(f"{row.node.name}: {state}")

@@ -1,0 +1,219 @@
+"""A version on every node of a swarm: a good one, bad ones, a node that leaves, and two at once.
+
+The tests share one swarm, and each begins with what it says: `begin`.
+"""
+
+import json
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from documented import keys
+from sites import Site
+from swarms import Swarm
+from switches import Run, carry, eventually
+from versions import make_all
+
+from tasks.engine import swarm as asked
+from tasks.engine.swarm import Task
+
+pytestmark = pytest.mark.slow
+
+OPTIONS = ["--network", "host", "--init", "--restart", "always", "--stop-timeout", "2"]
+GOOD = {"options": OPTIONS}
+ON_TWO = 'if [ "$(hostname)" = n3 ]; then echo not here; exit 4; fi; echo "$VERSION" > /tmp/index.html; '
+VERSIONS: dict[str, dict[str, Any]] = {
+    "1.0": GOOD,
+    "2.0": GOOD,
+    "ends": {**GOOD, "script": "echo this version ends at once; exit 3"},
+    "sick": {**GOOD, "check": "false"},
+    "hangs": {**GOOD, "check": "sleep 1000"},  # neither healthy nor unhealthy for long
+    "third": {**GOOD, "script": ON_TWO + "exec httpd -f -p {port} -h /tmp"},
+    "folder": {"options": [*OPTIONS, "--volume", "/data/nowhere:/x"]},
+}
+SERVICE, JOB = "tests_service_frame", "tests_service_check"
+
+
+@pytest.fixture(scope="module")
+def swarm() -> Iterator[Swarm]:
+    with Swarm() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def everywhere(swarm: Swarm, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """A site whose engine is the swarm's manager; each node has every version, but `alone`, which only that one has."""
+    site = Site(swarm.manager, swarm.manager.busybox(), tmp_path_factory.mktemp("fleet"))
+    make_all(site, VERSIONS)
+    for engine in swarm.engines[1:]:
+        for tag in VERSIONS:
+            carry(swarm.manager, engine, f"tests/visdom:{tag}")
+    make_all(site, {"alone": GOOD})
+    site.set(timeout=12, settle=0.5, volumes=["/data"])
+    return site
+
+
+@pytest.fixture
+def fleet(everywhere: Site) -> Iterator[Site]:
+    """That site; no lock is left over."""
+    yield everywhere
+    assert not asked.service(everywhere.engine.api, JOB)
+
+
+def begin(site: Site, tag: str = "1.0") -> None:
+    """Each node runs this version."""
+    site.inv("rollout", "--tag", tag)
+    only(site, tag)
+
+
+def tasks(site: Site) -> list[Task]:
+    """The tasks that are to run."""
+    return [task for task in asked.tasks(site.engine.api, SERVICE) if task.wanted == "running"]
+
+
+def only(site: Site, tag: str, nodes: int = 3) -> None:
+    """So many nodes run this version, and none another one."""
+    found = [(task.version.tag, task.state) for task in tasks(site)]
+    assert found == nodes * [(tag, "running")]
+    assert answer(site) == tag
+
+
+def state(site: Site) -> str:
+    """Swarm's own word on the last update."""
+    found = asked.service(site.engine.api, SERVICE)
+    return found.update if found else ""
+
+
+def answer(site: Site) -> str:
+    """What the manager's own node answers, in its own network."""
+    command = [*site.engine.inside(), "busybox", "wget", "-q", "-O", "-", f"http://127.0.0.1:{site.port}/index.html"]
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip()
+
+
+def test_a_first_version_and_a_good_one_after_it_and_back(fleet: Site) -> None:
+    assert fleet.inv("rollout", "--status", code=3).stdout.startswith(f"{SERVICE}: nothing runs. Type: inv ")
+    failed = fleet.inv("rollout", "--tag", "ends", code=1)
+    assert "this version ends at once" in failed.stdout
+    assert "ends was taken away again, and no node runs tests_service" in failed.stderr
+    assert asked.service(fleet.engine.api, SERVICE) is None
+
+    begin(fleet)
+    assert fleet.inv("rollout", "--tag", "1.0").stdout == "1.0 runs on each of the 3 nodes already.\n"
+    assert "remembers no version" in fleet.inv("rollout", "--rollback", code=2).stderr
+    said = fleet.inv("rollout", "--tag", "2.0").stdout
+    assert "Each of the 3 nodes can run it: n1, n2, n3." in said
+    assert said.count("2.0 running") == 3 and "2.0 runs on each of the 3 nodes." in said
+    only(fleet, "2.0")
+
+    found = json.loads(fleet.inv("rollout", "--status", "--json").stdout)
+    assert (found["version"], found["before"], found["healthy"], found["rollout"]) == ("2.0", "1.0", True, None)
+    assert [(node["node"], node["version"], node["right"]) for node in found["nodes"]] == [
+        (name, "2.0", True) for name in ("n1", "n2", "n3")
+    ]
+    assert found.keys() == keys("rollout") and found["nodes"][0].keys() == keys("rollout", "nodes[]")
+    fleet.inv("rollout", "--rollback")
+    only(fleet, "1.0")
+
+
+@pytest.mark.parametrize(
+    ("tag", "why"),
+    [
+        ("ends", "this version ends at once"),
+        ("sick", "sick failed"),
+        ("hangs", "s went by without progress"),
+        ("third", "not here"),
+    ],
+)
+def test_a_bad_version_is_taken_back_on_every_node(fleet: Site, tag: str, why: str) -> None:
+    begin(fleet)
+    failed = fleet.inv("rollout", "--tag", tag, code=1)
+    assert why in failed.stdout
+    assert f"{tag} failed, and each of the 3 nodes runs 1.0." in failed.stderr
+    only(fleet, "1.0")
+    found = asked.service(fleet.engine.api, SERVICE)
+    assert found and (found.before is None or found.before.tag != tag), "no way leads back to the bad one"
+
+
+@pytest.mark.parametrize(
+    ("tag", "why"),
+    [("alone", "n2: No such image: sha256:"), ("folder", "n3: invalid mount config for type")],
+)
+def test_a_node_that_cannot_run_it_is_found_out_before_anything_is_stopped(fleet: Site, tag: str, why: str) -> None:
+    begin(fleet)
+    before = {task.id for task in tasks(fleet)}
+    said = fleet.inv("rollout", "--tag", tag, code=1).stderr
+    assert why in said and "nothing was changed" in said
+    assert {task.id for task in tasks(fleet)} == before
+
+
+def test_each_node_fetches_from_the_registry_what_its_digest_names(fleet: Site, swarm: Swarm) -> None:
+    begin(fleet)
+    swarm.serve_registry()
+    fleet.settings["registry"] = swarm.registry
+    fleet.save()
+    pushed = fleet.inv("push", "--tag", "alone").stdout
+    found = re.search("is in the registry, as (sha256:[0-9a-f]{64})", pushed)
+    assert found
+    assert (
+        "is another image than tests/visdom:2.0"
+        in fleet.inv("rollout", "--tag", "2.0", "--digest", found[1], code=1).stderr
+    )
+    fleet.inv("rollout", "--tag", "alone", "--digest", found[1])
+    only(fleet, "alone")
+    assert {task.version.image for task in tasks(fleet)} == {f"{swarm.registry}/tests/visdom@{found[1]}"}
+    assert "is no digest" in fleet.inv("rollout", "--tag", "2.0", "--digest", "latest", code=2).stderr
+
+
+def test_a_second_rollout_during_the_first_is_told_who_is_at_it(fleet: Site) -> None:
+    begin(fleet)
+    first = Run(fleet, "rollout", "--tag", "2.0").until("n1: 2.0 ")
+    refused = fleet.inv("rollout", "--tag", "ends", code=1).stderr
+    assert " is switching to 2.0 since " in refused and "Nothing was changed." in refused
+    assert json.loads(fleet.inv("rollout", "--status", "--json", code=1).stdout)["rollout"]["to"] == "2.0"
+    first.end(0)
+    only(fleet, "2.0")
+
+
+def test_a_killed_rollout_is_finished_by_the_swarm_and_its_lock_goes_with_the_next(fleet: Site) -> None:
+    begin(fleet)
+    Run(fleet, "rollout", "--tag", "2.0").until("n1: 2.0 ").signal(signal.SIGKILL).end(-signal.SIGKILL)
+    assert asked.service(fleet.engine.api, JOB)
+    eventually(lambda: [task.version.tag for task in tasks(fleet) if task.state == "running"] == 3 * ["2.0"], 60)
+    eventually(lambda: state(fleet) == "completed", 30)
+    said = fleet.inv("rollout", "--tag", "1.0").stdout
+    assert "that run is over" in said
+    only(fleet, "1.0")
+
+
+def test_an_interrupt_ends_the_watching_alone(fleet: Site) -> None:
+    begin(fleet)
+    said = Run(fleet, "rollout", "--tag", "2.0").until("n1: 2.0 ").signal(signal.SIGINT).end(130)
+    assert "The swarm goes on by itself." in said
+    assert "The swarm is updating tests_service_frame to 2.0" in fleet.inv("rollout", "--tag", "1.0", code=1).stderr
+    fleet.inv("rollout", "--rollback")
+    only(fleet, "1.0")
+
+
+def test_a_worker_and_an_engine_without_a_swarm_say_what_to_type(fleet: Site, swarm: Swarm) -> None:
+    said = fleet.inv("rollout", "--status", code=1, DOCKER_HOST=swarm.engines[1].host).stderr
+    assert "is a worker of its swarm, and only a manager (10.99.0.1) can roll out" in said
+
+
+def test_a_node_that_leaves_during_it_is_named_and_the_others_are_alike(fleet: Site, swarm: Swarm) -> None:
+    """The last test: the node stays away."""
+    begin(fleet)
+    going = Run(fleet, "rollout", "--tag", "2.0").until("n1: 2.0 running")
+    swarm.engines[2].kill()
+    said = going.end(1)
+    assert "n3: down" in said
+    up = [(task.version.tag, task.state) for task in tasks(fleet) if task.node != swarm.nodes[2]]
+    assert up in (2 * [("1.0", "running")], 2 * [("2.0", "running")])
+    assert (
+        "Not every node of tests_service can run it: n3 (down)."
+        in fleet.inv("rollout", "--tag", "2.0", "--force", code=1).stderr
+    )
+    fleet.inv("rollout", "--remove", "--yes")
+    assert asked.service(fleet.engine.api, SERVICE) is None
