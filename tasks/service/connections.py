@@ -57,6 +57,12 @@ class Hold:
             return "new connections waited" if self.waited else ""
         return f"{'not all new connections waited' if self.waited else 'new connections did not wait'}: {self.obstacle}"
 
+    @property
+    def unheard(self) -> str:
+        """Why a health check waits while connections are held for so long, as the end of a sentence."""
+        numbers = {number for _, number in self.ports}
+        return f"it does not listen on {'port' if len(numbers) == 1 else 'all of the ports'} {nft.listed(numbers)}"
+
     def begin_for(self, containers: Sequence[ContainerRow], ports: Ports) -> None:
         """Hold new connections to those of the ports that these containers listen on: nobody misses another."""
         if not containers or not ports or not self.service.settings.start.hold:
@@ -77,7 +83,7 @@ class Hold:
             return
         self.clear_left_over(ports)
         self.ports, self.over = ports, threading.Event()
-        numbers = ", ".join(str(number) for number in sorted({number for _, number in ports}))
+        numbers = nft.listed(number for _, number in ports)
         try:
             with progress.step(f"let new connections to port {numbers} wait", self.service.dry):
                 make = (

@@ -157,9 +157,8 @@ def check_once(
     running = begin(engine, container.id, check.command)
     if hold and hold.over:
         hold.watch(container, seconds, lambda: not running.empty())
-        if not hold.over and running.empty():
-            return False, ""
-        seconds = 0
+        if running.empty():
+            return False, hold.unheard if hold.over else ""
     found = outcome_of(running, seconds)
     if found is None:
         return False, f"its health check takes longer than {seconds:.1f} s"

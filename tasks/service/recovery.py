@@ -163,11 +163,13 @@ def go_back(lock: Lock) -> str:
             lock.do(commands.stop(lock.target, seconds=1), f"{candidate.name} cannot be stopped.")
     back = Comeback(lock, candidate.created if candidate else lock.ticket.since, rehearsed)
     troubles = {held: bring_back(back, held) for held in lock.ticket.old}
-    lock.hold.end()  # before the candidate goes: as long as it is there, a killed run's table is found by the next
+    if not any(troubles.values()):
+        lock.hold.end()  # before the candidate goes: as long as it is there, a killed run's table is found by the next
     if candidate:
         acts.take_away(service, candidate)
         back = replace(back, lock=replace(lock, open=True))
         troubles = {held: said and again(back, held, said) for held, said in troubles.items()}
+    lock.hold.end()
     if any(troubles.values()):
         return " ".join(trouble for trouble in troubles.values() if trouble)
     were = {held.id: held.name for held in lock.ticket.old if held.running}

@@ -145,11 +145,31 @@ def test_clients_of_a_bad_version_wait_for_the_old_one(versions: Site, tag: str)
     with asking(versions.port, 4) as answers:
         said = versions.inv("start", "--tag", tag, code=1).stderr
     assert "1.0 runs as before" in said
+    if tag == "mute":  # its check waits as clients do, which is no fault of the check
+        assert f"mute did not become healthy within 4 s: it does not listen on port {versions.port}. 1.0 runs" in said
     assert {one.said for one in answers if one.said} <= {"1.0", tag}
     assert not tables(versions)
     # A version that has listened has let its clients in; when it ends, its port is closed until that is noticed.
     late = [one for one in refused(answers) if tag != "dies"]
     assert not late, late
+    only(versions, "1.0")
+
+
+def test_clients_wait_for_an_old_version_that_comes_back_at_the_second_attempt(versions: Site, tmp_path: Path) -> None:
+    """As on a full disk: nothing can be started while the candidate is there."""
+    docker, seen_held = shutil.which("docker"), tmp_path / "held"
+    (tmp_path / "docker").write_text(
+        f'#!/bin/sh\n[ "$1" = start ] && {docker} inspect tests_service.next > /dev/null 2>&1 && exit 1\n'
+        f'[ "$1" = start ] && nft list ruleset > {seen_held}\nexec {docker} "$@"\n'
+    )
+    (tmp_path / "docker").chmod(0o755)
+    versions.inv("start", "--tag", "1.0")
+    with asking(versions.port, 4) as answers:
+        told = versions.inv("start", "--tag", "2.0", code=1, PATH=f"{tmp_path}:{os.environ['PATH']}").stderr
+    assert "2.0 cannot be started. 1.0 runs as before." in told
+    assert f"elements = {{ {versions.port} expires" in seen_held.read_text()
+    assert not refused(answers) and seen(answers) == ["1.0"]
+    assert not tables(versions)
     only(versions, "1.0")
 
 
