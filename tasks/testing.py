@@ -42,7 +42,7 @@ def test(c: Context, k: str = "", pytest: str = "") -> None:
 
     install_needed(c, "for the tests")
     words = ["--rootdir", str(ROOT), "--config-file", str(ROOT / "pyproject.toml"), *(["-k", k] if k else [])]
-    words += ["--numprocesses", str(min((os.cpu_count() or 1) + 1, WORKERS)), "--dist", "worksteal"]
+    words += ["--numprocesses", str(min((os.cpu_count() or 1) + 2, WORKERS)), "--dist", "worksteal"]
     # -P: modules in the folder that one stands in are none of the tests' business.
     command = [sys.executable, "-P", "-m", "pytest", str(ROOT / "tests"), *words, *shlex.split(pytest)]
     run(c, command, "Tests failed.")
