@@ -184,7 +184,7 @@ def test_a_progress_display_at_a_terminal_and_plain_lines_elsewhere(service: Sit
     with Terminal(service, "start", "--tag", "2.0") as terminal:
         assert terminal.ended() == 0, terminal.shown
         assert re.search(
-            r"2\.0 runs as tests_service; before: 1\.0; port \d+ was silent for \d+ ms, new connections waited\.",
+            r"2\.0 runs as tests_service; before: 1\.0; port \d+ was silent for \d+ ms, new\s+connections waited\.",
             terminal.shown,
         )
     only(service, "2.0")

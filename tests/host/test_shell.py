@@ -257,6 +257,9 @@ KNOWN = {
     ("tasks/vendoring/pip_settings.py", "subprocess.run"),
     # A connection to an engine elsewhere: a pipe, open as long as the run.
     ("tasks/engine/ssh.py", "subprocess.Popen"),
+    ("tasks/engine/ssh.py", "subprocess.run"),  # its end
+    # `docker save` here and `docker load` there, several at a time: Invoke would keep every byte.
+    ("tasks/shipping/processes.py", "subprocess.Popen"),
 }
 
 

