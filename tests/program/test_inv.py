@@ -435,6 +435,7 @@ ORDER = [
     "unbundle",
     "push",
     "pull",
+    "rollout",
     "status",
     "logs",
     "shell",

@@ -78,7 +78,7 @@ def save(engine: PrivateEngine, reference: str) -> bytes:
 PAIRS = [(source, target) for source in Three._fields for target in Three._fields]
 
 
-@pytest.mark.parametrize(("source", "target"), [pair for pair in PAIRS if pair != ("old", "old")])
+@pytest.mark.parametrize(("source", "target"), [pair for pair in PAIRS if pair not in (("old", "old"), ("new", "new"))])
 def test_each_engine_takes_from_each_what_it_lacks(made: Site, engines: Three, source: str, target: str) -> None:
     here, there = getattr(engines, source), getattr(engines, target)
     carry(made.engine, here, "tests/visdom:1.0")
