@@ -45,9 +45,8 @@ def hold(table: str, ports: Sequence[tuple[str, int]]) -> list[str]:
     ]
     for chain, hook in CHAINS.items():
         parts.append(f"add chain inet {table} {chain} {{ type filter hook {hook} priority raw; }}")
-        for address in sorted(
-            {address for address, _ in ports}
-        ):  # a rule for each port would be too long for a command
+        # One rule for each port would be too long for a command.
+        for address in sorted({address for address, _ in ports}):
             here = f"fib daddr type local {to(address)}tcp dport {one_of(each for at, each in ports if at == address)}"
             parts.append(f"add rule inet {table} {chain} {here} tcp dport @held {FIRST_PACKET} drop")
     return nft("; ".join([*parts, elements(table, ports)]))

@@ -81,14 +81,13 @@ class Hold:
         if obstacle := obstacle_to(self.service, ports, self.table):
             self.obstacle = obstacle
             return
-        self.clear_left_over(ports)
+        there = self.tables()
+        self.clear_left_over(there, ports)
+        make = nft.hold_anew if self.table in there else nft.hold  # a killed run's may be there still
         self.ports, self.over = ports, threading.Event()
         numbers = nft.listed(number for _, number in ports)
         try:
             with progress.step(f"let new connections to port {numbers} wait", self.service.dry):
-                make = (
-                    nft.hold if self.asked(nft.look(self.table)) else nft.hold_anew
-                )  # a killed run's may be there still
                 self.service.do(make(self.table, ports), f"Connections to port {numbers} cannot be held.")
         except Failed as error:
             self.over, self.obstacle = None, f"nft fails: {first_error(error.stderr)}"
@@ -158,12 +157,16 @@ class Hold:
             self.over = threading.Event()
         self.end()
 
-    def clear_left_over(self, ports: Ports) -> None:
+    def tables(self) -> list[str]:
+        """The names of the tables of switches that are there."""
+        names = [line.split()[-1] for line in ask(self.service.c, nft.tables()).stdout.splitlines()]
+        return [name for name in names if name.startswith(nft.OURS)]
+
+    def clear_left_over(self, tables: Iterable[str], ports: Ports) -> None:
         """Remove tables of these ports that no recovery finds: their runs were killed, their candidates removed."""
-        c = self.service.c
-        for line in ask(c, nft.tables()).stdout.splitlines():
-            table = line.split()[-1]
-            if table.startswith(nft.OURS) and nft.left_over(ask(c, nft.look(table)).stdout, ports):
+        for table in tables:
+            mine = table == self.table  # which is made anew in one step
+            if not mine and nft.left_over(ask(self.service.c, nft.look(table)).stdout, ports):
                 with suppress(Failed):  # another run was faster
                     self.service.do(nft.release(table), f"The table {table} cannot be removed.")
 
