@@ -75,17 +75,16 @@ class Fleet(Struct, frozen=True):
     def now(self) -> SwarmService | None:
         return swarm.service(self.service.engine, self.name)
 
-    def labelled(self) -> list[Node]:
-        """The nodes that are to run the service."""
-        found = swarm.nodes(self.service.engine)
-        return [node for node in found if node.labels.get(node_label(self.stack)) == "true"]
+    def labelled(self, nodes: Sequence[Node]) -> list[Node]:
+        """Those of the nodes that are to run the service."""
+        return [node for node in nodes if node.labels.get(node_label(self.stack)) == "true"]
 
     def rows(self, name: str = "") -> list[Row]:
         """What each node runs: those with the label, and others where a task still is. `name`: another service's."""
-        found = swarm.tasks(self.service.engine, name or self.name)
-        labelled = {node.id for node in self.labelled()}
+        found, nodes = swarm.tasks(self.service.engine, name or self.name), swarm.nodes(self.service.engine)
+        labelled = {node.id for node in self.labelled(nodes)}
         busy = {task.node for task in found if task.wanted == "running" and task.state != "orphaned"}
-        return [row(node, found) for node in swarm.nodes(self.service.engine) if node.id in labelled | busy]
+        return [row(node, found) for node in nodes if node.id in labelled | busy]
 
     def ready(self) -> list[Node]:
         """The nodes that are to run the service, all of which can be given a task.
@@ -93,10 +92,10 @@ class Fleet(Struct, frozen=True):
         Raises:
             Exit: with code 1 and what to type, when there is none, or one that is down or set aside.
         """
-        found = self.labelled()
-        label = node_label(self.stack)
+        nodes = swarm.nodes(self.service.engine)
+        found, label = self.labelled(nodes), node_label(self.stack)
         if not found:
-            every = ", ".join(node.name for node in swarm.nodes(self.service.engine))
+            every = ", ".join(node.name for node in nodes)
             raise Exit(
                 f"No node has the label of {self.stack}; the nodes are {every}. For each that is to run it, type: "
                 f"docker node update --label-add {label}=true NODE",

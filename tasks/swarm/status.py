@@ -1,11 +1,14 @@
 """What a service is on a swarm now: which version it should be, and what each node runs."""
 
+from collections.abc import Sequence
+
 from invoke import Exit
 from msgspec import Struct
 
 from ..engine.swarm import SwarmService
 from ..host import document
 from ..host.saying import say
+from ..service.ticket import Ticket
 from . import check, table
 from .fleet import Fleet, Row, state_of
 
@@ -55,9 +58,9 @@ class Status(Struct, frozen=True):
         return NOTHING_RUNS if self.version is None else int(not self.healthy)
 
 
-def report(fleet: Fleet) -> Status:
-    """Ask all there is to ask."""
-    now, rows = fleet.now(), fleet.rows()
+def report(fleet: Fleet, rows: Sequence[Row], holder: Ticket | None) -> Status:
+    """What is known of a service. `rows`: of its nodes; `holder`: who has the lock of a rollout."""
+    now = fleet.now()
     nodes = tuple(node_status(row, now) for row in rows)
     return Status(
         service=fleet.name,
@@ -66,7 +69,7 @@ def report(fleet: Fleet) -> Status:
         image=now.version.image if now else None,
         before=now.before.tag if now and now.before else None,
         update=now.update or None if now else None,
-        rollout=under_way(fleet),
+        rollout=under_way(holder),
         nodes=nodes,
     )
 
@@ -87,15 +90,13 @@ def node_status(row: Row, now: SwarmService | None) -> NodeStatus:
     )
 
 
-def under_way(fleet: Fleet) -> Under | None:
+def under_way(holder: Ticket | None) -> Under | None:
     """The rollout that is under way; None without one."""
-    found = check.holder(fleet)
-    return Under(found.by, found.tag, document.moment(found.since)) if found else None
+    return Under(holder.by, holder.tag, document.moment(holder.since)) if holder else None
 
 
-def show(fleet: Fleet, found: Status) -> None:
+def show(fleet: Fleet, found: Status, rows: Sequence[Row], holder: Ticket | None) -> None:
     """Print it for people."""
-    holder = check.holder(fleet)
     if holder:
         say(f"{holder.who()}.")
     if found.version is None:
@@ -105,7 +106,7 @@ def show(fleet: Fleet, found: Status) -> None:
     say(f"{found.service}: {found.version}, on {good} of {len(found.nodes)} nodes")
     if found.before:
         say(f"before: {found.before}")
-    table.show(fleet.rows())
+    table.show(rows)
 
 
 def answer(fleet: Fleet, as_json: bool) -> None:
@@ -114,7 +115,8 @@ def answer(fleet: Fleet, as_json: bool) -> None:
     Raises:
         Exit: with that code, unless it is 0.
     """
-    found = report(fleet)
-    document.show(found) if as_json else show(fleet, found)
+    rows, holder = fleet.rows(), check.holder(fleet)
+    found = report(fleet, rows, holder)
+    document.show(found) if as_json else show(fleet, found, rows, holder)
     if found.exit_code:
         raise Exit(code=found.exit_code)
