@@ -14,10 +14,10 @@ from .order import Wishes, order_for, returning
 from .service import Service
 
 SWITCHED, RETURNED, FAILED, LEFT = "switched", "returned", "failed", "not reached"
-Fleet = Mapping[str, Service]  # the service on each host, by the host's name
+Services = Mapping[str, Service]  # the service on each host, by the host's name
 
 
-def start(fleet: Fleet, tag: str, wishes: Wishes, back: bool) -> None:
+def start(fleet: Services, tag: str, wishes: Wishes, back: bool) -> None:
     """Switch to a version on each host, and show what runs where.
 
     Args:
@@ -42,7 +42,7 @@ def start(fleet: Fleet, tag: str, wishes: Wishes, back: bool) -> None:
         show(fleet, outcomes)
 
 
-def bring_back(fleet: Fleet, tag: str, wishes: Wishes) -> None:
+def bring_back(fleet: Services, tag: str, wishes: Wishes) -> None:
     """Return to the version before on each host on which this one runs, and show what runs where.
 
     Raises:
@@ -69,7 +69,7 @@ def switched(service: Service, tag: str, wishes: Wishes) -> bool:
     return True
 
 
-def give_back(fleet: Fleet, tag: str, wishes: Wishes) -> dict[str, str]:
+def give_back(fleet: Services, tag: str, wishes: Wishes) -> dict[str, str]:
     """Return to the version before where this one runs, and say how it went on each host."""
     outcomes = {}
     for name, service in fleet.items():
@@ -95,7 +95,7 @@ def versions(service: Service) -> list[str]:
     return [label.version_of(container.labels, container.image) for container in service.running()]
 
 
-def show(fleet: Fleet, outcomes: Mapping[str, str]) -> None:
+def show(fleet: Services, outcomes: Mapping[str, str]) -> None:
     """A table of the hosts, and which version runs on each now; under `--dry`, when nothing was done, none."""
     rows = []
     if any(service.dry for service in fleet.values()):
