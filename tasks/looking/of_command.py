@@ -140,9 +140,9 @@ def data(what: Asked) -> Iterator[Finding]:
     service, frame = what.service, what.frame
     folder, binds = Path(service.settings.data), [Path(bind) for bind in what.command.binds()]
     if any(bind == folder or folder in bind.parents for bind in binds):
-        if why := data_folders.no_folder(folder):
-            said, _, way = re.split("( Make it: | See: )", f"The data directory {folder} {why}")
-            yield broken("data", said, way, frame)
+        what_is_wrong, way = data_folders.fault(folder)
+        if what_is_wrong:
+            yield broken("data", f"The data directory {folder} {what_is_wrong}.", way, frame)
             return
         lacking = [name for name in data_folders.FOLDERS if data_folders.missing(folder / name)]
         if lacking:

@@ -64,12 +64,18 @@ def missing(path: Path) -> bool:
 
 def no_folder(path: Path) -> str:
     """The end of a sentence about what should be a folder, and what to type; "" where it is one, as far as one sees."""
+    what, way = fault(path)
+    return f"{what}. {'Make it' if missing(path) else 'See'}: {way}" if what else ""
+
+
+def fault(path: Path) -> tuple[str, str]:
+    """What is wrong with what should be a folder, and the command to type; ("", "") as `no_folder` has it."""
     if missing(path):
-        return f"does not exist. Make it: {mkdir(path)}"
+        return "does not exist", mkdir(path)
     try:
-        return "" if path.is_dir() else f"is no folder. See: {shlex.join(['ls', '-l', str(path)])}"
+        return ("", "") if path.is_dir() else ("is no folder", shlex.join(["ls", "-l", str(path)]))
     except PermissionError:
-        return ""
+        return "", ""
 
 
 def mkdir(path: Path) -> str:
