@@ -93,6 +93,11 @@ def cut_off(answers: Sequence[Answer]) -> list[Answer]:
     return [one for one in answers if one.trouble and one.connected]
 
 
+def silence(said: str) -> float:
+    """The seconds of silence that a switch tells of."""
+    return int(said.partition(" was silent for ")[2].split()[0]) / 1000
+
+
 def ask(address: str, port: int) -> Answer:
     """Ask once."""
     begun, connected = time.monotonic(), False

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 
-from clients import Answer, Clients, another_network, cut_off, refused
+from clients import Answer, Clients, another_network, cut_off, refused, silence
 from sites import Site
 from versions import make_all
 
@@ -66,8 +66,3 @@ def swapped(site: Site) -> Seen:
     seen = watched(site, lambda: swap(runs, other))
     swap(other, runs)
     return seen
-
-
-def silence(said: str) -> float:
-    """The seconds of silence that a run tells of."""
-    return int(said.partition(" was silent for ")[2].split()[0]) / 1000

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clients import Answer, Clients, another_network, asking, cut_off, refused
+from clients import Answer, Clients, another_network, asking, cut_off, refused, silence
 from sites import Site
 from switches import Run, eventually, old, only
 from versions import NO_CHECK, SERVE, make_all
@@ -100,11 +100,6 @@ def seen(answers: list[Answer]) -> list[str]:
     """The versions that clients saw, in their order."""
     said = [one.said for one in answers if one.said]
     return [version for place, version in enumerate(said) if place == 0 or said[place - 1] != version]
-
-
-def silence(said: str) -> float:
-    """The seconds of silence that a run tells of."""
-    return int(said.partition(" was silent for ")[2].split()[0]) / 1000
 
 
 @pytest.mark.parametrize(
