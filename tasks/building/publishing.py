@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from ..engine import commands
-from ..engine.names import BUILDING
+from ..engine.names import for_the_time_being
 from ..engine.records import Image
 from ..settings.model import ROOT
 
@@ -93,10 +93,9 @@ def discard_left_over(build: "Build", reference: str) -> None:
 
 def passing(reference: str) -> str:
     """The tag under which this checkout builds an image: no other checkout's, on no other machine, in no container."""
-    repository, _, tag = reference.rpartition(":")
     files = Path("/proc/self/ns/mnt")  # another container may have this one's name, and the checkout's path
     seen = files.stat().st_ino if files.exists() else 0
-    return f"{repository}:{tag[:100]}{BUILDING}{short_hash(f'{os.uname().nodename}:{seen}:{ROOT}')}"
+    return for_the_time_being(reference, short_hash(f"{os.uname().nodename}:{seen}:{ROOT}"))
 
 
 def short_hash(text: str) -> str:

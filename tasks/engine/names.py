@@ -22,6 +22,15 @@ def valid_tag(tag: str) -> bool:
     return re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", tag) is not None
 
 
+def for_the_time_being(reference: str, key: str) -> str:
+    """The name of an image until it is found to be right. `key`: eight hexadecimal digits that tell it from others.
+
+    A tag has 128 characters at most.
+    """
+    repository, _, tag = reference.rpartition(":")
+    return f"{repository}:{tag[:100]}{BUILDING}{key}"
+
+
 def being_built(tag: str) -> bool:
     """Whether an image has this tag only for the time of its build."""
     return re.search(re.escape(BUILDING) + "[0-9a-f]{8}$", tag) is not None

@@ -8,7 +8,7 @@ from invoke import Context, Exit
 from msgspec import Struct
 
 from ..engine import commands
-from ..engine.names import BUILDING
+from ..engine.names import for_the_time_being
 from ..host.shell import Failed, Show, run
 from ..host.text import brief
 from .host import Cargo, Host, same
@@ -36,7 +36,7 @@ class Arrival(Struct, frozen=True):
 
     @classmethod
     def of(cls, c: Context, cargo: Cargo, host: Host, clients: Clients) -> "Arrival":
-        return cls(c, cargo, host, clients, f"{cargo.reference}{BUILDING}{secrets.token_hex(4)}")
+        return cls(c, cargo, host, clients, for_the_time_being(cargo.reference, secrets.token_hex(4)))
 
     @property
     def dry(self) -> bool:

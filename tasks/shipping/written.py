@@ -12,6 +12,7 @@ import tarfile
 from collections.abc import Collection, Mapping
 from typing import IO, Any
 
+from ..engine.names import full_reference
 from .saved import PIECE, Blob, Damaged, Part, Saved, readable
 
 LAYER = "application/vnd.oci.image.layer.v1.tar"
@@ -156,6 +157,4 @@ def dumped(value: Any) -> bytes:
 
 def full(reference: str) -> str:
     """A reference as containerd has it, with its registry."""
-    from ..engine.names import full_reference
-
     return ":".join(full_reference(reference))

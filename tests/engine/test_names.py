@@ -8,7 +8,7 @@ import versions
 from sites import Site
 from switches import eventually, leftovers
 
-from tasks.engine.names import repository_of, same_repository, valid_tag
+from tasks.engine.names import being_built, for_the_time_being, repository_of, same_repository, valid_tag
 
 
 @pytest.mark.parametrize("tag", ["0.2.7", "_x", "0.2.7-dirty-0a1b", "x" * 128])
@@ -19,6 +19,13 @@ def test_a_tag_that_docker_takes_is_valid(tag: str) -> None:
 @pytest.mark.parametrize("tag", ["", "x" * 129, ".x", "-x", "0.2/7", "0.2.7\n", "0.2 7", "größe", "$(x)", "0:2"])
 def test_a_tag_that_docker_refuses_is_not_valid(tag: str) -> None:
     assert not valid_tag(tag)
+
+
+@pytest.mark.parametrize("tag", ["0.2.7", "x" * 128])
+def test_the_tag_for_the_time_being_is_one_that_docker_takes(tag: str) -> None:
+    repository, _, found = for_the_time_being(f"host:5000/a/b:{tag}", "0a1b2c3d").rpartition(":")
+    assert repository == "host:5000/a/b" and found.startswith(tag[:100])
+    assert valid_tag(found) and being_built(found) and not being_built(tag)
 
 
 ONE = {  # a repository as the engine lists it, and others that the client takes for it
