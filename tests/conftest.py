@@ -5,6 +5,7 @@ import os
 import signal
 import tempfile
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -28,17 +29,22 @@ settings.load_profile("thorough" if os.environ.get("CI") else "quick")
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests that take longest where each worker begins: what is begun last, the others wait for.
+    """Put the tests that take longest where half of the workers begin: what is begun last, the others wait for.
 
-    At first each worker has its share in one piece; later, who has nothing left takes from the ends of the others'.
+    They wait more than they compute, so the other half has the cores meanwhile. Those of a module share what it makes,
+    and stay together. At first each worker has its share in one piece; who has nothing left takes from others' ends.
     """
     slow = [item for item in items if item.get_closest_marker("slow")]
     rest = [item for item in items if not item.get_closest_marker("slow")]
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     share = len(items) // workers
+    firsts: list[list[pytest.Item]] = [[] for _ in range(max(1, workers // 2))]
+    modules = [list(some) for _, some in groupby(slow, lambda item: item.path)]
+    for module in sorted(modules, key=len, reverse=True):
+        min(firsts, key=len).extend(module)
     items.clear()
     for number in range(workers):
-        items += slow[number::workers]
+        items += firsts.pop(0) if firsts else []
         more = share * (number + 1) - len(items)
         items += rest[:more]
         rest = rest[more:]

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from engines import PrivateEngine
 
+from tasks.host.files import locked
+
 CACHE = Path("~/.cache/cauchycv").expanduser()
 PACKAGES = "docker.io,docker-cli,docker-buildx,ca-certificates,iptables"
 # A Debian 13 as the root of what runs this, and of what that starts. Its folder is bound on itself, because only a
@@ -25,13 +27,13 @@ cd "$root" && mkdir run/old && pivot_root . run/old && umount --lazy /run/old &&
 def root() -> Path:
     """A Debian 13 with a Docker Engine, made once (a minute, 450 MB) and kept in the cache."""
     made = CACHE / "trixie-engine"
-    if not made.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=CACHE) as part:
-            words = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={PACKAGES}", "trixie", f"{part}/root"]
-            done = subprocess.run(words, capture_output=True, text=True)
-            assert done.returncode == 0, f"mmdebstrap could not make a Debian 13: {done.stderr[-2000:]}"
-            if not made.exists():  # another worker may have been faster
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with locked(CACHE / "lock", "Another worker makes a Debian 13."):
+        if not made.exists():
+            with tempfile.TemporaryDirectory(dir=CACHE) as part:
+                words = ["--quiet", "--variant=minbase", f"--include={PACKAGES}", "trixie", f"{part}/root"]
+                done = subprocess.run(["mmdebstrap", *words], capture_output=True, text=True)
+                assert done.returncode == 0, f"mmdebstrap could not make a Debian 13: {done.stderr[-2000:]}"
                 shutil.move(f"{part}/root", made)
     return made
 
