@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
-EVERY = 0.005  # seconds between an answer and the next question
+EVERY = 0.02  # seconds between an answer and the next question
 PATIENCE = 20.0  # seconds until a client gives up
 
 
