@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 TIMEOUT = 60.0  # seconds without a byte, as the docker SDK has it
 DENIED = "permission denied"
-JOIN = "Use sudo, or type: sudo usermod -aG docker $USER, and log in again."
+JOIN = "Use sudo, or log in again after: sudo usermod -aG docker $USER"
 
 
 class Unreachable(Exit):

@@ -86,8 +86,8 @@ def must_manage(engine: Client) -> None:
             code=1,
         )
     raise Exit(
-        f"The engine at {engine.endpoint.host} is in no swarm. To make one of it, type: docker swarm init, and on each "
-        "other host the line that it prints; for a single host, inv start is enough.",
+        f"The engine at {engine.endpoint.host} is in no swarm. For a single host, inv start is enough. For several, "
+        "make this one the manager, and type on each other host the line that it prints. Type: docker swarm init",
         code=1,
     )
 

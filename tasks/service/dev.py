@@ -106,7 +106,7 @@ def begin(service: Service, trial: Trial) -> None:
     if not service.dry:
         where = f" on port {trial.port}" if trial.port and not still else ""
         say(f"{trial.tag} runs as {mine}{where}, with {trial.source} at {trial.inside}.")
-        say(f"Its log: docker logs --follow {mine}. To take it away: {service.next_command('dev', '--stop')}")
+        say(f"Its log: docker logs --follow {mine}\nTo take it away: {service.next_command('dev', '--stop')}")
 
 
 def shell(service: Service, trial: Trial) -> int:
