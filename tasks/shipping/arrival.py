@@ -1,8 +1,9 @@
 """An image that arrives on an engine: under a passing name, until it was looked at there."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import IO, cast
 
 from invoke import Context, Exit
 from msgspec import Struct
@@ -12,7 +13,7 @@ from ..engine.names import for_the_time_being
 from ..host.shell import Failed, Show, run
 from ..host.text import brief
 from .host import Cargo, Host, same
-from .processes import Clients
+from .processes import Clients, Counted, Meter
 
 TRIAL = "inv-ship-"  # the beginning of the name of a container that is created to see whether it can be
 
@@ -77,3 +78,35 @@ class Arrival(Struct, frozen=True):
             if self.dry or self.host.engine.image(self.passing):
                 command = self.host.command(commands.remove_image(self.passing))
                 run(self.c, command, f"{self.passing} cannot be removed.", self.host.environment, Show.STEP)
+
+
+def feed(arrival: Arrival, meter: Meter, write: Callable[[IO[bytes]], int]) -> int:
+    """Run `docker load` on a host, and write an archive into it.
+
+    Args:
+        write: writes it, and returns a number.
+
+    Returns:
+        That number.
+
+    Raises:
+        Refused: when the host does not take it.
+        Damaged: as `write` does; the host has nothing of it.
+    """
+    clients, done = arrival.clients, 0
+    writer = clients.start(arrival.host.command(commands.load()), arrival.host.environment)
+    try:
+        with suppress(BrokenPipeError):  # it says why
+            done = write(cast(IO[bytes], Counted(writer.pipe, meter)))
+            writer.fed = True
+            writer.pipe.close()  # only now: what was cut off must not look whole
+        code = writer.process.wait()
+    except KeyboardInterrupt:
+        clients.stop()
+        raise
+    finally:
+        clients.end(writer)
+        clients.check()
+    if code:
+        raise Refused(arrival.host, writer.words())
+    return done

@@ -88,7 +88,7 @@ class Cargo(Struct, frozen=True):
 
 
 class Need(Struct, frozen=True):
-    """What a host needs: nothing if it is `there`, else the layers above the lowest `held`.
+    """What a host needs: nothing if it is `there`, else the layers above the lowest `held`, which its image `like` has.
 
     `containerd`: its kind of image store. `moved`: its image of that name is another one.
     """
@@ -97,6 +97,7 @@ class Need(Struct, frozen=True):
     held: int
     containerd: bool
     moved: bool = False
+    like: Image | None = None
 
 
 def need_of(host: Host, cargo: Cargo) -> Need:
@@ -109,7 +110,8 @@ def need_of(host: Host, cargo: Cargo) -> Need:
     present = host.engine.image(cargo.reference)
     if present and same(host.engine, present, cargo):
         return Need(True, len(cargo.image.layers), containerd)
-    return Need(False, held(host.engine, cargo), containerd, moved=present is not None)
+    count, like = held(host.engine, cargo)
+    return Need(False, count, containerd, moved=present is not None, like=like)
 
 
 def same(engine: Engine, image: Image, cargo: Cargo) -> bool:
@@ -124,18 +126,20 @@ def same(engine: Engine, image: Image, cargo: Cargo) -> bool:
     )
 
 
-def held(engine: Engine, cargo: Cargo) -> int:
-    """How many of an image's layers an engine has, from the lowest: the longest common beginning over all its images.
+def held(engine: Engine, cargo: Cargo) -> tuple[int, Image | None]:
+    """How many of an image's layers an engine has, from the lowest, and its image that has them.
 
-    A layer counts only with all below it: that is how an engine keeps them.
+    That is the longest common beginning over all its images: an engine keeps a layer with all below it.
     """
-    most, wanted = 0, cargo.image.layers
+    most, like, wanted = 0, None, cargo.image.layers
     for image in likely_first(engine.every_image(), cargo.reference):
         if most == len(wanted):
             break
         found = engine.image(image.id)
-        most = max(most, common(found.layers, wanted) if found else 0)
-    return most
+        count = common(found.layers, wanted) if found else 0
+        if count > most:
+            most, like = count, found
+    return most, like
 
 
 def common(one: Sequence[str], other: Sequence[str]) -> int:

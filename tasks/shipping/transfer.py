@@ -2,9 +2,9 @@
 
 import shlex
 import subprocess
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from typing import IO, cast
+from typing import IO
 
 from invoke import Context, Exit
 from msgspec import Struct
@@ -12,10 +12,11 @@ from msgspec.structs import replace
 
 from ..engine import commands
 from ..host.text import brief, size
-from .arrival import Arrival, Refused
+from .arrival import Arrival, Refused, feed
+from .digests import lying
 from .host import Cargo, Host, Need
-from .processes import PATIENCE, Client, Clients, Counted, Meter
-from .saved import Damaged, Saved, blobs_of
+from .processes import PATIENCE, Client, Clients, Meter
+from .saved import Blob, Damaged, Saved, blobs_of
 from .written import Archive, DockerArchive, OciArchive, Unnamed, rewrite
 
 
@@ -58,12 +59,18 @@ class Transfer(Struct, frozen=True):
     def bring(self) -> None:
         """Stream what the host lacks; where that does not do, everything.
 
-        containerd's store takes layers that lie there under another digest (pulled from a registry, say) for missing.
-        Once all was sent, it has them as they are here too, and the next version finds them.
+        Once all was sent, the host has the layers as they are here too, and the next version finds them.
         """
         layers = self.cargo.image.layers
         if not self.need.containerd:
-            self.stream(layers[self.need.held :], self.docker_archive)
+            try:
+                self.stream(layers[self.need.held :], self.docker_archive)
+            except Refused as refused:
+                sent = [blob for blob in self.cargo.blobs.values() if blob.layer in layers[self.need.held :]]
+                if any(blob.kind.endswith("zstd") for blob in sent):
+                    how = "Layers of it are compressed by zstd, which Docker 23.0 and newer read."
+                    raise Exit(f"{refused.message} {how}", code=1) from None
+                raise
         elif not (self.need.held and self.without_held()):
             try:
                 self.stream(layers, self.oci_archive)
@@ -71,9 +78,18 @@ class Transfer(Struct, frozen=True):
                 self.stream(layers, self.docker_archive)
 
     def without_held(self) -> bool:
-        """Stream to a containerd store what it lacks. False when it cannot do with that; then it is as it was."""
+        """Stream to a containerd store what it lacks. False when it cannot do with that; then it is as it was.
+
+        The store takes a layer that lies there under another digest than the manifest says for missing.
+        """
+        layers, held = self.cargo.image.layers, self.need.held
+        there = {} if self.arrival.dry else lying(self.arrival, self.meter, self.need.like)
+
+        def archive(out: IO[bytes]) -> Archive:
+            return self.oci_archive(out, {blob.layer: blob for blob in there.values() if blob.layer in layers[:held]})
+
         try:
-            self.stream(self.cargo.image.layers[self.need.held :], self.oci_archive)
+            self.stream([layer for layer in layers[held:] if layer not in layers[:held]], archive)
             if self.arrival.dry or self.arrival.listed():
                 return True
             why = "they lie there under other digests"
@@ -89,8 +105,10 @@ class Transfer(Struct, frozen=True):
     def docker_archive(self, out: IO[bytes]) -> Archive:
         return DockerArchive(out, self.arrival.passing)
 
-    def oci_archive(self, out: IO[bytes]) -> Archive:
-        return OciArchive(out, self.arrival.passing, {blob.layer: blob for blob in self.cargo.blobs.values()})
+    def oci_archive(self, out: IO[bytes], there: Mapping[str, Blob] | None = None) -> Archive:
+        """`there`: layers as they lie on the host, by layer."""
+        here = {blob.layer: blob for blob in self.cargo.blobs.values()}
+        return OciArchive(out, self.arrival.passing, here | dict(there or {}))
 
     def stream(self, missing: Collection[str], archive: Callable[[IO[bytes]], Archive]) -> None:
         """Run `docker save` here and `docker load` there, and rewrite what passes between them.
@@ -127,38 +145,6 @@ class Transfer(Struct, frozen=True):
             if reader.process.wait(PATIENCE):
                 return Exit(f"{self.cargo.reference} cannot be read from this engine: {brief(reader.words())}", code=1)
         return damaged
-
-
-def feed(arrival: Arrival, meter: Meter, write: Callable[[IO[bytes]], int]) -> int:
-    """Run `docker load` on a host, and write an archive into it.
-
-    Args:
-        write: writes it, and returns a number.
-
-    Returns:
-        That number.
-
-    Raises:
-        Refused: when the host does not take it.
-        Damaged: as `write` does; the host has nothing of it.
-    """
-    clients, done = arrival.clients, 0
-    writer = clients.start(arrival.host.command(commands.load()), arrival.host.environment)
-    try:
-        with suppress(BrokenPipeError):  # it says why
-            done = write(cast(IO[bytes], Counted(writer.pipe, meter)))
-            writer.fed = True
-            writer.pipe.close()  # only now: what was cut off must not look whole
-        code = writer.process.wait()
-    except KeyboardInterrupt:
-        clients.stop()
-        raise
-    finally:
-        clients.end(writer)
-        clients.check()
-    if code:
-        raise Refused(arrival.host, writer.words())
-    return done
 
 
 def with_blobs(cargo: Cargo, clients: Clients) -> Cargo:

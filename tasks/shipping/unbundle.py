@@ -18,13 +18,13 @@ from ..engine.engine import Engine
 from ..engine.names import REFERENCE
 from ..engine.records import Image
 from ..host.text import brief, printable, size
-from .arrival import Arrival
+from .arrival import Arrival, feed
 from .bundle import FIRST, FORMAT, LAST, End, Manifest, Summed, counted, counted_sizes
+from .digests import lying
 from .host import Cargo, Host, held
 from .old_names import sha256
 from .processes import Clients, Meter
 from .saved import PIECE, SMALL, Damaged, Part, Saved, readable
-from .transfer import feed
 from .written import Archive, DockerArchive, OciArchive, rewrite
 
 
@@ -114,6 +114,10 @@ def perform(arrival: Arrival, bundle: Opened) -> None:
     blobs = {blob.layer: blob for blob in manifest.blobs}
     containerd = arrival.host.engine.facts().containerd
 
+    if containerd and manifest.needs and not arrival.dry:
+        there = lying(arrival, Meter(), held(arrival.host.engine, arrival.cargo)[1])
+        blobs |= {blob.layer: blob for blob in there.values() if blob.layer in manifest.layers[: manifest.needs]}
+
     def archive(out: IO[bytes]) -> Archive:
         return OciArchive(out, arrival.passing, blobs) if containerd else DockerArchive(out, arrival.passing)
 
@@ -152,7 +156,7 @@ def wanted(engine: Engine, cargo: Cargo, manifest: Manifest) -> bool:
     if present and present.layers == manifest.layers and present.labels == manifest.labels:
         print(f"{reference} is here already.", flush=True)
         return False
-    here = held(engine, cargo)
+    here, _ = held(engine, cargo)
     if here < manifest.needs:
         needed = f"the lowest {manifest.needs} of the {count} layers of {reference}"
         what = f"This bundle needs {needed}, and this engine has {here} of these"

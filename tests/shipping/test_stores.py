@@ -1,23 +1,28 @@
 """Between engines of two versions with two kinds of image store, and images of both builders: each way brings the very
 image, and only what is missing."""
 
-import gzip
 import hashlib
 import io
+import json
+import os
+import shutil
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import requests
 from engines import PrivateEngine
 from newer import NewerEngine
+from registries import registry
 from relays import Relay
 from shipments import SIZE, version
 from sites import Site, buildkit
 from switches import carry
 
 from tasks.shipping.saved import Blob, Saved
-from tasks.shipping.written import LAYER, OciArchive
+from tasks.shipping.written import INDEX, LAYER, OciArchive
 
 pytestmark = pytest.mark.slow
 ALLOWED = SIZE * 1.05 + 65536
@@ -47,10 +52,12 @@ def engines(three: Three, made: Site, tiny: str) -> Three:
     return three
 
 
-def arrives(site: Site, there: PrivateEngine, tag: str, source: PrivateEngine) -> int:
+def arrives(site: Site, there: PrivateEngine, tag: str, source: PrivateEngine, path: str = "") -> int:
     """Ship a version and compare. Returns the bytes that were sent."""
     with Relay(there) as relay:
-        said = site.inv("ship", relay.host, "--tag", tag, DOCKER_HOST=source.host).stdout
+        said = site.inv(
+            "ship", relay.host, "--tag", tag, DOCKER_HOST=source.host, PATH=path + os.environ["PATH"]
+        ).stdout
         assert f"{relay.host} has tests/visdom:{tag}: " in said
         assert site.inv("ship", relay.host, "--tag", tag, DOCKER_HOST=source.host).stdout.endswith("already.\n")
     reference = f"tests/visdom:{tag}"
@@ -90,26 +97,73 @@ def test_each_engine_takes_from_each_what_it_lacks(made: Site, engines: Three, s
         assert SIZE < arrives(made, there, "1.0", here) <= ALLOWED
 
 
-def test_layers_under_other_digests_are_found_out_and_all_is_sent_once(made: Site, engines: Three) -> None:
-    """As with a base that was pulled from a registry: compressed."""
+@pytest.mark.parametrize("store", ["new", "containerd"])
+def test_a_base_that_was_pulled_from_a_registry_is_not_sent(
+    made: Site, engines: Three, tmp_path: Path, store: str
+) -> None:
+    """It is compressed there, and in containerd's store its layers have the digests of that."""
+    there: PrivateEngine = getattr(engines, store)
+    there.docker("image", "rm", "--force", "tiny:1")
+    with registry() as host:
+        pushed = f"{host}/team/base:1"
+        made.engine.docker("tag", "tiny:1", pushed)
+        made.engine.docker("push", pushed)
+        made.engine.docker("image", "rm", pushed)
+        there.docker("pull", index_of(host, "team/base", "1"))
+    before = len(there.api.image_ids())
+    assert SIZE < arrives(made, there, "1.0", made.engine) <= ALLOWED
+    bundle = str(tmp_path / "bundle")
+    made.inv("bundle", bundle, "--tag", "2.0", "--since", "1.0")
+    made.inv("unbundle", bundle, DOCKER_HOST=there.host)
+    assert there.docker("run", "--rm", "--network", "none", "tests/visdom:2.0", "ls", "/srv").stdout == "2.0\n"
+    assert len(there.api.image_ids()) == before + 2, "nothing stays of what was loaded to ask"
+
+
+def index_of(host: str, repository: str, tag: str) -> str:
+    """Put an index over an image in a registry, as one for several platforms has. Returns its reference."""
+    kinds = "application/vnd.docker.distribution.manifest.v2+json"
+    address = f"http://{host}/v2/{repository}/manifests"
+    manifest = requests.get(f"{address}/{tag}", headers={"Accept": kinds}).content
+    part = {
+        "mediaType": kinds,
+        "digest": f"sha256:{hashlib.sha256(manifest).hexdigest()}",
+        "size": len(manifest),
+        "platform": {"os": "linux", "architecture": "amd64"},
+    }
+    index = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [part]})
+    requests.put(f"{address}/index", data=index, headers={"Content-Type": INDEX}).raise_for_status()
+    return f"{host}/{repository}:index"
+
+
+def test_where_digests_are_not_handed_out_all_is_sent_once(made: Site, engines: Three, tmp_path: Path) -> None:
+    client, docker = tmp_path / "docker", shutil.which("docker")
+    client.write_text(f'#!/bin/sh\ncase "$*" in *" save "*building*) echo; exit 1 ;; esac\nexec {docker} "$@"\n')
+    client.chmod(0o755)
     with NewerEngine(containerd=True) as there:
         load_compressed(made.engine, there, "tiny:1")
         for tag, whole in (("1.0", True), ("2.0", False)):
-            sent = arrives(made, there, tag, made.engine)
+            sent = arrives(made, there, tag, made.engine, f"{tmp_path}:")
             assert (sent > 2_000_000) == whole and (sent <= ALLOWED) != whole
 
 
-def test_compressed_layers_are_sent_to_every_engine(made: Site, engines: Three) -> None:
+@pytest.mark.parametrize("kind", ["gzip", "zstd"])
+def test_compressed_layers_are_sent_to_every_engine(made: Site, engines: Three, kind: str) -> None:
     here = engines.containerd
-    load_compressed(made.engine, here, "tests/visdom:1.0")
-    for there in (engines.old, engines.new):
+    load_compressed(made.engine, here, "tests/visdom:1.0", kind)
+    for there in (engines.old, engines.new) if kind == "gzip" else (engines.new,):
         assert SIZE < arrives(made, there, "1.0", here) <= ALLOWED
+    if kind == "zstd":
+        said = made.inv("ship", engines.old.host, "--tag", "1.0", code=1, DOCKER_HOST=here.host).stderr
+        assert "did not take it: " in said and said.endswith(
+            "are compressed by zstd, which Docker 23.0 and newer read.\n"
+        )
+        return
     with NewerEngine(containerd=True) as there:
-        load_compressed(made.engine, there, "tiny:1")  # the same digests below
+        load_compressed(made.engine, there, "tiny:1", kind)  # the same digests below
         assert SIZE < arrives(made, there, "1.0", here) <= ALLOWED
 
 
-def load_compressed(here: PrivateEngine, there: PrivateEngine, reference: str) -> None:
+def load_compressed(here: PrivateEngine, there: PrivateEngine, reference: str, kind: str = "gzip") -> None:
     """Bring an image to a containerd store with compressed layers, as a pull does."""
     image = here.api.image(reference)
     assert image
@@ -117,9 +171,9 @@ def load_compressed(here: PrivateEngine, there: PrivateEngine, reference: str) -
     saved = Saved(io.BytesIO(save(here, reference)), image.layers)
     blobs, files = {}, {}
     for part in saved.parts():
-        content = gzip.compress(part.file.read(), mtime=0)
+        content = subprocess.run([kind, "-c"], input=part.file.read(), check=True, capture_output=True).stdout
         digest = hashlib.sha256(content).hexdigest()
-        blobs[part.layer] = Blob(f"sha256:{digest}", part.layer, f"{LAYER}+gzip", len(content))
+        blobs[part.layer] = Blob(f"sha256:{digest}", part.layer, f"{LAYER}+{kind}", len(content))
         files[digest] = content
     archive = OciArchive(out, reference, blobs)
     for digest, content in files.items():
@@ -153,7 +207,7 @@ def test_five_hosts_at_once(made: Site, engines: Three) -> None:
         said = made.inv("ship", *(engine.host for engine in hosts), "--tag", "2.0", "--jobs", "5").stdout
         rows = [line.split() for line in said.splitlines()[-5:]]
         assert [row[1] for row in rows] == ["shipped"] * 5
-        assert [row[2] for row in rows[:4]] == ["317"] * 4
+        assert [row[2] for row in rows[:4]] == ["317", "317", "338", "317"], "containerd's store was asked for digests"
         for engine in hosts:
             found = engine.api.image("tests/visdom:2.0")
             assert found and found.labels["org.opencontainers.image.version"] == "2.0"
