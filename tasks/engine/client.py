@@ -1,6 +1,7 @@
 """Talking to a Docker Engine: one question over HTTP, through its Unix socket or the docker SDK. Only for reading."""
 
 import json
+import re
 import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,9 @@ class Unreachable(Exit):
         said = f"answers with an error: {reason}" if refusal else f"does not answer: {why}. Type: inv engine"
         if why == DENIED and endpoint.local and not refusal:
             said = f"may not be used by you. {JOIN}"
+        elif insecure := by_tls(reason):
+            see = f"docker context inspect {endpoint.context}" if endpoint.context else "DOCKER_CERT_PATH"
+            said = f"{insecure}. See: {see}"
         super().__init__(f"The Docker Engine at {endpoint.host} {said}", code=1)
 
 
@@ -163,6 +167,21 @@ def short(reason: str) -> str:
         if marker.lower() in reason.lower():
             return marker.lower()
     return reason.rstrip(".")
+
+
+def by_tls(reason: str) -> str:
+    """What is wrong between the certificates of both sides, from OpenSSL's words; "" where it is anything else.
+
+    An engine that misses the certificate of a client says that it is a bad one, or that it is required.
+    """
+    found = re.search(r"\[SSL: (\w+)\] ([^(]*)", reason)
+    if not found:
+        return ""
+    if found[1] == "CERTIFICATE_VERIFY_FAILED":
+        return f"has a certificate that is not trusted here: {found[2].rpartition(': ')[2].strip()}"
+    if "ALERT" in found[1] and ("CERTIFICATE" in found[1] or "UNKNOWN_CA" in found[1]):
+        return "refuses the certificate that it gets, or misses one"
+    return f"cannot be talked to by TLS: {found[2].strip()}"
 
 
 def first_line(reason: object) -> str:

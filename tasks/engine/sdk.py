@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 from docker import APIClient
 from docker.errors import DockerException
 from docker.tls import TLSConfig
+from urllib3 import disable_warnings
+from urllib3.exceptions import InsecureRequestWarning
 
 from . import ssh
 from .endpoint import Endpoint, config_folder, context_files
@@ -65,6 +67,8 @@ def tls_config(folder: Path, verify: bool) -> TLSConfig:
     """TLS with the certificates of a folder, as far as they are there."""
     found = [folder / name for name in ("ca.pem", "cert.pem", "key.pem")]
     ca, cert, key = (str(path) if path.exists() else None for path in found)
+    if not verify:  # so it was asked for, and the CLI does not warn of it either
+        disable_warnings(InsecureRequestWarning)
     return TLSConfig(client_cert=(cert, key) if cert and key else None, ca_cert=ca, verify=verify)
 
 

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from engines import PrivateEngine
 from projects import inv
-from sites import free_port
+from sites import Site, free_port
+from versions import make
 
 from tasks.engine import sdk
 from tasks.engine.endpoint import Endpoint, address, resolve
@@ -102,6 +103,36 @@ def test_an_engine_with_tls_is_reached_as_the_cli_reaches_it(with_tls: str, cert
     both(with_tls, True, DOCKER_TLS_VERIFY="1", DOCKER_CONFIG=folder, REQUESTS_CA_BUNDLE=BUNDLE, CURL_CA_BUNDLE=BUNDLE)
     both(with_tls, False, DOCKER_CERT_PATH=folder)
     both(with_tls, False, DOCKER_TLS_VERIFY="1", DOCKER_CERT_PATH=str(tmp_path))
+
+
+def context(folder: Path, name: str, *words: str) -> None:
+    """Make a docker context, as one types it."""
+    typed = ["docker", "--config", str(folder), "context", "create", name, "--docker", ",".join(words)]
+    subprocess.run(typed, check=True, capture_output=True)
+
+
+def test_a_context_with_certificates_is_a_host_to_ship_to(
+    site: Site, with_tls: str, certificates: Path, tmp_path: Path
+) -> None:
+    """It is asked, is sent an image, and is looked at in the end, each over TLS."""
+    make(site, "1.0")
+    host, authority = f"host={with_tls}", f"ca={certificates}/ca.pem"
+    pair = [f"cert={certificates}/cert.pem", f"key={certificates}/key.pem"]
+    context(tmp_path, "gpu1", host, authority, *pair)
+    context(tmp_path, "careless", host, *pair, "skip-tls-verify=true")
+    context(tmp_path, "nobody", host, authority)
+    context(tmp_path, "anybody", host, *pair)
+    variables: dict[str, Any] = {"DOCKER_CONFIG": str(tmp_path)}
+    said = site.inv("ship", "gpu1", "--tag", "1.0", **variables).stdout
+    assert "docker --context gpu1 load" in said and "gpu1 has tests/visdom:1.0: " in said
+    again = site.inv("ship", "careless", "--tag", "1.0", **variables)
+    assert (again.stdout, again.stderr) == ("careless has tests/visdom:1.0 already.\n", "")
+    for name, why in (
+        ("nobody", "refuses the certificate that it gets, or misses one."),
+        ("anybody", "has a certificate that is not trusted here: self-signed certificate."),
+    ):
+        refused = site.inv("ship", name, "--tag", "1.0", code=1, **variables).stderr
+        assert refused == f"The Docker Engine at {with_tls} {why} See: docker context inspect {name}\n"
 
 
 def test_without_a_home_folder_and_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
