@@ -53,7 +53,7 @@ def ship(
         targets = hosts_of(hosts)
         service = Service.of(c, name)
         tag = tag or present(Build.of(c), name)
-        there = {one.name: Service(c, one.engine, service.settings, service.frame) for one in targets}
+        there = {one.name: Service(c, one.engine, service.settings, service.frame, one.where) for one in targets}
         if start or not back:
             image = pick.tagged(service, tag)
             bring(c, Cargo.of(service.engine, image.reference), targets, jobs)

@@ -68,7 +68,7 @@ def load() -> list[str]:
 
 
 def elsewhere(where: Sequence[str], command: Sequence[str]) -> list[str]:
-    """A docker command for another engine. `where`: `--context NAME` or `--host ADDRESS`."""
+    """A docker command for another engine. `where`: `--context NAME` or `--host ADDRESS`; nothing for this run's."""
     return [command[0], *where, *command[1:]]
 
 

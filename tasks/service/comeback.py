@@ -64,8 +64,9 @@ def bring_back(back: Comeback, held: Held) -> str:
     except (Lost, Unreachable):
         raise
     except Exit as error:
-        return f"{error.message} See: docker logs {name}" if container else error.message or ""
-    return f"{name}, which ran before, {trouble}. See: docker logs {name}" if trouble else ""
+        return f"{error.message} See: {back.lock.service.docker('logs', name)}" if container else error.message or ""
+    see = back.lock.service.docker("logs", name)
+    return f"{name}, which ran before, {trouble}. See: {see}" if trouble else ""
 
 
 def again(back: Comeback, held: Held, trouble: str) -> str:
@@ -183,7 +184,7 @@ def refuse_unlike(lock: Lock) -> None:
         found = service.engine.container(held.id)
         if not found or not found.auto_remove:
             continue
-        rest = f"To replace it, type docker stop {held.name}, then the same again."
+        rest = f"To replace it, type {service.docker('stop', held.name)}, then the same again."
         try:
             making = made_of(service, held)
         except Exit as error:

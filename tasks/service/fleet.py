@@ -7,6 +7,7 @@ from invoke import Exit
 from ..engine import label
 from ..engine.client import Unreachable
 from ..host import table
+from ..host.saying import say
 from ..host.shell import exit_code, reason
 from ..host.text import printable
 from . import data_folders, pick, recovery, situation, switch
@@ -14,6 +15,8 @@ from .order import Wishes, order_for, returning
 from .service import Service
 
 SWITCHED, RETURNED, FAILED, LEFT = "switched", "returned", "failed", "not reached"
+STOPPED = "stopped"  # by the person; all that was begun on this host is undone
+STOP = 130  # the exit code when a person said stop
 Services = Mapping[str, Service]  # the service on each host, by the host's name
 
 
@@ -29,15 +32,16 @@ def start(fleet: Services, tag: str, wishes: Wishes, back: bool) -> None:
     outcomes = dict.fromkeys(fleet, LEFT)
     try:
         for name, service in fleet.items():
-            print(printable(f"{name}:"), flush=True)
+            say(printable(f"{name}:"))
             try:
                 outcomes[name] = SWITCHED if switched(service, tag, wishes) else "ran already"
             except (Exit, KeyboardInterrupt) as error:
-                outcomes[name] = FAILED
+                outcomes[name] = ended(error)
+                if back and outcomes[name] == FAILED:
+                    done = [other for other, outcome in outcomes.items() if outcome == SWITCHED]
+                    give_back({other: fleet[other] for other in done}, tag, wishes, outcomes)
                 done = [other for other, outcome in outcomes.items() if outcome == SWITCHED]
-                if back and isinstance(error, Exit):
-                    outcomes |= give_back({other: fleet[other] for other in done}, tag, wishes)
-                raise Exit(last_words(name, error, [] if back else done), code=exit_code(error)) from None
+                raise Exit(last_words(name, error, done), code=exit_code(error)) from None
     finally:
         show(fleet, outcomes)
 
@@ -48,11 +52,11 @@ def bring_back(fleet: Services, tag: str, wishes: Wishes) -> None:
     Raises:
         Exit: with code 1 when a host failed; the others are returned all the same.
     """
-    outcomes: dict[str, str] = {}
+    outcomes = dict.fromkeys(fleet, LEFT)
     try:
-        outcomes |= give_back(fleet, tag, wishes)
+        give_back(fleet, tag, wishes, outcomes)
     finally:
-        show(fleet, {name: outcomes.get(name, LEFT) for name in fleet})
+        show(fleet, outcomes)
     if failed := [name for name, outcome in outcomes.items() if outcome == FAILED]:
         raise Exit(f"{', '.join(failed)} could not return; the lines above say why.", code=1)
 
@@ -69,25 +73,38 @@ def switched(service: Service, tag: str, wishes: Wishes) -> bool:
     return True
 
 
-def give_back(fleet: Services, tag: str, wishes: Wishes) -> dict[str, str]:
-    """Return to the version before where this one runs, and say how it went on each host."""
-    outcomes = {}
+def give_back(fleet: Services, tag: str, wishes: Wishes, outcomes: dict[str, str]) -> None:
+    """Return to the version before where this one runs, and note in `outcomes` how it went on each host.
+
+    Raises:
+        Exit: with code 130 when the person says stop; hosts after that one are as they were.
+    """
     for name, service in fleet.items():
-        print(printable(f"{name}:"), flush=True)
+        say(printable(f"{name}:"))
         try:
-            recovery.recover(service)
-            if tag not in versions(service):
-                print(f"{tag} does not run here; nothing is changed.", flush=True)
-                outcomes[name] = "left as it was"
-                continue
-            order = returning(service, wishes)
-            data_folders.prepare(service, order.command)
-            switch.perform(service, order)
-            outcomes[name] = RETURNED
-        except Exit as error:
-            print(printable(reason(error)), flush=True)
-            outcomes[name] = FAILED
-    return outcomes
+            outcomes[name] = RETURNED if returned(service, tag, wishes) else "left as it was"
+        except (Exit, KeyboardInterrupt) as error:
+            outcomes[name] = ended(error)
+            if outcomes[name] == STOPPED:
+                raise Exit(f"{name}: {reason(error)}", code=exit_code(error)) from None
+            say(printable(reason(error)))
+
+
+def returned(service: Service, tag: str, wishes: Wishes) -> bool:
+    """Return to the version before on one host. Returns whether this one ran there."""
+    recovery.recover(service)
+    if tag not in versions(service):
+        say(f"{tag} does not run here; nothing is changed.")
+        return False
+    order = returning(service, wishes)
+    data_folders.prepare(service, order.command)
+    switch.perform(service, order)
+    return True
+
+
+def ended(error: BaseException) -> str:
+    """The outcome on a host at which something ended."""
+    return STOPPED if exit_code(error) == STOP else FAILED
 
 
 def versions(service: Service) -> list[str]:
@@ -111,5 +128,6 @@ def show(fleet: Services, outcomes: Mapping[str, str]) -> None:
 
 def last_words(name: str, error: BaseException, done: list[str]) -> str:
     """The sentence about the host at which a start on several ended."""
-    more = f" {', '.join(done)} run the new version; to return, type the same with --back instead of --start."
+    run = "runs" if len(done) == 1 else "run"
+    more = f" {', '.join(done)} {run} the new version; to return, type the same with --back instead of --start."
     return f"{name}: {reason(error)}" + (more if done else "")

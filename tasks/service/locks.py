@@ -70,7 +70,7 @@ def lock_recovery(service: Service, candidate: Container, take_over: bool) -> Lo
     """
     engine, name = service.engine, service.recovery_lock
     if (holder := engine.container(name)) and holder.labels.get(label.RECOVERY) != service.name:
-        raise foreign(name)
+        raise foreign(service, name)
     theirs = ticket.read(candidate)
     if not theirs or not clear_recovery_lock(service, take_over):
         return None

@@ -48,7 +48,7 @@ def rehearse(lock: Lock, order: Order) -> None:
     service, name, network = lock.service, lock.service.rehearsal, lock.service.settings.start.rehearsal_network
     if leftover := service.engine.container(name):
         if leftover.labels.get(label.REHEARSAL) != service.name:
-            raise foreign(name)
+            raise foreign(service, name)
         lock.do(commands.remove(leftover.id[:12], force=True), f"{name} cannot be removed.")
     try:
         made = begin(lock, order)

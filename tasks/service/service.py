@@ -1,10 +1,12 @@
 """One service on one engine: what the functions of this wing are given."""
 
+import shlex
 from collections.abc import Iterable, Sequence
 
 from invoke import Context, Result
 from msgspec import Struct
 
+from ..engine import commands
 from ..engine.engine import Engine, current_engine
 from ..engine.records import ContainerRow
 from ..host import signals
@@ -20,12 +22,15 @@ class Service(Struct, frozen=True):
     Beside the container `name` that serves, and the stopped `<name>.…` of earlier versions, a switch has containers of
     its own, which are there only while it is under way or if it was cut off: `candidate`, `rehearsal` and
     `recovery_lock`.
+
+    `where` is for an engine that docker alone would not mean in this run: `--context NAME`, or `--host ADDRESS`.
     """
 
     c: Context
     engine: Engine
     settings: Settings
     frame: Frame
+    where: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, c: Context, name: str = "") -> "Service":
@@ -74,11 +79,21 @@ class Service(Struct, frozen=True):
         Raises:
             Failed: with code 1 and that sentence.
         """
-        return act(self.c, self.engine, command, failed)
+        return act(self.c, self.engine, self.spelled(command), failed)
+
+    def spelled(self, command: Sequence[str]) -> list[str]:
+        """A command as it can be typed: one of docker's names the engine, where that is not the one of this run."""
+        return commands.elsewhere(self.where if command[0] == "docker" else (), command)
+
+    def docker(self, *words: str) -> str:
+        """A docker command to type next."""
+        return shlex.join(self.spelled(["docker", *words]))
 
     def next_command(self, task: str, *words: str) -> str:
-        """A command to type next, spelled so that it means the same frame and the same settings file as this run."""
-        return next_command(self.c, self.frame, task, *words)
+        """A command to type next, spelled so that it means the same engine, frame and settings file as this run."""
+        variables = {"--context": "DOCKER_CONTEXT", "--host": "DOCKER_HOST"}
+        engine = f"{variables[self.where[0]]}={shlex.quote(self.where[1])} " if self.where else ""
+        return engine + next_command(self.c, self.frame, task, *words)
 
     def way_to_run(self) -> str:
         """What to type where nothing runs: `start`, or `frame` where no version is here yet."""

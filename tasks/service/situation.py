@@ -48,7 +48,7 @@ def situation_of(service: Service, containers: Sequence[ContainerRow], known: st
         raise Exit(
             f"The container {holder.name} is not a version of {service.frame.image}, or another service's, and holds "
             "the service's name. "
-            f"Rename it (docker rename {holder.name} NAME), or change stack.frames.{key}.service.",
+            f"Rename it ({service.docker('rename', holder.name, 'NAME')}), or change stack.frames.{key}.service.",
             code=1,
         )
     running = tuple(container for container in ours if container.running)
@@ -64,7 +64,7 @@ def replaceable(service: Service) -> Situation:
     containers = service.engine.containers()
     for name, kind in ((service.rehearsal, label.REHEARSAL), (service.recovery_lock, label.RECOVERY)):
         if any(one.name == name and one.labels.get(kind) != service.name for one in containers):
-            raise foreign(name)
+            raise foreign(service, name)
     return situation_of(service, containers)
 
 
@@ -97,11 +97,10 @@ def tell_if_current(service: Service, situation: Situation, image: ImageRow) -> 
     return True
 
 
-def foreign(name: str) -> Exit:
+def foreign(service: Service, name: str) -> Exit:
     """The sentence about a container that no switch made, under a name that a switch needs."""
-    return Exit(
-        f"The container {name} was not made by a switch, and holds its name. Type: docker rename {name} …", code=1
-    )
+    way = f"Type: {service.docker('rename', name)} …"
+    return Exit(f"The container {name} was not made by a switch, and holds its name. {way}", code=1)
 
 
 def answers(service: Service, container: ContainerRow) -> bool:
@@ -122,7 +121,7 @@ def unfinished(service: Service) -> Unfinished | None:
         return None
     found = ticket.read(candidate)
     if found is None:
-        raise foreign(service.candidate)
+        raise foreign(service, service.candidate)
     return Unfinished(candidate, found, gone(service, candidate, found))
 
 

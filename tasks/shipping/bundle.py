@@ -20,6 +20,7 @@ from invoke import Context, Exit
 from msgspec import Struct
 
 from ..engine import commands
+from ..host.saying import say
 from ..host.text import printable, size
 from .host import Cargo, common
 from .processes import Clients
@@ -107,9 +108,9 @@ def write(c: Context, cargo: Cargo, since: Cargo | None, file: str) -> None:
     """
     clients = Clients()
     save = commands.save(cargo.reference)
-    say = sys.stderr if file == "-" else sys.stdout
+    out_of_the_way = sys.stderr if file == "-" else sys.stdout
     target = "" if file == "-" else f" > {shlex.quote(file)}"
-    print(f"{shlex.join(save)}{target}", file=say, flush=True)
+    say(f"{shlex.join(save)}{target}", out_of_the_way)
     if c.config.run.dry:
         return
     cargo = with_blobs(cargo, clients)
@@ -135,7 +136,7 @@ def write(c: Context, cargo: Cargo, since: Cargo | None, file: str) -> None:
     needed = (
         f", {size(left)} left out: the target must have {named}, or the lowest {needs} of its layers" if needs else ""
     )
-    print(f"{what}{needed}.", file=say, flush=True)
+    say(f"{what}{needed}.", out_of_the_way)
 
 
 def shared(since: Cargo | None, cargo: Cargo) -> int:

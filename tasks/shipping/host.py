@@ -32,12 +32,16 @@ class Host(Struct, frozen=True):
         """For its commands: they name the engine themselves."""
         return CLEAN if self.name else self.engine.environment
 
+    @property
+    def where(self) -> tuple[str, ...]:
+        """What tells docker of this engine; () for that of this run."""
+        if not self.name:
+            return ()
+        return ("--host", self.engine.endpoint.host) if "://" in self.name else ("--context", self.name)
+
     def command(self, command: Sequence[str]) -> list[str]:
         """A docker command for this engine, spelled so that it can be pasted."""
-        if not self.name:
-            return [*command]
-        where = ("--host", self.engine.endpoint.host) if "://" in self.name else ("--context", self.name)
-        return elsewhere(where, command)
+        return elsewhere(self.where, command)
 
 
 def hosts_of(names: str) -> list[Host]:

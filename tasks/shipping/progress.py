@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from ..host.saying import say
 from ..host.text import size
 from .processes import Meter
 
@@ -43,7 +44,7 @@ class Lines:
     def __call__(self, meter: Meter) -> None:
         if meter.seconds - self.said >= EVERY:
             self.said = meter.seconds
-            print(f"{self.name}: {told(meter)}", flush=True)
+            say(f"{self.name}: {told(meter)}")
 
 
 def told(meter: Meter) -> str:

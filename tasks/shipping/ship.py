@@ -9,6 +9,7 @@ from invoke import Context, Exit
 from msgspec import Struct
 
 from ..host import table
+from ..host.saying import say
 from ..host.text import printable, size
 from .host import Cargo, Host, Need, need_of
 from .processes import Clients
@@ -55,7 +56,7 @@ def ship(c: Context, cargo: Cargo, hosts: Sequence[Host], jobs: int) -> None:
     needs = at_once(clients, len(hosts), lambda host: need_of(host, cargo), hosts)
     asked = [Asked(host, need) for host, need in zip(hosts, needs, strict=True)]
     for one in asked:
-        print(printable(plan(one, cargo)), flush=True)
+        say(printable(plan(one, cargo)))
     if any(one.lacks for one in asked) and not c.config.run.dry:
         cargo = with_blobs(cargo, clients)
     totals = {
@@ -103,7 +104,7 @@ def brought(transfer: Transfer) -> Outcome:
         return Outcome(name, "failed", end.message or "Stopped.", meter.sent, 0, time.monotonic() - begun)
     if not transfer.arrival.dry:
         left = f", {size(meter.left)} left out" if meter.left else ""
-        print(f"{name} has {transfer.cargo.reference}: {told(meter)}{left}.", flush=True)
+        say(f"{name} has {transfer.cargo.reference}: {told(meter)}{left}.")
     return Outcome(name, "shipped", "", meter.sent, meter.left, time.monotonic() - begun)
 
 

@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..engine import commands
+from ..host.saying import say
 from ..host.text import brief, size
 from .arrival import Arrival, Refused, feed
 from .digests import lying
@@ -99,7 +100,7 @@ class Transfer(Struct, frozen=True):
             why = str(unnamed)
         self.arrival.discard()
         whole = size(self.cargo.image.size)
-        print(f"{self.host.name} cannot use the layers that it has ({why}): all {whole} are sent.", flush=True)
+        say(f"{self.host.name} cannot use the layers that it has ({why}): all {whole} are sent.")
         return False
 
     def docker_archive(self, out: IO[bytes]) -> Archive:
@@ -119,7 +120,7 @@ class Transfer(Struct, frozen=True):
             Exit: with code 1 when it cannot be read here.
         """
         save, load = commands.save(self.cargo.reference), self.host.command(commands.load())
-        print(f"{shlex.join(save)} | {shlex.join(load)}", flush=True)
+        say(f"{shlex.join(save)} | {shlex.join(load)}")
         if self.arrival.dry:
             return
         self.meter.begin()

@@ -17,6 +17,7 @@ from ..engine import commands, options
 from ..engine.engine import Engine
 from ..engine.names import REFERENCE
 from ..engine.records import Image
+from ..host.saying import say
 from ..host.text import brief, printable, size
 from .arrival import Arrival, feed
 from .bundle import FIRST, FORMAT, LAST, End, Manifest, Summed, counted, counted_sizes
@@ -98,7 +99,7 @@ def load(c: Context, engine: Engine, file: str) -> str:
             cargo = Cargo(engine, manifest.reference, expected(manifest), {}, ())
             if not wanted(engine, cargo, manifest):
                 return manifest.reference
-            print(shlex.join(commands.load()) + ("" if file == "-" else f" < {shlex.quote(file)}"), flush=True)
+            say(shlex.join(commands.load()) + ("" if file == "-" else f" < {shlex.quote(file)}"))
             perform(Arrival.of(c, cargo, host, clients), bundle)
         except Damaged as damaged:
             raise Exit(f"{printable(file)}: {damaged} Nothing was loaded.", code=1) from None
@@ -154,7 +155,7 @@ def wanted(engine: Engine, cargo: Cargo, manifest: Manifest) -> bool:
     reference, count = printable(manifest.reference), len(manifest.layers)
     present = engine.image(manifest.reference)
     if present and present.layers == manifest.layers and present.labels == manifest.labels:
-        print(f"{reference} is here already.", flush=True)
+        say(f"{reference} is here already.")
         return False
     here, _ = held(engine, cargo)
     if here < manifest.needs:
@@ -163,9 +164,7 @@ def wanted(engine: Engine, cargo: Cargo, manifest: Manifest) -> bool:
         raise Exit(f"{what}. Load {brief(manifest.since)} first, or make a bundle with --full.", code=1)
     moved = " Another image is called so here, and loses that name." if present else ""
     whole = size(manifest.size)
-    print(
-        f"{reference}: {count - manifest.needs} of {count} layers are in the bundle; {whole} in all.{moved}", flush=True
-    )
+    say(f"{reference}: {count - manifest.needs} of {count} layers are in the bundle; {whole} in all.{moved}")
     return True
 
 

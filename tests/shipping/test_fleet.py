@@ -1,11 +1,13 @@
 """`ship --start` and `--back`: host after host, the first is the canary, and a failure ends it."""
 
+import re
+import signal
 from collections.abc import Iterator
 
 import pytest
 from engines import PrivateEngine
 from sites import Site
-from switches import carry
+from switches import Run, carry
 from versions import make_all
 
 pytestmark = pytest.mark.slow
@@ -59,6 +61,9 @@ def test_a_version_is_shipped_and_started_on_each_and_returned(made: Site, fleet
     assert table(said) == [[host, "2.0", "switched"] for host in hosts]
     again = made.inv("ship", *hosts, "--tag", "2.0", "--start").stdout
     assert table(again) == [[host, "2.0", "ran already"] for host in hosts] and "docker" not in again
+    acts = [line for line in said.splitlines() if line.startswith(("docker start ", "docker stop ", "docker rename "))]
+    assert not acts, "each command says which engine it is for"
+    assert [line.split()[2] for line in said.splitlines() if " rename " in line] == [one for one in hosts for _ in "ab"]
     made.inv("rollback", DOCKER_HOST=hosts[1])
     back = made.inv("ship", *hosts, "--tag", "2.0", "--back").stdout
     assert runs(fleet) == ["1.0"] * 3
@@ -94,7 +99,27 @@ def test_those_that_had_switched_return_if_that_was_asked_for(
         assert ("type the same with --back" in done.stderr) is False
     else:
         assert outcomes == ["switched", "failed", "not reached"]
-        assert f"{hosts[0]} run the new version; to return, type the same with --back" in done.stderr
+        assert f"{hosts[0]} runs the new version; to return, type the same with --back" in done.stderr
     version = fleet[0].request("GET", "/containers/json")
     version = version if isinstance(version, dict) else version[0]
     assert version["Labels"]["org.opencontainers.image.version"] == ("1.0" if back else "2.0")
+
+
+def test_an_interrupt_leaves_each_host_with_a_version(made: Site, fleet: list[PrivateEngine]) -> None:
+    """Where it came, nothing is left of the switch, so that the next run goes on; on the way back too."""
+    hosts, fleet = [engine.host for engine in fleet[:2]], fleet[:2]
+    made.inv("ship", *hosts, "--tag", "1.0", "--start")
+    for words, number, there, outcome in (
+        (["--start", "--back"], signal.SIGINT, ["2.0", "1.0"], "switched"),
+        (["--start"], 0, ["2.0", "2.0"], "ran already"),
+        (["--back"], signal.SIGTERM, ["1.0", "2.0"], "returned"),
+    ):
+        run = Run(made, "ship", *hosts, "--tag", "2.0", *words)
+        if number:
+            run.until(f"docker --host {hosts[1]} stop ").signal(signal.Signals(number))
+        said = run.end(130 if number else 0)
+        assert runs(fleet) == there
+        assert re.search(rf"^{hosts[0]} +{there[0]} +{outcome}$", said, re.MULTILINE), said
+        assert bool(re.search(rf"^{hosts[1]} +{there[1]} +stopped$", said, re.MULTILINE)) == bool(number), said
+        names = [row["Names"][0] for engine in fleet for row in engine.request("GET", "/containers/json?all=1")]
+        assert not [name for name in names if name.endswith((".next", ".rehearsal", ".recovery"))]
