@@ -3,7 +3,7 @@
 import json
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
@@ -62,6 +62,23 @@ class Client:
         if path[-1] == "history" and body.strip() == b"null":  # an image in containerd's store may have none
             return []
         return self.read(status, body)
+
+    def get_each(self, targets: Sequence[str]) -> Iterator[Any]:
+        """Ask several questions, each as `get` does: what to get is quoted as in a URL. Behind SSH that takes one way.
+
+        Raises:
+            Unreachable: when no engine answers or it refuses.
+        """
+        if not self.endpoint.host.startswith("ssh://"):
+            yield from (self.read(*self.fetch(target)) for target in targets)
+            return
+        from . import ssh
+
+        try:
+            for status, body in ssh.answers(self.endpoint.host, targets, TIMEOUT):
+                yield self.read(status, body)
+        except OSError as error:
+            raise Unreachable(self.endpoint, first_line(error)) from None
 
     def read(self, status: int, body: bytes) -> Any:
         """What an answer says, as `get` returns it.

@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -114,6 +115,15 @@ def context_files(name: str) -> tuple[Path, Path]:
 
     store, key = config_folder() / "contexts", hashlib.sha256(name.encode()).hexdigest()
     return store / "meta" / key / "meta.json", store / "tls" / key / "docker"
+
+
+def contexts() -> list[str]:
+    """The names of docker's contexts, but the one that is always there."""
+    found = []
+    for meta in (config_folder() / "contexts" / "meta").glob("*/meta.json"):
+        with suppress(OSError, ValueError, LookupError, TypeError):
+            found.append(str(json.loads(meta.read_text())["Name"]))
+    return sorted(found)
 
 
 def current_context() -> str:

@@ -2,7 +2,7 @@
 
 import errno
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from socket import socket
@@ -46,6 +46,12 @@ class Engine(Client):
         """An image by reference or id; None for no such image."""
         found = self.get("images", reference, "json")
         return records.image(found, reference) if found else None
+
+    def each_image(self, ids: Sequence[str]) -> Iterator[Image]:
+        """Images by their ids, less those that are gone; each is asked for when it is needed, or some before."""
+        for found in self.get_each([f"/images/{one}/json" for one in ids]):
+            if found:
+                yield records.image(found, found["Id"])
 
     def images(self, name: str) -> list[ImageRow]:
         """The images stamped with `name`, one row for each of their tags in that repository, newest first.

@@ -11,15 +11,17 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from http.client import HTTPException, parse_headers
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 from docker import APIClient
 from docker.transport.unixconn import UnixHTTPAdapter, UnixHTTPConnection, UnixHTTPConnectionPool
 
+AHEAD = 200  # questions that are asked before the first is answered: they fit into what lies on the way
 ANY = "unix:///ssh"  # the adapter below does not look at it
 
 
@@ -73,6 +75,48 @@ def client(through: "Adapter", version: str) -> APIClient:
     made = APIClient(base_url=ANY, version=version)
     made.mount("http+docker://", through)
     return made
+
+
+def answers(host: str, targets: Sequence[str], timeout: float) -> Iterator[tuple[int, bytes]]:
+    """Ask an engine behind SSH several questions, of which none waits for the answer to the one before.
+
+    The SDK waits, and a way that takes 20 ms there and back makes 20 s of a thousand questions.
+
+    Args:
+        targets: what to get, quoted as in a URL.
+        timeout: seconds without a byte.
+
+    Returns:
+        The status and the body of each answer, in the order of the questions.
+
+    Raises:
+        OSError: when nobody answers, or not in HTTP.
+    """
+    connection = Connection(dial(host), timeout)
+    connection.connect()
+    with connection.sock as here, here.makefile("rb") as said:
+        for first in range(0, len(targets), AHEAD):
+            some = targets[first : first + AHEAD]
+            here.sendall("".join(f"GET {target} HTTP/1.1\r\nHost: docker\r\n\r\n" for target in some).encode())
+            for _ in some:
+                try:
+                    yield answer(said)
+                except (ValueError, LookupError, HTTPException):
+                    raise ConnectionError("Connection aborted") from None
+
+
+def answer(said: BinaryIO) -> tuple[int, bytes]:
+    """The status and the body of one answer in HTTP/1.1, and nothing of the next one."""
+    status = int(said.readline().split()[1])
+    headers = parse_headers(said)
+    if "Content-Length" in headers:
+        return status, said.read(int(headers["Content-Length"]))
+    parts = []
+    while size := int(said.readline(), 16):
+        parts.append(said.read(size))
+        said.readline()
+    said.readline()
+    return status, b"".join(parts)
 
 
 class Adapter(UnixHTTPAdapter):  # type: ignore[misc]

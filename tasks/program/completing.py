@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from invoke import Context, Exit
 from msgspec import Struct
 
+from ..engine.endpoint import contexts
 from ..host.shells import SCRIPTS
 from ..settings.model import ROOT, Settings
 from .config import prepare, read_yaml
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from .invoking import StackProgram
 
 PATIENCE = 1.0  # seconds for what values may be asked of; an engine that does not answer must not hold up a shell
-UNQUOTED = re.compile(r"[\w.+@:/=-]+")  # what means itself in every shell
+UNQUOTED = re.compile(r"[\w.,+@:/=-]+")  # what means itself in every shell
 
 
 class Place(Struct, frozen=True):
@@ -63,10 +64,28 @@ def candidates(program: "StackProgram", before: Sequence[str], last: str) -> lis
         beginning, place = f"{flag}=", place_of(program, [*before, flag])
         values = values_for(program, place) if place.flag else []
     elif place.flag is None:
-        beginning, part, values = "", last, flags(place, program) if last.startswith("-") else tasks(program)
+        beginning, part, values = free_word(program, place, last, first=place.context.name in before[-1:])
     else:
         beginning, part, values = "", last, values_for(program, place)
     return None if values is None else [beginning + value for value in values if value.startswith(part)]
+
+
+def free_word(program: "StackProgram", place: Place, last: str, first: bool) -> tuple[str, str, list[str] | None]:
+    """A word that is no value of a flag: a flag, a task, or what a task is about.
+
+    Args:
+        first: whether it stands right behind the task.
+
+    Returns:
+        What of the word is fixed, the rest, and what the rest may be; None where any value may come.
+    """
+    if last.startswith("-"):
+        return "", last, flags(place, program)
+    about = {argument.names[0] for argument in place.context.positional_args}
+    if "hosts" in about:
+        beginning, comma, part = last.rpartition(",")
+        return beginning + comma, part, [*contexts(), *([] if first or comma else tasks(program))]
+    return "", last, None if first and "file" in about else tasks(program)
 
 
 def place_of(program: "StackProgram", words: Sequence[str]) -> Place:
@@ -113,6 +132,7 @@ def values_for(program: "StackProgram", place: Place) -> list[str] | None:
         (task, "tag"): lambda: tags(program, place),
         ("changes", "from"): lambda: tags(program, place),
         ("changes", "to"): lambda: tags(program, place),
+        ("bundle", "since"): lambda: tags(program, place),
         ("fetch-vendor", "only"): libraries,
         ("fetch-vendor", "update"): lambda: libraries("git"),
         ("completion", "shell"): lambda: iter(SCRIPTS),

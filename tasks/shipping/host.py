@@ -136,13 +136,13 @@ def held(engine: Engine, cargo: Cargo) -> tuple[int, Image | None]:
     That is the longest common beginning over all its images: an engine keeps a layer with all below it.
     """
     most, like, wanted = 0, None, cargo.image.layers
-    for image in likely_first(engine.every_image(), cargo.reference):
+    rows = likely_first(engine.every_image(), cargo.reference)
+    for image in engine.each_image(list(dict.fromkeys(row.id for row in rows))):
+        count = common(image.layers, wanted)
+        if count > most:
+            most, like = count, image
         if most == len(wanted):
             break
-        found = engine.image(image.id)
-        count = common(found.layers, wanted) if found else 0
-        if count > most:
-            most, like = count, found
     return most, like
 
 

@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,8 @@ from projects import inv
 from sites import Site, free_port
 from versions import make
 
-from tasks.engine import sdk
+from tasks.engine import sdk, ssh
+from tasks.engine.client import Unreachable
 from tasks.engine.endpoint import Endpoint, address, resolve
 from tasks.engine.engine import Engine
 
@@ -211,3 +213,20 @@ def test_files_are_the_engines_only_where_its_containers_are_in_its_folder(
     private_engine.container("one", image, ["true"], start=False)
     assert shares(there) and not shares(another)
     private_engine.remove_containers()
+
+
+ANSWERS_LATE = r"""
+import sys
+while sys.stdin.readline() != "GET /3 HTTP/1.1\r\n": pass
+sys.stdout.write('HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n{"a": 1}')
+sys.stdout.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n{"b"\r\n4\r\n: 2}\r\n0\r\n\r\n')
+sys.stdout.write('HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}')
+"""
+
+
+def test_behind_ssh_no_question_waits_for_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ssh, "dial", lambda host: [sys.executable, "-ISc", ANSWERS_LATE])
+    engine = Engine(Endpoint("ssh://gpu1"))
+    assert [*engine.get_each(["/1", "/2", "/3"])] == [{"a": 1}, {"b": 2}, None]
+    with pytest.raises(Unreachable, match="Connection aborted"):
+        [*engine.get_each(["/1", "/2", "/3", "/4"])]

@@ -74,6 +74,25 @@ def test_values_that_need_no_engine(tmp_path: Path) -> None:
         assert offered("-f", shlex.quote(wrong), "start", "--name", "") == []
 
 
+def test_hosts_are_docker_s_contexts(tmp_path: Path) -> None:
+    def words(*typed: str, code: int = 0) -> list[str]:
+        return inv("--complete", "--", *typed, code=code, DOCKER_CONFIG=str(tmp_path)).stdout.split()
+
+    assert words("ship", "") == []
+    for name in ("gpu2", "gpu1"):
+        folder = tmp_path / "contexts/meta" / hashlib.sha256(name.encode()).hexdigest()
+        folder.mkdir(parents=True)
+        (folder / "meta.json").write_text(json.dumps({"Name": name, "Endpoints": {"docker": {"Host": "ssh://a"}}}))
+    (tmp_path / "contexts/meta/wrong").mkdir()
+    (tmp_path / "contexts/meta/wrong/meta.json").write_text("[]")
+    assert words("ship", "") == words("frame", "ship", "g") == ["gpu1", "gpu2"]
+    assert words("ship", "gpu1,g") == ["gpu1,gpu1", "gpu1,gpu2"] and words("ship", "--st") == ["--start"]
+    assert words("ship", "gpu1", "")[:3] == ["gpu1", "gpu2", "fetch-vendor"]
+    assert words("ship", "gpu1", "rollb") == words("start", "rollb") == ["rollback"]
+    assert words("bundle", "", code=1) == words("unbundle", "", code=1) == []
+    assert words("bundle", "x", "--fu") == ["--full"] and words("bundle", "x", "stat") == ["status"]
+
+
 @pytest.fixture
 def home(versions: Site) -> Site:
     """A site with three versions, and a command `inv` that says what was typed, or completes it."""
@@ -90,6 +109,7 @@ def test_tags_are_offered_newest_first(home: Site) -> None:
     assert tags(home, "labels", "--json", "--tag", "1") == ["1.1", "1.0"]
     assert tags(home, "start", "--tag=1.1") == ["--tag=1.1"]
     assert tags(home, "start", "--name", "visdom", "--tag", "2") == ["2.0"]
+    assert tags(home, "bundle", "x", "--since", "1") == ["1.1", "1.0"]
     assert tags(home, "start", "--name", "nope", "--tag", "2") == ["2.0"]
     load(home.engine, {"tests/visdom:3.0.building-1f6ab0c2": like(home.engine, "tests/visdom:1.0")})
     load(home.engine, {"tests/child:9.0": like(home.engine, "tests/visdom:1.0")})
