@@ -163,24 +163,6 @@ def test_a_node_that_cannot_run_it_is_found_out_before_anything_is_stopped(fleet
     assert {task.id for task in tasks(fleet)} == before
 
 
-def test_each_node_fetches_from_the_registry_what_its_digest_names(fleet: Site, swarm: Swarm) -> None:
-    begin(fleet)
-    swarm.serve_registry()
-    fleet.settings["registry"] = swarm.registry
-    fleet.save()
-    pushed = fleet.inv("push", "--tag", "alone").stdout
-    found = re.search("is in the registry, as (sha256:[0-9a-f]{64})", pushed)
-    assert found
-    assert (
-        "is another image than tests/visdom:2.0"
-        in fleet.inv("rollout", "--tag", "2.0", "--digest", found[1], code=1).stderr
-    )
-    fleet.inv("rollout", "--tag", "alone", "--digest", found[1])
-    only(fleet, "alone")
-    assert {task.version.image for task in tasks(fleet)} == {f"{swarm.registry}/tests/visdom@{found[1]}"}
-    assert "is no digest" in fleet.inv("rollout", "--tag", "2.0", "--digest", "latest", code=2).stderr
-
-
 def test_a_second_rollout_during_the_first_is_told_who_is_at_it(fleet: Site) -> None:
     begin(fleet)
     first = Run(fleet, "rollout", "--tag", "2.0").until("n1: 2.0 ")
