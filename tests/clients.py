@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import NamedTuple
 
 EVERY = 0.02  # seconds between an answer and the next question
@@ -35,10 +36,13 @@ class Clients:
     Args:
         address: where the service is, for them.
         inside: the beginning of a command that runs in another network namespace.
+        every: the seconds between an answer and the next question.
     """
 
-    def __init__(self, port: int, count: int, address: str = "127.0.0.1", inside: Sequence[str] = ()) -> None:
-        words = [*inside, sys.executable, "-I", __file__, address, str(port), str(count)]
+    def __init__(
+        self, port: int, count: int, address: str = "127.0.0.1", inside: Sequence[str] = (), every: float = EVERY
+    ) -> None:
+        words = [*inside, sys.executable, "-I", __file__, address, str(port), str(count), str(every)]
         self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout
         assert self.process.stdout.readline() == "answered\n"
@@ -93,6 +97,12 @@ def cut_off(answers: Sequence[Answer]) -> list[Answer]:
     return [one for one in answers if one.trouble and one.connected]
 
 
+def unanswered(answers: Sequence[Answer]) -> float:
+    """The longest time in seconds between the beginnings of two requests that were answered, with none between."""
+    good = [one.begun for one in answers if one.said]
+    return max((later - earlier for earlier, later in pairwise(good)), default=0.0)
+
+
 def silence(said: str) -> float:
     """The seconds of silence that a switch tells of."""
     return int(said.partition(" was silent for ")[2].split()[0]) / 1000
@@ -113,7 +123,7 @@ def ask(address: str, port: int) -> Answer:
     return Answer(begun, time.monotonic() - begun, said, trouble, connected)
 
 
-def main(address: str, port: int, count: int) -> None:
+def main(address: str, port: int, count: int, every: float) -> None:
     """Ask until standard input ends, and print what it came to."""
     answers: list[Answer] = []
     over, first = threading.Event(), threading.Event()
@@ -123,7 +133,7 @@ def main(address: str, port: int, count: int) -> None:
             answers.append(ask(address, port))
             if answers[-1].said:
                 first.set()
-            over.wait(EVERY)
+            over.wait(every)
 
     threads = [threading.Thread(target=client) for _ in range(count)]
     for thread in threads:
@@ -138,4 +148,4 @@ def main(address: str, port: int, count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))

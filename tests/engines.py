@@ -161,6 +161,7 @@ class PrivateEngine:
         shutil.rmtree(
             self.folder / "exec", ignore_errors=True
         )  # /run is empty after a loss of power; a stale pid misleads
+        dockerd = self.within(dockerd)
         own = ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
         if self.alone:
             own.append("--net")
@@ -172,7 +173,6 @@ class PrivateEngine:
                 str(self.folder),
                 *dockerd,
             ]
-        dockerd = self.within(dockerd)
         if self.hostname:
             own.append("--uts")
             dockerd = ["sh", "-c", 'hostname "$1" && shift && exec "$@"', "sh", self.hostname, *dockerd]

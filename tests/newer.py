@@ -39,12 +39,15 @@ def root() -> Path:
 
 
 class NewerEngine(PrivateEngine):
-    """A private engine of that version. `containerd`: with containerd's image store instead of the classic one."""
+    """A private engine of that version. `containerd`: with containerd's image store instead of the classic one.
 
-    def __init__(self, containerd: bool = False) -> None:
+    The rest is as for a `PrivateEngine`.
+    """
+
+    def __init__(self, *arguments: str, containerd: bool = False, alone: bool = False, hostname: str = "") -> None:
         self.containerd = containerd
         self.root = root()
-        super().__init__()
+        super().__init__(*arguments, alone=alone, hostname=hostname)
 
     def within(self, dockerd: list[str]) -> list[str]:
         config = self.folder / "daemon.json"

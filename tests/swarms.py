@@ -8,7 +8,9 @@ import subprocess
 import time
 from types import TracebackType
 
+from clients import EVERY, Clients
 from engines import PrivateEngine
+from newer import NewerEngine
 
 LABEL = "com.colorai.stack.tests_service"
 
@@ -18,18 +20,24 @@ class Swarm:
 
     `engines` are in the order of `nodes`, which are their ids in the swarm; `names` are what people see: n1, n2, n3.
     `registry` is the host of the one that `serve_registry` starts.
+
+    Args:
+        mixed: whether the last one is an engine 26.1 with containerd's image store.
     """
 
     registry = "10.99.0.1:5000"
 
-    def __init__(self, count: int = 3) -> None:
+    def __init__(self, count: int = 3, mixed: bool = False) -> None:
         self.engines: list[PrivateEngine] = []
         self.nodes: list[str] = []
         self.names = [f"n{number + 1}" for number in range(count)]
         try:
             for name in self.names:
                 insecure = f"--insecure-registry={self.registry}"
-                self.engines.append(PrivateEngine(insecure, alone=True, hostname=name))
+                if mixed and name == self.names[-1]:
+                    self.engines.append(NewerEngine(insecure, containerd=True, alone=True, hostname=name))
+                else:
+                    self.engines.append(PrivateEngine(insecure, alone=True, hostname=name))
             self.connect()
             self.join()
         except BaseException:
@@ -68,6 +76,13 @@ class Swarm:
         self.manager.docker("node", "update", "--label-add", f"{LABEL}=true", self.nodes[0])
         for node in self.nodes[1:]:
             self.manager.docker("node", "update", "--label-add", f"{LABEL}=true", node)
+
+    def clients(self, port: int, every: float = EVERY) -> list[Clients]:
+        """A client of each node's port, which asks from another node."""
+        others = [self.engines[1], *(len(self.engines) - 1) * [self.manager]]
+        return [
+            Clients(port, 1, f"10.99.0.{number}", other.inside(), every) for number, other in enumerate(others, start=1)
+        ]
 
     def serve_registry(self) -> None:
         """Start a registry in the first engine's network; it ends with that engine."""

@@ -161,6 +161,11 @@ def label_service(name: str, key: str, value: str) -> list[str]:
     return ["docker", "service", "update", "--detach", "--quiet", "--label-add", f"{key}={value}", name]
 
 
+def unlabel_service(name: str, key: str) -> list[str]:
+    """The contrary of `label_service`."""
+    return ["docker", "service", "update", "--detach", "--quiet", "--label-rm", key, name]
+
+
 def replace_tasks(name: str) -> list[str]:
     """Make every task of a Swarm service anew, as it is, node after node."""
     return ["docker", "service", "update", "--detach", "--force", name]

@@ -40,7 +40,9 @@ RECOVERY = OWN + "recovery"
 TICKET = OWN + "switch"
 DEV = OWN + "dev"  # of a container of `inv dev`: whose service's source it shows
 ROLLOUT = OWN + "rollout"  # of a Swarm service and its containers: the stack file that made it, by hash
+IMAGE = OWN + "image"  # of a Swarm service's containers: the image that the stack file names
 FAILED = OWN + "failed"  # of a Swarm service: the tag of the version that it came back from
+STACK_IMAGE = "com.docker.stack.image"  # of a Swarm service: the same, as `docker stack deploy` notes it
 WEIGHTS = OWN + "weights"  # of the weights' server: how it was made
 
 

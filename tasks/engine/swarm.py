@@ -38,7 +38,8 @@ class SwarmService(Struct, frozen=True):
     """A service: `before` is what it goes back to, None where nothing else is remembered.
 
     `update` is Swarm's state of the last update, such as updating, completed or rollback_paused; "" before the first.
-    `about` is its message. `ticket` is the label of who deployed it. `created` is by the manager's clock.
+    `begun` is when that began, and `about` its message. `noted` is the image of its stack file: another one was set by
+    hand. `ticket` is the label of who deployed it. `created` is by the manager's clock.
     """
 
     id: str
@@ -46,7 +47,9 @@ class SwarmService(Struct, frozen=True):
     version: Version
     before: Version | None
     update: str
+    begun: float
     about: str
+    noted: str
     ticket: str
     created: float
 
@@ -113,6 +116,7 @@ def service(engine: Client, name: str) -> SwarmService | None:
     if not row:
         return None
     spec, update = row["Spec"], row.get("UpdateStatus") or {}
+    labels = spec.get("Labels") or {}
     now, before = version(spec["TaskTemplate"]), row.get("PreviousSpec")
     former = version(before["TaskTemplate"]) if before else None
     return SwarmService(
@@ -121,8 +125,10 @@ def service(engine: Client, name: str) -> SwarmService | None:
         version=now,
         before=former if former != now else None,
         update=update.get("State") or "",
+        begun=moment(update["StartedAt"]) if update.get("StartedAt") else 0.0,
         about=update.get("Message") or "",
-        ticket=(spec.get("Labels") or {}).get(label.TICKET) or "",
+        noted=labels.get(label.STACK_IMAGE) or "",
+        ticket=labels.get(label.TICKET) or "",
         created=moment(row["CreatedAt"]),
     )
 
@@ -150,5 +156,7 @@ def version(template: Mapping[str, Any]) -> Version:
     container = template.get("ContainerSpec") or {}
     labels = container.get("Labels") or {}
     image = container.get("Image") or ""
-    tag = label.first(labels, label.VERSION) or image.removeprefix("sha256:")[:12]
-    return Version(image, labels.get(label.ROLLOUT) or "", tag)
+    by_hand = labels.get(label.IMAGE, image) != image  # by `docker service update --image`, which keeps the labels
+    tag = "" if by_hand else label.first(labels, label.VERSION)
+    _, known, digest = image.rpartition("sha256:")
+    return Version(image, labels.get(label.ROLLOUT) or "", tag or (digest[:12] if known else image))

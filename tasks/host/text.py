@@ -1,6 +1,7 @@
 """Text for people: what comes from outside made safe for a terminal, ages, URLs without their secrets."""
 
 import re
+from datetime import datetime, timezone
 
 # What a shell replaces outside single quotes: variables, their other forms, and the output of commands.
 REPLACED_BY_A_SHELL = re.compile(r"\$(?:\{[^}]*\}?|\([^)]*\)?|[A-Za-z_]\w*|[0-9@*#?$!-])|`[^`]*`?")
@@ -26,6 +27,11 @@ def ago(seconds: float, past: str = "ago") -> str:
     What is yet to come by this clock is 3 hours ahead: another clock went before it, or wrong.
     """
     return f"{age(seconds)} {past}" if seconds > -AGREE else f"{age(-seconds)} ahead"
+
+
+def utc(seconds: float) -> str:
+    """A time in seconds since 1970, for people anywhere: 2019-08-30 14:46:20 UTC."""
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def size(count: int) -> str:

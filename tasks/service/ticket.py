@@ -9,7 +9,6 @@ import os
 import re
 import socket
 import time
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +17,7 @@ import msgspec
 from ..engine import label
 from ..engine.joined import Joined
 from ..engine.records import ContainerRow
-from ..host.text import printable
+from ..host.text import printable, utc
 
 Moment = Annotated[float, msgspec.Meta(ge=0, le=1e11)]  # a label can hold any number; this ends in the year 5138
 
@@ -65,8 +64,9 @@ class Ticket(msgspec.Struct, frozen=True):
 
     def who(self) -> str:
         """For people: who is switching to what since when."""
-        since = datetime.fromtimestamp(self.since, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
-        return f"{printable(self.by)} is switching to {printable(self.tag)} since {since} (process {self.pid})"
+        return (
+            f"{printable(self.by)} is switching to {printable(self.tag)} since {utc(self.since)} (process {self.pid})"
+        )
 
     def gone(self, age: float) -> bool:
         """Whether the run is over: its process is gone on this host, or its host was booted since; where nobody can

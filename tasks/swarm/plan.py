@@ -5,7 +5,7 @@ import re
 from invoke import Exit
 
 from ..engine import commands
-from ..engine.records import ImageRow
+from ..engine.records import Image, ImageRow
 from ..host.text import brief
 from ..recommended.command import Recommended
 from ..recommended.forms import duration
@@ -35,15 +35,24 @@ def planned(service: Service, image: ImageRow, wishes: Wishes, default_runtime: 
 def verify(service: Service, image: ImageRow, plan: Plan) -> None:
     """Make sure that the registry's image is the one whose labels and command were read here.
 
+    In containerd's store an id is that of the manifest, and the registry may have another one of the same image.
+
     Raises:
         Exit: with code 1 when it is another one, or cannot be fetched.
     """
     if plan.image == image.id:
         return
     service.do(commands.pull(plan.image), f"{plan.image} cannot be fetched; the lines above say why.")
-    found = service.engine.image(plan.image)
-    if not service.dry and (found is None or found.id != image.id):
-        raise Exit(f"{plan.image} is another image than {image.reference} here. Nothing was changed.", code=1)
+    found, here = service.engine.image(plan.image), service.engine.image(image.id)
+    if service.dry or (found and here and (found.id == here.id or alike(service, found, here))):
+        return
+    raise Exit(f"{plan.image} is another image than {image.reference} here. Nothing was changed.", code=1)
+
+
+def alike(service: Service, one: Image, other: Image) -> bool:
+    """Whether two images are one in layers, in labels, and in all that they say of their containers."""
+    options = service.engine.image_options
+    return one.layers == other.layers and one.labels == other.labels and options(one.id) == options(other.id)
 
 
 def pace_of(service: Service, image: str, command: Recommended | None = None) -> Pace:

@@ -11,6 +11,7 @@ from msgspec import Struct
 from ..engine import commands, label
 from ..engine.swarm import GOING_BACK, UPDATING, SwarmService, Version
 from ..host.saying import say
+from ..host.text import printable, utc
 from ..service import ticket
 from . import check, failure, stack, table, watch
 from .fleet import Fleet, same
@@ -62,6 +63,9 @@ def roll_out(fleet: Fleet, plan: Plan, asked: Asked) -> None:
             check.every_node(fleet, nodes, plan.image)
             say(f"Each of the {len(nodes)} nodes can run it: {', '.join(node.name for node in nodes)}.")
         since = service.engine.now()
+        if before and before.noted == plan.image != before.version.image:  # deploy would keep what was set by hand
+            command = commands.unlabel_service(fleet.name, label.STACK_IMAGE)
+            service.do(command, f"{fleet.name} was not updated; see above.")
         deploy(fleet, stack.text(stack.document(plan, service.settings.start, {label.TICKET: mine.text()})))
         if before and same(before.version, goal):
             service.do(commands.replace_tasks(fleet.name), f"{fleet.name} was not updated; see above.")
@@ -106,12 +110,12 @@ def not_busy(fleet: Fleet, now: SwarmService | None, take_over: bool) -> None:
     if now is None or now.update not in (UPDATING, GOING_BACK) or take_over:
         return
     began = ticket.of_text(now.ticket)
-    who = f" ({began.who()})" if began else ""
+    who = f" ({printable(began.by)})" if began and began.tag == now.version.tag else ""
     see, back = fleet.way("--status"), fleet.way("--rollback")
     on = fleet.service.next_command("rollout", "--take-over")
     raise Exit(
-        f"The swarm is updating {fleet.name} to {now.version.tag}{who}. Nothing was changed. To see it, type: {see}; "
-        f"to go back: {back}; to begin anew: {on}",
+        f"The swarm is updating {fleet.name} to {now.version.tag} since {utc(now.begun)}{who}. Nothing was changed. "
+        f"To see it, type: {see}; to go back: {back}; to begin anew: {on}",
         code=1,
     )
 

@@ -71,7 +71,7 @@ def document(plan: Plan, start: Start, marks: Mapping[str, str] | None = None) -
     content = {"version": "3.9", "services": {KEY: service}, **outside(service)}
     # What tells one thing that runs from another: the same version may be run in another way.
     stamp = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-    service["labels"] = {**labels, label.VERSION: plan.tag, label.ROLLOUT: stamp}
+    service["labels"] = {**labels, label.VERSION: plan.tag, label.ROLLOUT: stamp, label.IMAGE: plan.image}
     service["deploy"]["labels"] = {label.VERSION: plan.tag, label.ROLLOUT: stamp, **(marks or {})}
     return content
 

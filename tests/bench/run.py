@@ -13,12 +13,12 @@ from subprocess import CalledProcessError
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from bench import building, clients, listing, looking, shipping, starting, switching  # noqa: E402
+from bench import building, clients, listing, looking, rolling, shipping, starting, switching  # noqa: E402
 from bench.measuring import Row  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
-GROUPS = (starting, looking, switching, clients, shipping, building)
+GROUPS = (starting, looking, switching, clients, rolling, shipping, building)
 NAMES = ("list", *(name for group in GROUPS for name in group.NAMES))
 
 

@@ -70,6 +70,7 @@ services:
     labels:
       org.opencontainers.image.version: 0.2.7
       com.colorai.stack.rollout: STAMP
+      com.colorai.stack.image: sha256:6666666666666666666666666666666666666666666666666666666666666666
 networks:
   host:
     external: true

@@ -1,0 +1,54 @@
+"""A swarm whose nodes have image stores of both kinds, which call one image by two ids: the registry's digest does."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sites import Site
+from swarms import Swarm
+from switches import carry, eventually
+from versions import make_all
+
+pytestmark = pytest.mark.slow
+
+GOOD = {"options": ["--network", "host", "--init", "--restart", "always", "--stop-timeout", "1"]}
+
+
+@pytest.fixture(scope="module")
+def swarm() -> Iterator[Swarm]:
+    with Swarm(2, mixed=True) as found:
+        yield found
+
+
+def test_each_node_fetches_what_a_digest_names_whatever_store_it_has(swarm: Swarm, tmp_path: Path) -> None:
+    site = Site(swarm.manager, swarm.manager.busybox(), tmp_path)
+    make_all(site, {"1.0": GOOD, "2.0": GOOD})
+    for tag in ("1.0", "2.0"):
+        carry(swarm.manager, swarm.engines[1], f"tests/visdom:{tag}")
+    swarm.serve_registry()
+    site.settings["registry"] = swarm.registry
+    site.set(timeout=20, settle=0.2)
+    refused = site.inv("rollout", "--tag", "1.0", code=1).stderr
+    assert "n2: No such image: sha256:" in refused and "another kind of image store" in refused
+
+    found = re.search("is in the registry, as (sha256:[0-9a-f]{64})", site.inv("push", "--tag", "1.0").stdout)
+    assert found
+    digest = found[1]
+    assert "is no digest" in site.inv("rollout", "--tag", "2.0", "--digest", "latest", code=2).stderr
+    other = site.inv("rollout", "--tag", "2.0", "--digest", digest, code=1).stderr
+    assert "is another image than tests/visdom:2.0" in other
+    site.inv("rollout", "--tag", "1.0", "--digest", digest)
+    running = json.loads(site.inv("rollout", "--status", "--json").stdout)["nodes"]
+    name = f"{swarm.registry}/tests/visdom@{digest}"
+    assert [(node["version"], node["image"]) for node in running] == 2 * [("1.0", name)]
+
+    # A manager of the other kind has the image by another id than the registry's digest.
+    swarm.manager.docker("node", "promote", swarm.nodes[1])
+    newer = swarm.engines[1]
+    eventually(lambda: bool(newer.request("GET", "/info")["Swarm"]["ControlAvailable"]), 60)
+    said = site.inv("rollout", "--tag", "1.0", "--digest", digest, DOCKER_HOST=newer.host).stdout
+    assert "1.0 runs on each of the 2 nodes already." in said
+    other = site.inv("rollout", "--tag", "2.0", "--digest", digest, code=1, DOCKER_HOST=newer.host).stderr
+    assert "is another image" in other
