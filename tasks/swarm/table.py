@@ -7,12 +7,12 @@ from ..host import table
 from ..host.text import ago, brief
 from .fleet import Row, state_of
 
-HEADS = ("NODE", "STATE", "VERSION", "TASK", "SINCE", "ERROR")
+HEADS = ("node", "state", "version", "task", "since", "error")
 
 
 def show(rows: Sequence[Row]) -> None:
     """Print the nodes and their versions."""
-    table.show("", HEADS, [cells(row) for row in rows], spare=("SINCE",))
+    table.show("", HEADS, [cells(row) for row in rows], spare=("since",))
 
 
 def cells(row: Row) -> tuple[str, ...]:
