@@ -16,6 +16,7 @@ from .program.task import task
         "back": "Return to the version before where this one runs; with --start, if a host fails.",
         **{name: flags.SWITCH[name] for name in ("wait", "from-settings", "trust", "yes")},
         "rehearsal": "Try the version beside the old one first; --no-rehearsal if it cannot run twice at a time.",
+        "json": "One JSON document on standard output, all else on standard error; docs/JSON.md says what is in it.",
     }
 )
 def ship(
@@ -31,6 +32,7 @@ def ship(
     from_settings: bool = False,
     trust: bool = False,
     yes: bool = False,
+    json: bool = False,
 ) -> None:
     """Bring a version to other hosts, without a registry.
 
@@ -45,6 +47,8 @@ def ship(
     from .service.order import Wishes
     from .service.service import Service
     from .shipping.host import Cargo, hosts_of
+    from .shipping.report import told
+    from .shipping.ship import Outcome
     from .shipping.ship import ship as bring
 
     if jobs < 1:
@@ -54,10 +58,14 @@ def ship(
         service = Service.of(c, name)
         tag = tag or present(Build.of(c), name)
         there = {one.name: Service(c, one.engine, service.settings, service.frame, one.where) for one in targets}
-        if start or not back:
-            image = pick.tagged(service, tag)
-            bring(c, Cargo.of(service.engine, image.reference), targets, jobs)
-        if start:
-            fleet.start(there, tag, Wishes(wait, rehearsal, trust, yes, from_settings=from_settings), back)
-        elif back:
-            fleet.bring_back(there, tag, Wishes(wait, False, trust, yes, from_settings=from_settings))
+        outcomes: list[Outcome] = []
+        switched: dict[str, fleet.Went] = {}
+        with told(json, there, outcomes, switched):
+            if start or not back:
+                bring(c, Cargo.of(service.engine, pick.tagged(service, tag).reference), targets, jobs, outcomes)
+            if start:
+                fleet.start(
+                    there, tag, Wishes(wait, rehearsal, trust, yes, from_settings=from_settings), back, switched
+                )
+            elif back:
+                fleet.bring_back(there, tag, Wishes(wait, False, trust, yes, from_settings=from_settings), switched)

@@ -1,8 +1,11 @@
 """One version on several hosts: host after host, the first is the canary, and no further than the first that fails."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 from invoke import Exit
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ..engine import label
 from ..engine.client import Unreachable
@@ -20,44 +23,54 @@ STOP = 130  # the exit code when a person said stop
 Services = Mapping[str, Service]  # the service on each host, by the host's name
 
 
-def start(fleet: Services, tag: str, wishes: Wishes, back: bool) -> None:
+class Went(Struct, frozen=True):
+    """How a switch went on a host. `error`: a sentence, or ""; `runs`: the versions there in the end, if known."""
+
+    outcome: str
+    error: str = ""
+    runs: list[str] | None = None
+
+
+Outcomes = dict[str, Went]  # by the host's name
+
+
+def start(fleet: Services, tag: str, wishes: Wishes, back: bool, outcomes: Outcomes) -> None:
     """Switch to a version on each host, and show what runs where.
 
     Args:
         back: whether those that had switched return when one fails.
+        outcomes: how it went on each host is noted here.
 
     Raises:
         Exit: with code 1 when a host failed, 130 when the person says stop; hosts after it are as they were.
     """
-    outcomes = dict.fromkeys(fleet, LEFT)
+    outcomes |= dict.fromkeys(fleet, Went(LEFT))
     try:
         for name, service in fleet.items():
             say(printable(f"{name}:"))
             try:
-                outcomes[name] = SWITCHED if switched(service, tag, wishes) else "ran already"
+                outcomes[name] = Went(SWITCHED if switched(service, tag, wishes) else "ran already")
             except (Exit, KeyboardInterrupt) as error:
                 outcomes[name] = ended(error)
-                if back and outcomes[name] == FAILED:
-                    done = [other for other, outcome in outcomes.items() if outcome == SWITCHED]
-                    give_back({other: fleet[other] for other in done}, tag, wishes, outcomes)
-                done = [other for other, outcome in outcomes.items() if outcome == SWITCHED]
-                raise Exit(last_words(name, error, done), code=exit_code(error)) from None
+                if back and outcomes[name].outcome == FAILED:
+                    give_back({other: fleet[other] for other in those(SWITCHED, outcomes)}, tag, wishes, outcomes)
+                raise Exit(last_words(name, error, those(SWITCHED, outcomes)), code=exit_code(error)) from None
     finally:
         show(fleet, outcomes)
 
 
-def bring_back(fleet: Services, tag: str, wishes: Wishes) -> None:
+def bring_back(fleet: Services, tag: str, wishes: Wishes, outcomes: Outcomes) -> None:
     """Return to the version before on each host on which this one runs, and show what runs where.
 
     Raises:
         Exit: with code 1 when a host failed; the others are returned all the same.
     """
-    outcomes = dict.fromkeys(fleet, LEFT)
+    outcomes |= dict.fromkeys(fleet, Went(LEFT))
     try:
         give_back(fleet, tag, wishes, outcomes)
     finally:
         show(fleet, outcomes)
-    if failed := [name for name, outcome in outcomes.items() if outcome == FAILED]:
+    if failed := those(FAILED, outcomes):
         raise Exit(f"{', '.join(failed)} could not return; the lines above say why.", code=1)
 
 
@@ -73,7 +86,7 @@ def switched(service: Service, tag: str, wishes: Wishes) -> bool:
     return True
 
 
-def give_back(fleet: Services, tag: str, wishes: Wishes, outcomes: dict[str, str]) -> None:
+def give_back(fleet: Services, tag: str, wishes: Wishes, outcomes: Outcomes) -> None:
     """Return to the version before where this one runs, and note in `outcomes` how it went on each host.
 
     Raises:
@@ -82,10 +95,10 @@ def give_back(fleet: Services, tag: str, wishes: Wishes, outcomes: dict[str, str
     for name, service in fleet.items():
         say(printable(f"{name}:"))
         try:
-            outcomes[name] = RETURNED if returned(service, tag, wishes) else "left as it was"
+            outcomes[name] = Went(RETURNED if returned(service, tag, wishes) else "left as it was")
         except (Exit, KeyboardInterrupt) as error:
             outcomes[name] = ended(error)
-            if outcomes[name] == STOPPED:
+            if outcomes[name].outcome == STOPPED:
                 raise Exit(f"{name}: {reason(error)}", code=exit_code(error)) from None
             say(printable(reason(error)))
 
@@ -102,9 +115,14 @@ def returned(service: Service, tag: str, wishes: Wishes) -> bool:
     return True
 
 
-def ended(error: BaseException) -> str:
+def ended(error: BaseException) -> Went:
     """The outcome on a host at which something ended."""
-    return STOPPED if exit_code(error) == STOP else FAILED
+    return Went(STOPPED if exit_code(error) == STOP else FAILED, reason(error))
+
+
+def those(outcome: str, outcomes: Outcomes) -> list[str]:
+    """The hosts on which it went so."""
+    return [name for name, went in outcomes.items() if went.outcome == outcome]
 
 
 def versions(service: Service) -> list[str]:
@@ -112,17 +130,15 @@ def versions(service: Service) -> list[str]:
     return [label.version_of(container.labels, container.image) for container in service.running()]
 
 
-def show(fleet: Services, outcomes: Mapping[str, str]) -> None:
-    """A table of the hosts, and which version runs on each now; under `--dry`, when nothing was done, none."""
-    rows = []
+def show(fleet: Services, outcomes: Outcomes) -> None:
+    """Note which versions run on each host now, and show a table; under `--dry`, when nothing was done, neither."""
     if any(service.dry for service in fleet.values()):
         return
     for name, service in fleet.items():
-        try:
-            runs = ", ".join(versions(service)) or "nothing"
-        except Unreachable:
-            runs = "?"
-        rows.append((name, runs, outcomes[name]))
+        with suppress(Unreachable):
+            outcomes[name] = replace(outcomes[name], runs=versions(service))
+    found = [(name, outcomes[name]) for name in fleet]
+    rows = [(name, "?" if one.runs is None else ", ".join(one.runs) or "nothing", one.outcome) for name, one in found]
     table.show("", ("host", "runs", "outcome"), rows)
 
 

@@ -42,11 +42,12 @@ class Outcome(Struct, frozen=True):
     seconds: float = 0.0
 
 
-def ship(c: Context, cargo: Cargo, hosts: Sequence[Host], jobs: int) -> None:
+def ship(c: Context, cargo: Cargo, hosts: Sequence[Host], jobs: int, outcomes: list[Outcome]) -> None:
     """Bring an image to every host that lacks it.
 
     Args:
         jobs: at most so many at a time.
+        outcomes: how it went on each host is added to these.
 
     Raises:
         Exit: with code 1 when a host does not have it in the end, 130 when the person says stop; what was not brought
@@ -72,7 +73,8 @@ def ship(c: Context, cargo: Cargo, hosts: Sequence[Host], jobs: int) -> None:
             return brought(Transfer.of(c, cargo, one.host, one.need, (clients, meter)))
 
         found = at_once(clients, jobs, bring, asked)
-    conclude(cargo, [one for one in found if isinstance(one, Outcome)], bool(c.config.run.dry))
+    outcomes += [one for one in found if isinstance(one, Outcome)]
+    conclude(cargo, outcomes, bool(c.config.run.dry))
 
 
 def at_once(clients: Clients, jobs: int, act: Callable[[Given], Found], items: Sequence[Given]) -> list[Found | Exit]:

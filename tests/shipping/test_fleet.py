@@ -1,9 +1,11 @@
 """`ship --start` and `--back`: host after host, the first is the canary, and a failure ends it."""
 
+import json
 import re
 import signal
 from collections.abc import Iterator
 
+import documented
 import pytest
 from engines import PrivateEngine
 from sites import Site
@@ -73,14 +75,22 @@ def test_a_version_is_shipped_and_started_on_each_and_returned(made: Site, fleet
 def test_the_first_that_fails_ends_it(made: Site, fleet: list[PrivateEngine]) -> None:
     hosts = [engine.host for engine in fleet]
     made.inv("ship", *hosts, "--tag", "1.0", "--start")
-    done = made.inv("ship", *hosts, "--tag", "bad", "--start", code=1)
+    done = made.inv("ship", *hosts, "--tag", "bad", "--start", "--json", code=1)
     assert runs(fleet) == ["1.0"] * 3
-    assert [row[1:] for row in table(done.stdout)] == [
+    said, last = done.stderr.rstrip("\n").rsplit("\n", 1)
+    assert [row[1:] for row in table(said)] == [
         ["1.0", "failed"],
         ["1.0", "not reached"],
         ["1.0", "not reached"],
     ]
-    assert done.stderr.startswith(f"{hosts[0]}: ") and "1.0 runs as before" in done.stderr
+    assert last.startswith(f"{hosts[0]}: ") and "1.0 runs as before" in last
+    document = json.loads(done.stdout)
+    rows = document["hosts"]
+    assert set(document) == documented.keys("ship") and set(rows[0]) == documented.keys("ship", "hosts[]")
+    assert [row["host"] for row in rows] == hosts and {row["image"] for row in rows} == {"shipped"}
+    assert [row["service"] for row in rows] == ["failed", "not reached", "not reached"]
+    assert [row["runs"] for row in rows] == [["1.0"]] * 3 and rows[1]["error"] is None
+    assert f"{hosts[0]}: {rows[0]['error']}" == last and rows[0]["sent"] < 65536 < rows[0]["left_out"]
 
 
 @pytest.mark.parametrize("back", [False, True])

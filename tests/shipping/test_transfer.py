@@ -1,5 +1,6 @@
 """`ship`: a version on other engines; what each lacks is sent and nothing else, and none is left with half of it."""
 
+import json
 import os
 import re
 import shutil
@@ -88,6 +89,12 @@ def test_each_host_has_an_outcome_of_its_own(made: Site, there: PrivateEngine) -
     assert done.stderr.startswith("The Docker Engine at unix:///nowhere does not answer")
     again = made.inv("ship", f"{there.host},unix:///nowhere", "--tag", "1.0", code=1).stdout
     assert "docker save" not in again and f"{there.host}  was there" in again
+    rows = json.loads(made.inv("ship", there.host, "unix:///nowhere", "--tag", "1.0", "--json", code=1).stdout)["hosts"]
+    assert [(row["image"], row["sent"], row["service"]) for row in rows] == [
+        ("was there", 0, None),
+        ("not asked", 0, None),
+    ]
+    assert rows[1]["error"].startswith("The Docker Engine at unix:///nowhere does not answer")
 
 
 def test_a_context_is_a_host(made: Site, there: PrivateEngine, tmp_path: Path) -> None:
