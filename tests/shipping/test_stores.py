@@ -6,6 +6,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ from registries import registry
 from relays import Relay
 from shipments import SIZE, version
 from sites import Site, buildkit
-from switches import carry
+from switches import Run, carry
 
 from tasks.shipping.saved import Blob, Saved
 from tasks.shipping.written import INDEX, LAYER, OciArchive
@@ -111,7 +112,15 @@ def test_a_base_that_was_pulled_from_a_registry_is_not_sent(
         made.engine.docker("image", "rm", pushed)
         there.docker("pull", index_of(host, "team/base", "1"))
     before = len(there.api.image_ids())
+    asking = ""
+    if store == "containerd":  # a run that is killed leaves an image that no list shows; the next one takes it away
+        run = Run(made, "ship", there.host, "--tag", "1.0").until(" save tests/visdom:digests")
+        run.process.send_signal(signal.SIGKILL)
+        run.process.wait()
+        asking = run.said.split()[-1]
+        assert there.api.image(asking)
     assert SIZE < arrives(made, there, "1.0", made.engine) <= ALLOWED
+    assert not asking or not there.api.image(asking)
     bundle = str(tmp_path / "bundle")
     made.inv("bundle", bundle, "--tag", "2.0", "--since", "1.0")
     made.inv("unbundle", bundle, DOCKER_HOST=there.host)
