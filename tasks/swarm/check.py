@@ -68,8 +68,11 @@ def free(fleet: Fleet, take_over: bool) -> None:
     if found is None:
         return
     holder = ticket.of_text(found.ticket)
-    who = holder.who() if holder else f"{fleet.job} is there, which no rollout made"
-    if holder and (take_over or holder.gone(fleet.service.engine.now() - found.created)):
+    if holder is None:
+        way = f"If nobody needs it, type: docker service rm {fleet.job}"
+        raise Exit(f"{fleet.job} is in this swarm, and no rollout made it. Nothing was changed. {way}", code=1)
+    who = holder.who()
+    if take_over or holder.gone(fleet.service.engine.now() - found.created):
         say(f"{who}: that run is over.")
         fleet.service.do(commands.remove_service(fleet.job), f"{fleet.job} cannot be removed; see above.")
         return
