@@ -203,6 +203,8 @@ def test_a_killed_rollout_is_finished_by_the_swarm_and_its_lock_goes_with_the_ne
     begin(fleet)
     Run(fleet, "rollout", "--tag", "2.0").until("n1: 2.0 ").signal(signal.SIGKILL).end(-signal.SIGKILL)
     assert asked.service(fleet.engine.api, JOB)
+    said = fleet.inv("rollout", "--status", code=1).stdout
+    assert "The swarm is updating it, and nobody watches that." in said and "is switching" not in said
     eventually(lambda: [task.version.tag for task in tasks(fleet) if task.state == "running"] == 3 * ["2.0"], 60)
     eventually(lambda: state(fleet) == "completed", 30)
     by_hand(fleet, "1.0")
@@ -231,6 +233,8 @@ def test_an_interrupt_ends_the_watching_alone(fleet: Site) -> None:
     )
     fleet.inv("rollout", "--rollback")
     only(fleet, "2.0")
+    found = asked.service(fleet.engine.api, SERVICE)
+    assert found and found.before is None, "no way leads back to what was interrupted"
 
 
 def test_a_worker_and_an_engine_without_a_swarm_say_what_to_type(fleet: Site, swarm: Swarm) -> None:

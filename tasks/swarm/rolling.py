@@ -80,6 +80,7 @@ def roll_back(fleet: Fleet, take_over: bool) -> None:
         Exit: with code 1 when a node does not run it in the end, 2 when nothing is remembered.
     """
     service, nodes = fleet.service, fleet.ready()
+    check.free(fleet, take_over)
     now = fleet.now()
     if now is None or now.before is None:
         way = fleet.way("--tag", "TAG")
@@ -93,6 +94,8 @@ def roll_back(fleet: Fleet, take_over: bool) -> None:
         service.do(commands.roll_back(fleet.name), f"{fleet.name} was not rolled back; see above.")
         if not service.dry:
             follow(Going(fleet, now.version, goal, pace, service.engine.now()), returning=True)
+            if now.update == UPDATING:  # it never came to its end
+                failure.forget(fleet, now.version.tag)
 
 
 def runs_everywhere(fleet: Fleet, goal: Version) -> bool:
@@ -150,16 +153,8 @@ def follow(going: Going, returning: bool = False) -> None:
             fleet.service.do(commands.roll_back(fleet.name), f"{fleet.name} was not rolled back; see above.")
         if same(old, goal) or watch.until(fleet, old, going.pace, lambda now: ""):
             push(going, old)
-        forget(going)
+        failure.forget(fleet, goal.tag)
         raise ending.bad(fleet, goal, old)
-
-
-def forget(going: Going) -> None:
-    """Make sure that the version that failed is not what the next way back leads to."""
-    now = going.fleet.now()
-    if now and now.before and same(now.before, going.goal):
-        command = commands.label_service(going.fleet.name, label.FAILED, going.goal.tag)
-        going.fleet.service.do(command, f"{going.goal.tag} is what the swarm would go back to; see above.")
 
 
 def push(going: Going, goal: Version) -> None:
