@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from clients import Answer, refused
 from documented import keys
+from engines import PrivateEngine
 from sites import Site
 from swarms import Swarm
 from switches import Run, carry, eventually
@@ -28,7 +29,7 @@ OPTIONS = ["--network", "host", "--init", "--restart", "always", "--stop-timeout
 GOOD = {"options": OPTIONS}
 ON_TWO = 'if [ "$(hostname)" = n3 ]; then echo not here; exit 4; fi; echo "$VERSION" > /tmp/index.html; '
 VERSIONS: dict[str, dict[str, Any]] = {
-    "1.0": GOOD,
+    "1.0": {"options": [*OPTIONS, "--volume", "/data/held:/held"]},
     "2.0": GOOD,
     "ends": {**GOOD, "script": "echo this version ends at once; exit 3"},
     "sick": {**GOOD, "check": "false"},
@@ -50,6 +51,8 @@ def everywhere(swarm: Swarm, tmp_path_factory: pytest.TempPathFactory) -> Site:
     """A site whose engine is the swarm's manager; each node has every version, but `alone`, which only that one has."""
     site = Site(swarm.manager, swarm.manager.busybox(), tmp_path_factory.mktemp("fleet"))
     make_all(site, VERSIONS)
+    for engine in swarm.engines:
+        (engine.shared / "held").mkdir()
     for engine in swarm.engines[1:]:
         for tag in VERSIONS:
             carry(swarm.manager, engine, f"tests/visdom:{tag}")
@@ -107,6 +110,11 @@ def one_node_at_a_time(seen: list[list[Answer]]) -> None:
 
 def test_a_first_version_and_a_good_one_after_it_and_back(fleet: Site, swarm: Swarm) -> None:
     assert fleet.inv("rollout", "--status", code=3).stdout.startswith(f"{SERVICE}: nothing runs. Type: inv ")
+    for name, flags in ((SERVICE, ["--remove", "--yes"]), (JOB, ["--tag", "1.0"])):  # somebody else's
+        fleet.docker("service", "create", "--detach", "--replicas", "0", "--name", name, "tiny:1", "true")
+        said = fleet.inv("rollout", *flags, code=1).stderr
+        assert f"{name} is in this swarm" in said and "no rollout made it. Nothing was changed." in said
+        fleet.docker("service", "rm", name)
     failed = fleet.inv("rollout", "--tag", "ends", code=1)
     assert "this version ends at once" in failed.stdout
     assert "ends was taken away again, and no node runs tests_service" in failed.stderr
@@ -130,6 +138,12 @@ def test_a_first_version_and_a_good_one_after_it_and_back(fleet: Site, swarm: Sw
     assert found.keys() == keys("rollout") and found["nodes"][0].keys() == keys("rollout", "nodes[]")
     fleet.inv("rollout", "--rollback")
     only(fleet, "1.0")
+    eventually(lambda: not any(JOB in name for one in swarm.engines for name in containers(one)))
+
+
+def containers(engine: PrivateEngine) -> list[str]:
+    """The names of an engine's containers, of those that ended too."""
+    return [row["Names"][0] for row in engine.request("GET", "/containers/json?all=1")]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +152,6 @@ def test_a_first_version_and_a_good_one_after_it_and_back(fleet: Site, swarm: Sw
         ("ends", "this version ends at once"),
         ("sick", "sick failed"),
         ("hangs", "s went by without progress"),
-        ("third", "not here"),
     ],
 )
 def test_a_bad_version_is_taken_back_on_every_node(fleet: Site, tag: str, why: str) -> None:
@@ -149,6 +162,19 @@ def test_a_bad_version_is_taken_back_on_every_node(fleet: Site, tag: str, why: s
     only(fleet, "1.0")
     found = asked.service(fleet.engine.api, SERVICE)
     assert found and (found.before is None or found.before.tag != tag), "no way leads back to the bad one"
+
+
+def test_a_node_that_cannot_go_back_is_named_and_comes_back_when_the_cause_is_gone(fleet: Site, swarm: Swarm) -> None:
+    begin(fleet)
+    going = Run(fleet, "rollout", "--tag", "third").until("Each of the 3 nodes can run it")
+    folder = swarm.engines[2].shared / "held"
+    folder.rmdir()
+    said = going.end(1)
+    folder.mkdir()
+    assert "third failed: n3: " in said and "  not here\n" in said
+    assert "third failed, and not every node runs 1.0: n3. The swarm tries again by itself" in said
+    assert said.count("n3: 1.0 rejected: invalid mount config") <= 2, "once in each part"
+    eventually(lambda: [(task.version.tag, task.state) for task in tasks(fleet)] == 3 * [("1.0", "running")], 60)
 
 
 @pytest.mark.parametrize(
@@ -177,6 +203,8 @@ def test_a_killed_rollout_is_finished_by_the_swarm_and_its_lock_goes_with_the_ne
     begin(fleet)
     Run(fleet, "rollout", "--tag", "2.0").until("n1: 2.0 ").signal(signal.SIGKILL).end(-signal.SIGKILL)
     assert asked.service(fleet.engine.api, JOB)
+    said = fleet.inv("rollout", "--status", code=1).stdout
+    assert "The swarm is updating it, and nobody watches that." in said and "is switching" not in said
     eventually(lambda: [task.version.tag for task in tasks(fleet) if task.state == "running"] == 3 * ["2.0"], 60)
     eventually(lambda: state(fleet) == "completed", 30)
     by_hand(fleet, "1.0")
@@ -205,6 +233,8 @@ def test_an_interrupt_ends_the_watching_alone(fleet: Site) -> None:
     )
     fleet.inv("rollout", "--rollback")
     only(fleet, "2.0")
+    found = asked.service(fleet.engine.api, SERVICE)
+    assert found and found.before is None, "no way leads back to what was interrupted"
 
 
 def test_a_worker_and_an_engine_without_a_swarm_say_what_to_type(fleet: Site, swarm: Swarm) -> None:
@@ -226,5 +256,19 @@ def test_a_node_that_leaves_during_it_is_named_and_the_others_are_alike(fleet: S
         f"Not every node of tests_service can run it: {swarm.names[last]} (down)."
         in fleet.inv("rollout", "--tag", "2.0", "--force", code=1).stderr
     )
+    others = "tests_service_other"  # somebody deployed it as the same stack
+    fleet.docker(
+        "service",
+        "create",
+        "--detach",
+        "--label",
+        "com.docker.stack.namespace=tests_service",
+        "--name",
+        others,
+        "tiny:1",
+        "true",
+    )
+    assert fleet.inv("rollout", "--remove", code=2).stderr.endswith(" rollout --remove --yes\n")
     fleet.inv("rollout", "--remove", "--yes")
     assert asked.service(fleet.engine.api, SERVICE) is None
+    assert asked.service(fleet.engine.api, others), "it is not ours"

@@ -133,21 +133,19 @@ def deploy(file: Path, stack: str) -> list[str]:
     return ["docker", "stack", "deploy", "--compose-file", str(file), *options, stack]
 
 
-def remove_stack(stack: str) -> list[str]:
-    return ["docker", "stack", "rm", stack]
-
-
 def job(name: str, image: str, options: Sequence[str], labels: Mapping[str, str]) -> list[str]:
     """A service that makes one container on each node, once, and starts nothing of the image's own in it.
 
-    Where it fails it would be made again and again; an hour later is never.
+    Swarm's own mode for that, global-job, leaves each container behind when the service is removed, and with it an
+    image that nobody can remove.
     """
-    once = ["--mode", "global-job", "--restart-condition", "none", "--restart-delay", "1h", "--no-healthcheck"]
+    once = ["--mode", "global", "--restart-condition", "none", "--no-healthcheck"]
     how = ["--detach", "--quiet", "--name", name, *once, "--no-resolve-image", "--with-registry-auth"]
     return ["docker", "service", "create", *how, *pairs("--label", labels), *options, "--entrypoint", "true", image]
 
 
 def remove_service(name: str) -> list[str]:
+    """One service of a stack: `docker stack rm` would take those along that others deployed under the same name."""
     return ["docker", "service", "rm", name]
 
 

@@ -19,6 +19,7 @@ from ..host.shell import Failed
 from ..host.text import brief
 from ..service import ticket
 from ..service.ticket import Ticket
+from . import failure
 from .fleet import Fleet
 from .stack import constraint
 
@@ -28,9 +29,11 @@ THERE = ("starting", "running", "complete", "failed")  # states that a task has 
 
 
 def holder(fleet: Fleet) -> Ticket | None:
-    """Who has the lock: a rollout under way, or one whose run was killed. None without one."""
-    found = swarm.service(fleet.service.engine, fleet.job)
-    return ticket.of_text(found.ticket) if found else None
+    """Who has the lock: a rollout under way. None without one, and where its run was killed."""
+    engine = fleet.service.engine
+    found = swarm.service(engine, fleet.job)
+    holder = ticket.of_text(found.ticket) if found else None
+    return holder if found and holder and not holder.gone(engine.now() - found.created) else None
 
 
 @contextmanager
@@ -68,9 +71,13 @@ def free(fleet: Fleet, take_over: bool) -> None:
     if found is None:
         return
     holder = ticket.of_text(found.ticket)
-    who = holder.who() if holder else f"{fleet.job} is there, which no rollout made"
-    if holder and (take_over or holder.gone(fleet.service.engine.now() - found.created)):
+    if holder is None:
+        way = f"If nobody needs it, type: docker service rm {fleet.job}"
+        raise Exit(f"{fleet.job} is in this swarm, and no rollout made it. Nothing was changed. {way}", code=1)
+    who = holder.who()
+    if take_over or holder.gone(fleet.service.engine.now() - found.created):
         say(f"{who}: that run is over.")
+        failure.forget(fleet, holder.tag)  # it may have ended between going back and this
         fleet.service.do(commands.remove_service(fleet.job), f"{fleet.job} cannot be removed; see above.")
         return
     way = fleet.service.next_command("rollout", "--take-over")

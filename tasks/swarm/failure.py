@@ -1,6 +1,6 @@
 """Why a version fails on a node: Swarm's word on its task, and the last lines that it wrote."""
 
-from ..engine import swarm
+from ..engine import commands, label, swarm
 from ..engine.swarm import Task, Version
 from ..host.saying import say
 from ..host.shell import ask
@@ -36,3 +36,11 @@ def last_lines(fleet: Fleet, goal: Version, since: float) -> None:
         said = ask(fleet.service.c, command, fleet.service.engine.environment)
         for line in (said.stdout + said.stderr).splitlines() if said.ok else ():
             say(f"  {printable(line)}")
+
+
+def forget(fleet: Fleet, tag: str) -> None:
+    """Make sure that the version that failed, by its tag, is not what the next way back leads to."""
+    now = fleet.now()
+    if now and now.before and now.before.tag == tag:
+        command = commands.label_service(fleet.name, label.FAILED, tag)
+        fleet.service.do(command, f"{tag} is what the swarm would go back to; see above.")

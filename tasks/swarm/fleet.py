@@ -30,6 +30,11 @@ class Row(Struct, frozen=True):
         """Whether the node can be given a task."""
         return self.node.state == "ready" and self.node.availability == "active"
 
+    @property
+    def given_up(self) -> bool:
+        """Whether Swarm does not try any more: it wants no task to run on a node that is up, now or in a moment."""
+        return self.up and (self.task is None or self.task.wanted not in ("ready", "running"))
+
     def runs(self, version: Version) -> bool:
         """Whether the node runs this: Swarm calls a task running only when it is healthy."""
         task = self.task
@@ -73,7 +78,19 @@ class Fleet(Struct, frozen=True):
         return next_command(self.service.c, self.service.frame, "rollout", *words, again=False)
 
     def now(self) -> SwarmService | None:
-        return swarm.service(self.service.engine, self.name)
+        """The service in the swarm; None without one.
+
+        Raises:
+            Exit: with code 1, when another one has its name.
+        """
+        found = swarm.service(self.service.engine, self.name)
+        if found and not found.version.stamp:
+            raise Exit(
+                f"{self.name} is in this swarm already, and no rollout made it. Nothing was changed. Give the frame "
+                f"another `service`; or if nobody needs that one, type: docker service rm {self.name}",
+                code=1,
+            )
+        return found
 
     def labelled(self, nodes: Sequence[Node]) -> list[Node]:
         """Those of the nodes that are to run the service."""
@@ -104,9 +121,11 @@ class Fleet(Struct, frozen=True):
         away = [node for node in found if node.state != "ready" or node.availability != "active"]
         if away:
             which = ", ".join(f"{node.name} ({state_of(node)})" for node in away)
+            first = away[0]
+            back = f" (docker node update --availability active {first.name})" if first.state == "ready" else ""
             raise Exit(
-                f"Not every node of {self.stack} can run it: {which}. Nothing was changed. Bring it back, or leave it "
-                f"out: docker node update --label-rm {label} {away[0].name}",
+                f"Not every node of {self.stack} can run it: {which}. Nothing was changed. Bring it back{back}, or "
+                f"leave it out: docker node update --label-rm {label} {first.name}",
                 code=1,
             )
         return found

@@ -24,7 +24,7 @@ def remove(fleet: Fleet, yes: bool, take_over: bool) -> None:
     if not (yes or fleet.service.dry):
         way = fleet.way("--remove", "--yes")
         prompt.confirm(f"Take {now.version.tag} away from {names}?", f"Nobody can be asked. Type: {way}")
-    fleet.service.do(commands.remove_stack(fleet.stack), f"{fleet.stack} cannot be removed; see above.")
+    fleet.service.do(commands.remove_service(fleet.name), f"{fleet.name} cannot be removed; see above.")
     if not fleet.service.dry and fleet.now():
         raise Exit(f"{fleet.name} is still there. Type: docker service rm {fleet.name}", code=1)
     say(f"The nodes end {now.version.tag}: {names}.")

@@ -13,7 +13,7 @@ from ..engine.swarm import GOING_BACK, UPDATING, SwarmService, Version
 from ..host.saying import say
 from ..host.text import printable, utc
 from ..service import ticket
-from . import check, failure, stack, table, watch
+from . import check, ending, failure, stack, watch
 from .fleet import Fleet, same
 from .plan import pace_of
 from .stack import KEY, Plan
@@ -80,6 +80,7 @@ def roll_back(fleet: Fleet, take_over: bool) -> None:
         Exit: with code 1 when a node does not run it in the end, 2 when nothing is remembered.
     """
     service, nodes = fleet.service, fleet.ready()
+    check.free(fleet, take_over)
     now = fleet.now()
     if now is None or now.before is None:
         way = fleet.way("--tag", "TAG")
@@ -93,6 +94,8 @@ def roll_back(fleet: Fleet, take_over: bool) -> None:
         service.do(commands.roll_back(fleet.name), f"{fleet.name} was not rolled back; see above.")
         if not service.dry:
             follow(Going(fleet, now.version, goal, pace, service.engine.now()), returning=True)
+            if now.update == UPDATING:  # it never came to its end
+                failure.forget(fleet, now.version.tag)
 
 
 def runs_everywhere(fleet: Fleet, goal: Version) -> bool:
@@ -138,11 +141,11 @@ def follow(going: Going, returning: bool = False) -> None:
     with explained(fleet):
         why = watch.until(fleet, goal, going.pace, failed(going, returning))
         if not why:
-            return good_end(fleet, goal)
+            return ending.good(fleet, goal)
         say(f"{goal.tag} failed: {why}.")
         failure.last_lines(fleet, goal, going.since)
         if going.before is None:
-            fleet.service.do(commands.remove_stack(fleet.stack), f"{fleet.stack} is left; see above.")
+            fleet.service.do(commands.remove_service(fleet.name), f"{fleet.name} is left; see above.")
             raise Exit(f"{goal.tag} was taken away again, and no node runs {fleet.stack}, as before.", code=1)
         old = going.before
         now = fleet.now()
@@ -150,59 +153,21 @@ def follow(going: Going, returning: bool = False) -> None:
             fleet.service.do(commands.roll_back(fleet.name), f"{fleet.name} was not rolled back; see above.")
         if same(old, goal) or watch.until(fleet, old, going.pace, lambda now: ""):
             push(going, old)
-        forget(going)
-        raise end_of(going, old)
-
-
-def forget(going: Going) -> None:
-    """Make sure that the version that failed is not what the next way back leads to."""
-    now = going.fleet.now()
-    if now and now.before and same(now.before, going.goal):
-        command = commands.label_service(going.fleet.name, label.FAILED, going.goal.tag)
-        going.fleet.service.do(command, f"{going.goal.tag} is what the swarm would go back to; see above.")
+        failure.forget(fleet, goal.tag)
+        raise ending.bad(fleet, goal, old)
 
 
 def push(going: Going, goal: Version) -> None:
-    """Make every task anew where going back failed too: Swarm itself tries no third time."""
+    """Make every task anew where going back failed too and Swarm itself does not try again, as without `--restart`.
+
+    That interrupts the nodes that are well, so it is not done for one where Swarm tries again and again.
+    """
+    if not any(row.given_up for row in going.fleet.rows()):
+        return
     say(f"Not every node runs {goal.tag}, so its tasks are made anew.")
     going.fleet.service.do(commands.replace_tasks(going.fleet.name), f"{going.fleet.name} was not updated; see above.")
     if why := watch.until(going.fleet, goal, going.pace, lambda now: ""):
         say(f"That failed too: {why}.")
-
-
-def good_end(fleet: Fleet, goal: Version) -> None:
-    """Say how it ended where each node that is up runs the goal.
-
-    Raises:
-        Exit: with code 1 when a node is not up.
-    """
-    rows = fleet.rows()
-    table.show(rows)
-    away = [row.node.name for row in rows if not (row.up and row.runs(goal))]
-    if away:
-        see = fleet.way("--status")
-        raise Exit(
-            f"{goal.tag} runs on {len(rows) - len(away)} of {len(rows)} nodes, and not on {', '.join(away)}, where the "
-            f"swarm starts it when it is back. See: {see}",
-            code=1,
-        )
-    say(f"{goal.tag} runs on each of the {len(rows)} nodes.")
-
-
-def end_of(going: Going, old: Version) -> Exit:
-    """The end of a rollout that failed, after a table of what runs where. `old`: what each node should run again."""
-    fleet = going.fleet
-    rows = fleet.rows()
-    table.show(rows)
-    failed = f"{going.goal.tag} failed"
-    wrong = [row.node.name for row in rows if not (row.up and row.runs(old))]
-    if not wrong:
-        return Exit(f"{failed}, and each of the {len(rows)} nodes runs {old.tag}.", code=1)
-    return Exit(
-        f"{failed}, and not every node runs {old.tag}: {', '.join(wrong)}. When the cause is gone, type: "
-        f"docker service update --force {fleet.name}, and see: {fleet.way('--status')}",
-        code=1,
-    )
 
 
 def failed(going: Going, returning: bool) -> Callable[[SwarmService | None], str]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from invoke import Exit
 from msgspec import Struct
 
-from ..engine.swarm import SwarmService
+from ..engine.swarm import GOING_BACK, UPDATING, SwarmService
 from ..host import document
 from ..host.saying import say
 from ..service.ticket import Ticket
@@ -102,6 +102,8 @@ def show(fleet: Fleet, found: Status, rows: Sequence[Row], holder: Ticket | None
     if found.version is None:
         say(f"{found.service}: nothing runs. Type: {fleet.way()}")
         return
+    if not holder and found.update in (UPDATING, GOING_BACK):
+        say("The swarm is updating it, and nobody watches that.")
     good = sum(node.right for node in found.nodes)
     say(f"{found.service}: {found.version}, on {good} of {len(found.nodes)} nodes")
     if found.before:

@@ -39,12 +39,12 @@ def until(fleet: Fleet, goal: Version, pace: Pace, objection: Callable[[SwarmSer
     Returns:
         "" when they do, else why they do not.
     """
-    said: dict[str, str] = {}
+    said: dict[str, list[str]] = {}
     done: set[str] = set()
     last = time.monotonic()
     while True:
         service, rows = fleet.now(), fleet.rows()
-        tell(rows, goal, said)
+        tell(rows, said)
         up = [row for row in rows if row.up]
         there = {row.node.id for row in up if row.runs(goal)}
         if there - done or len(there) < len(done):
@@ -71,16 +71,19 @@ def settled(service: SwarmService | None, pace: Pace, since: float) -> bool:
     return since > pace.settle + (LATE if busy else 0)
 
 
-def tell(rows: Sequence[Row], goal: Version, said: dict[str, str]) -> None:
-    """Print a line for each node whose state is another than the last time."""
+def tell(rows: Sequence[Row], said: dict[str, list[str]]) -> None:
+    """Print a line for each node whose state is another one; what Swarm tries again and again, once.
+
+    Args:
+        said: of each node what was printed since it runs, or since another version came; it is kept up.
+    """
     for row in rows:
-        if not row.up:
-            state = state_of(row.node)
-        elif row.task is None:
-            state = "nothing yet"
+        task, before = row.task, said.get(row.node.id, [])
+        if not row.up or task is None:
+            line, begins = state_of(row.node) if not row.up else "nothing yet", True
         else:
-            why = f": {brief(row.task.error)}" if row.task.error else ""
-            state = f"{row.task.version.tag} {row.task.state}{why}"
-        if said.get(row.node.id) != state:
-            said[row.node.id] = state
-            say(f"{row.node.name}: {state}")
+            line = f"{task.version.tag} {task.state}{f': {brief(task.error)}' if task.error else ''}"
+            begins = task.state == "running" or not before or not before[0].startswith(f"{task.version.tag} ")
+        if line not in before:
+            say(f"{row.node.name}: {line}")
+            said[row.node.id] = [line] if begins else [*before, line]
