@@ -136,6 +136,9 @@ def usage_as_exit() -> Iterator[None]:
     except Exit as end:  # with 1, where Invoke itself says it
         raise (Exit(end.message, code=2) if end.message else end) from None
     except ParseError as error:
+        if lacks := re.match(r"'(\S+)' did not receive required positional arguments: (.*)", str(error)):
+            what = lacks[2].replace("'", "").upper()
+            raise Exit(f"{lacks[1]} needs {what} behind it. Type: inv --help {lacks[1]}", code=2) from None
         said = re.sub(r"<Argument: (\S+).*?>", r"--\1", str(error))
         raise Exit(f"{said} {HELP}", code=2) from None
     except AmbiguousEnvVar as error:

@@ -24,6 +24,7 @@ from tasks.program.several import joined
         ("bundle - --since 1", "bundle - --since 1"),
         ("nonsense a b", "nonsense a b"),
         ("ship", "ship"),
+        ("ship --tag --help a", "ship --tag --help a"),
         ("", ""),
     ],
 )
@@ -42,3 +43,15 @@ def test_words_become_one_until_the_next_task(typed: str, read: str) -> None:
 def test_both_spellings_mean_the_same() -> None:
     told = [inv("ship", *hosts, code=2).stderr for hosts in (("nope", "other"), ("nope,other",))]
     assert told == ["There is no docker context nope. See: docker context ls\n"] * 2
+
+
+@pytest.mark.parametrize(
+    ("typed", "task"), [("ship --help", "ship"), ("ship a --help", "ship"), ("frame bundle --help", "bundle")]
+)
+def test_help_may_stand_behind_a_task_that_takes_an_argument(typed: str, task: str) -> None:
+    assert f"inv [--core-opts] {task} " in inv(*typed.split()).stdout
+
+
+@pytest.mark.parametrize(("task", "what"), [("ship", "HOSTS"), ("bundle", "FILE")])
+def test_a_missing_argument_is_named(task: str, what: str) -> None:
+    assert inv(task, code=2).stderr == f"{task} needs {what} behind it. Type: inv --help {task}\n"
