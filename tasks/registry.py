@@ -5,13 +5,10 @@ from invoke import Context
 from .program import flags
 from .program.task import task
 
+SENT = "The version to send; without it, the one just built, the only one, or a question."
 
-@task(
-    help={
-        "name": flags.NAME,
-        "tag": "The version to send; without it, the one just built, the only one, or a question.",
-    }
-)
+
+@task(help={"name": flags.NAME, "tag": SENT})
 def push(c: Context, name: str = "", tag: str = "") -> None:
     """Send a version to the registry.
 
@@ -25,6 +22,7 @@ def push(c: Context, name: str = "", tag: str = "") -> None:
 
     made = None if tag else built(c, name)
     service = Service.of(c, made.name if made else name)
+    registry.repository(service)  # before a question that would be in vain
     image = pick.just_built(service, made.tag) if made else pick.pick(service, tag, False, "push")
     remote = registry.reference(service, image.tag)
     digest = exchange.push(service, image.reference, remote)
@@ -61,10 +59,10 @@ def pull(
     from .service import registry
     from .service.service import Service
     from .shipping import exchange
-    from .shipping.registry import Remote, tags, trusted_plain
+    from .shipping.registry import Remote, tags
 
     service = Service.of(c, name)
-    remote = Remote(registry.repository(service), trusted_plain(service.engine.get("info") or {}))
+    remote = Remote.of(service.engine, registry.repository(service))
     there = registry.in_order(tags(remote)) if list or not tag else []
     if list:
         registry.show(service, there, json)

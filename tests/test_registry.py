@@ -120,11 +120,12 @@ def test_what_is_not_there_is_one_sentence(site: Site, host: str) -> None:
     site.settings["registry"] = "127.0.0.1:9"
     site.save()
     assert site.inv("pull", code=1).stderr == "The registry 127.0.0.1:9 does not answer.\n"
-    assert "cannot be pushed" in site.inv("push", "--tag", "1.0", code=1).stderr
+    assert "The registry 127.0.0.1:9 does not answer." in site.inv("push", "--tag", "1.0", code=1).stderr
     site.settings["registry"] = ""
     site.save()
     for task in ("push", "pull"):
-        assert "No registry is named. Set stack.registry" in site.inv(task, "--tag", "1.0", code=2).stderr
+        for tag in (["--tag", "1.0"], []):  # without one, nobody is asked first
+            assert "No registry is named. Set stack.registry" in site.inv(task, *tag, code=2).stderr
     assert references(site) == known
 
 

@@ -240,6 +240,11 @@ def test_an_interrupt_ends_the_watching_alone(fleet: Site) -> None:
 def test_a_worker_and_an_engine_without_a_swarm_say_what_to_type(fleet: Site, swarm: Swarm) -> None:
     said = fleet.inv("rollout", "--status", code=1, DOCKER_HOST=swarm.engines[1].host).stderr
     assert "is a worker of its swarm, and only a manager (10.99.0.1) can roll out" in said
+    before, fleet.frame["service"] = fleet.frame["service"], "unlabelled"
+    fleet.save()
+    assert "No node has the label of unlabelled" in fleet.inv("rollout", code=1).stderr  # before a question
+    fleet.frame["service"] = before
+    fleet.save()
 
 
 def test_a_node_that_leaves_during_it_is_named_and_the_others_are_alike(fleet: Site, swarm: Swarm) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from docker import APIClient
 
 TIMEOUT = 60.0  # seconds without a byte, as the docker SDK has it
+REASONS = (
+    *("No such file or directory", "Connection refused", "Permission denied", "Connection aborted"),
+    *("No route to host", "Network is unreachable", "Name or service not known", "timed out"),
+)
 DENIED = "permission denied"
 JOIN = "Use sudo, or log in again after: sudo usermod -aG docker $USER"
 
@@ -25,13 +30,23 @@ class Unreachable(Exit):
 
     def __init__(self, endpoint: Endpoint, reason: str, refusal: bool = False) -> None:
         why = short(reason)
-        said = f"answers with an error: {reason}" if refusal else f"does not answer: {why}. Type: inv engine"
+        said = (
+            f"answers with an error: {reason}" if refusal else f"does not answer: {why}. Type: {way_to_see(endpoint)}"
+        )
         if why == DENIED and endpoint.local and not refusal:
             said = f"may not be used by you. {JOIN}"
         elif insecure := by_tls(reason):
             see = f"docker context inspect {endpoint.context}" if endpoint.context else "DOCKER_CERT_PATH"
             said = f"{insecure}. See: {see}"
         super().__init__(f"The Docker Engine at {endpoint.host} {said}", code=1)
+
+
+def way_to_see(endpoint: Endpoint) -> str:
+    """What to type about an engine that does not answer: here it can be started, elsewhere docker and ssh say why."""
+    if endpoint.local:
+        return "inv engine"
+    where = ("--context", endpoint.context) if endpoint.context else ("--host", endpoint.host)
+    return shlex.join(("docker", *where, "version"))
 
 
 class Client:
@@ -180,7 +195,7 @@ def answer_on(connection: socket.socket) -> tuple[int, bytes]:
 
 def short(reason: str) -> str:
     """The telling end of the SDK's nested messages."""
-    for marker in ("No such file or directory", "Connection refused", "Permission denied", "Connection aborted"):
+    for marker in REASONS:
         if marker.lower() in reason.lower():
             return marker.lower()
     return reason.rstrip(".")

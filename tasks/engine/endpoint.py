@@ -54,6 +54,8 @@ def named(host: str) -> Endpoint:
     Raises:
         Exit: with code 2 for a context that does not exist, or an address that is none.
     """
+    if "@" in host and "://" not in host:  # a context's name has no @
+        raise Exit(f"{host} is no docker context. As an address, type: ssh://{host}", code=2)
     return Endpoint(address(host, "HOST")) if "://" in host else of_context(host)
 
 

@@ -7,6 +7,8 @@ from typing import TextIO
 
 COMMAND = re.compile(r"(?:(?<=: )|^ *)(?:\S*inv|sudo|docker|git|apt-get|cd|echo|rm|ip|nft|[A-Z_]+=\S+) \S.*$")
 
+NEXT = re.compile(r"(?<=;) (?=to [a-z ]+: )")  # between two commands of one sentence
+
 
 def say(sentence: str, file: TextIO | None = None) -> None:
     """Print a sentence, or several lines of them, at once. In a pipe or a file each line stays as it is.
@@ -38,6 +40,8 @@ def wrapped(line: str, columns: int) -> str:
     """
     if cells(line) <= columns:
         return line
+    if len(parts := NEXT.split(line)) > 1:
+        return "\n".join(wrapped(part, columns) for part in parts)
     indent = line[: len(line) - len(line.lstrip())]
     command = COMMAND.search(line)
     prose = line[: command.start()].rstrip() if command else line

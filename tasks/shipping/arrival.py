@@ -100,6 +100,7 @@ def feed(arrival: Arrival, meter: Meter, write: Callable[[IO[bytes]], int]) -> i
             done = write(cast(IO[bytes], Counted(writer.pipe, meter)))
             writer.fed = True
             writer.pipe.close()  # only now: what was cut off must not look whole
+            meter.complete()
         code = writer.process.wait()
     except KeyboardInterrupt:
         clients.stop()

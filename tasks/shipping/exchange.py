@@ -8,9 +8,11 @@ from invoke import Context, Exit
 
 from ..engine import commands
 from ..engine.engine import Engine
+from ..engine.names import repository_of
 from ..engine.records import Image
 from ..host import signals
 from ..host.shell import Failed, Show, run
+from .registry import Remote, must_answer
 
 
 class NotPulled(Exit):
@@ -48,7 +50,11 @@ def push(owner: Owner, local: str, remote: str) -> str:
     with passing(owner, remote):
         owner.do(commands.tag_image(local, remote), f"{local} cannot be named {remote}.")
         failed = f"{remote} cannot be pushed; the lines above say why. If it wants a login, type: docker login {host}"
-        run(owner.c, commands.push(remote), failed, owner.engine.environment, Show.DISPLAY)
+        try:
+            run(owner.c, commands.push(remote), failed, owner.engine.environment, Show.DISPLAY)
+        except Failed:
+            must_answer(Remote.of(owner.engine, repository_of(remote)))
+            raise
         found = None if owner.dry else owner.engine.image(remote)
         repository = remote.rpartition(":")[0]
         digests = [one.partition("@")[2] for one in found.digests if one.startswith(f"{repository}@")] if found else []

@@ -125,7 +125,10 @@ class Clients:
 
 
 class Meter:
-    """What was sent to one host, and what was left out, in bytes. `tell` is called after each piece."""
+    """What was sent to one host, and what was left out, in bytes.
+
+    `tell` is called after each piece, and once all is written (`fed`).
+    """
 
     def __init__(self, tell: Callable[["Meter"], None] = lambda meter: None) -> None:
         self.tell = tell
@@ -133,12 +136,18 @@ class Meter:
         self.left = 0
         self.begun = time.monotonic()
         self.ended = 0.0
+        self.fed = False
 
     def begin(self) -> None:
-        self.begun, self.ended = time.monotonic(), 0.0
+        self.begun, self.ended, self.fed = time.monotonic(), 0.0, False
 
     def add(self, count: int) -> None:
         self.sent += count
+        self.tell(self)
+
+    def complete(self) -> None:
+        """All is written: the host unpacks now."""
+        self.fed = True
         self.tell(self)
 
     def leave(self, count: int) -> None:

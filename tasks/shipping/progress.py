@@ -3,10 +3,14 @@
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from ..host.saying import say
 from ..host.text import size
 from .processes import Meter
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 EVERY = 10.0  # seconds between two lines about one host
 
@@ -27,11 +31,23 @@ def shown(totals: Mapping[str, int | None]) -> Iterator[dict[str, Meter]]:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, transient=True) as display:
         bars = {name: display.add_task(escape(name), total=total) for name, total in totals.items()}
-        # A name's bar is bound now, as a default: a loop's variable would be the last one's.
-        yield {
-            name: Meter(lambda meter, bar=bar: display.update(bar, completed=meter.sent))  # type: ignore[misc]
-            for name, bar in bars.items()
-        }
+        yield {name: Meter(Bar(display, bar, name)) for name, bar in bars.items()}
+
+
+class Bar:
+    """Shows on a terminal how much was sent, and that a host unpacks once all is there."""
+
+    def __init__(self, display: "Progress", bar: "TaskID", name: str) -> None:
+        self.display, self.bar, self.name = display, bar, name
+
+    def __call__(self, meter: Meter) -> None:
+        from rich.markup import escape
+
+        total = self.display.tasks[self.bar].total
+        if meter.fed or (total is not None and meter.sent > total):  # an archive is larger than the layers in it
+            total = meter.sent
+        what = f"{self.name} unpacks" if meter.fed else self.name
+        self.display.update(self.bar, completed=meter.sent, total=total, description=escape(what))
 
 
 class Lines:

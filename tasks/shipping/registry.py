@@ -17,6 +17,7 @@ from invoke import Exit
 from msgspec import Struct
 
 from ..engine.endpoint import config_folder
+from ..engine.engine import Engine
 from ..engine.names import full_reference, valid_tag
 from ..host.text import brief
 
@@ -36,6 +37,11 @@ class Remote(Struct, frozen=True):
 
     name: str
     trusted_plain: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, engine: Engine, name: str) -> "Remote":
+        """As an engine reaches it."""
+        return cls(name, trusted_plain(engine.get("info") or {}))
 
     @property
     def host(self) -> str:
@@ -85,6 +91,12 @@ def tags(remote: Remote) -> list[str]:
             return list(dict.fromkeys(found))
         url = answer.next_page
     raise Exit(f"The registry {remote.host} has no end of tags of {remote.path}.", code=1)
+
+
+def must_answer(remote: Remote) -> None:
+    """Raises Exit with code 1 when nobody answers at a registry's address."""
+    way = way_to(remote)
+    ask(way, f"{way.address}/v2/")
 
 
 class Way(Struct, frozen=True):

@@ -57,7 +57,8 @@ def ship(c: Context, cargo: Cargo, hosts: Sequence[Host], jobs: int, outcomes: l
     needs = at_once(clients, len(hosts), lambda host: need_of(host, cargo), hosts)
     asked = [Asked(host, need) for host, need in zip(hosts, needs, strict=True)]
     for one in asked:
-        say(printable(plan(one, cargo)))
+        if isinstance(one.need, Need):  # why one cannot be asked is said at the end
+            say(printable(plan(one.host.name, one.need, cargo)))
     if any(one.lacks for one in asked) and not c.config.run.dry:
         cargo = with_blobs(cargo, clients)
     totals = {
@@ -110,11 +111,9 @@ def brought(transfer: Transfer) -> Outcome:
     return Outcome(name, "shipped", "", meter.sent, meter.left, time.monotonic() - begun)
 
 
-def plan(one: Asked, cargo: Cargo) -> str:
+def plan(name: str, need: Need, cargo: Cargo) -> str:
     """What will be sent to a host, before anything is."""
-    name, need, reference = one.host.name, one.need, cargo.reference
-    if isinstance(need, Exit):
-        return need.message or ""
+    reference = cargo.reference
     if need.there:
         return f"{name} has {reference} already."
     count, whole = len(cargo.image.layers), size(cargo.image.size)

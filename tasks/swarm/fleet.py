@@ -103,6 +103,11 @@ class Fleet(Struct, frozen=True):
         busy = {task.node for task in found if task.wanted == "running" and task.state != "orphaned"}
         return [row(node, found) for node in nodes if node.id in labelled | busy]
 
+    def able(self) -> "Fleet":
+        """This fleet, if its nodes are ready."""
+        self.ready()
+        return self
+
     def ready(self) -> list[Node]:
         """The nodes that are to run the service, all of which can be given a task.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tasks.engine import client
-from tasks.engine.client import Unreachable
+from tasks.engine.client import Unreachable, way_to_see
 from tasks.engine.endpoint import Endpoint, resolve
 from tasks.engine.engine import Engine
 
@@ -65,7 +65,7 @@ def serve(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
         (http(400, "[1]"), "answers with an error: HTTP status 400"),
         (http(502, "<html>Bad Gateway</html>"), "answers with an error: HTTP status 502"),
         *(
-            (http(200, body), "does not answer: what it says is not what an engine says. Type: inv engine")
+            (http(200, body), "does not answer: what it says is not what an engine says. Type: {way}")
             for body in ('[{"Id": "sha', "", '"x"', "5", "null", "[1]")
         ),
     ],
@@ -74,16 +74,16 @@ def test_a_bad_answer_is_one_sentence_over_every_way(serve: Serve, said: bytes, 
     engine = serve(said)
     with pytest.raises(Unreachable) as refused:
         engine.containers()
-    assert (
-        refused.value.message == f"The Docker Engine at {engine.endpoint.host} {sentence}" and refused.value.code == 1
-    )
+    said_of = sentence.format(way=way_to_see(engine.endpoint))
+    assert refused.value.message == f"The Docker Engine at {engine.endpoint.host} {said_of}" and refused.value.code == 1
 
 
 @pytest.mark.parametrize("said", [b"", b"no HTTP\r\n\r\n", b"HTTP/1.1 fine\r\n\r\n", b"HTTP/1.1\r\n"])
 def test_what_is_no_http_is_no_engine(serve: Serve, said: bytes) -> None:
     with pytest.raises(Unreachable) as refused:
-        serve(said).containers()
-    assert "does not answer: " in (message := refused.value.message or "") and message.endswith(". Type: inv engine")
+        (engine := serve(said)).containers()
+    assert "does not answer: " in (message := refused.value.message or "")
+    assert message.endswith(f". Type: {way_to_see(engine.endpoint)}")
 
 
 @pytest.mark.parametrize("said", [http(404, "page not found"), http(404, '{"message": "No such"}'), http(301, "<a>")])
@@ -124,3 +124,17 @@ def test_names_with_dots_are_nowhere_on_a_real_engine(engine: object) -> None:
     for name in ("../info", "../images", "..", ".", "%2e%2e/info", "", "/", "x/../../info"):
         assert real.container(name) is None
     assert real.image("../containers") is None and real.image("../../info") is None
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "way"),
+    [
+        (Endpoint("unix:///x"), "inv engine"),
+        (Endpoint("ssh://root@gpu1"), "docker --host ssh://root@gpu1 version"),
+        (Endpoint("tcp://gpu1:2376", "gpu1"), "docker --context gpu1 version"),
+    ],
+)
+def test_an_engine_elsewhere_is_not_one_to_bring(endpoint: Endpoint, way: str) -> None:
+    nested = "HTTPConnectionPool(host='x'): Max retries exceeded (Caused by E(\"[Errno 113] No route to host\"))"
+    said = Unreachable(endpoint, nested).message
+    assert said == f"The Docker Engine at {endpoint.host} does not answer: no route to host. Type: {way}"

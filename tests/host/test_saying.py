@@ -51,6 +51,10 @@ def test_the_width_is_the_terminals_or_what_is_set(terminal: TextIO, monkeypatch
     ("line", "becomes"),
     [
         ("fits  as it stands", "fits  as it stands"),
+        (
+            "It goes on. To see it, type: inv rollout --status; to go back: inv rollout --rollback",
+            "It goes on. To see it,\ntype:\ninv rollout --status;\nto go back:\ninv rollout --rollback",
+        ),
         ("nothing runs. Type: inv -f a/b.yaml start", "nothing runs. Type:\ninv -f a/b.yaml start"),
         ("nothing runs at all here now. Type: ../inv start", "nothing runs at all\nhere now. Type:\n../inv start"),
         ("See: docker logs --follow a_long_name", "See:\ndocker logs --follow a_long_name"),

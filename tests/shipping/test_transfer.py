@@ -69,6 +69,7 @@ def test_another_image_of_that_name_loses_it(made: Site, there: PrivateEngine) -
     ("words", "said"),
     [
         (["nowhere", "--tag", "1.0"], "There is no docker context nowhere. See: docker context ls"),
+        (["root@gpu1", "--tag", "1.0"], "root@gpu1 is no docker context. As an address, type: ssh://root@gpu1"),
         (["ssh://u@h:bad", "--tag", "1.0"], "HOST names 'ssh://u@h:bad', which is no address."),
         (["default", "--tag", "9"], "There is no version 9 of tests/visdom. Type --tag with one of:"),
         ([",", "--tag", "1.0"], "Name a host: a docker context, or an address"),
@@ -87,6 +88,7 @@ def test_each_host_has_an_outcome_of_its_own(made: Site, there: PrivateEngine) -
     assert rows[0] == ["host", "outcome", "sent", "left", "out", "time"]
     assert rows[1][:2] == [there.host, "shipped"] and rows[2] == ["unix:///nowhere", "not", "asked"]
     assert done.stderr.startswith("The Docker Engine at unix:///nowhere does not answer")
+    assert "does not answer" not in done.stdout  # it is said once
     again = made.inv("ship", f"{there.host},unix:///nowhere", "--tag", "1.0", code=1).stdout
     assert "docker save" not in again and f"{there.host}  was there" in again
     rows = json.loads(made.inv("ship", there.host, "unix:///nowhere", "--tag", "1.0", "--json", code=1).stdout)["hosts"]
