@@ -53,6 +53,9 @@ def ship(
 
     if jobs < 1:
         raise Exit("--jobs needs a number from 1 up.", code=2)
+    given = {"--wait": wait, "--no-rehearsal": not rehearsal, "--from-settings": from_settings, "--trust": trust}
+    if not (start or back) and (idle := [flag for flag, value in given.items() if value]):
+        raise Exit(f"{' '.join(idle)}: of no effect here. Add --start, or leave it away.", code=2)
     with shared():
         targets = hosts_of(hosts)
         service = Service.of(c, name)
@@ -62,7 +65,12 @@ def ship(
         switched: dict[str, fleet.Went] = {}
         with told(json, there, outcomes, switched):
             if start or not back:
-                bring(c, Cargo.of(service.engine, pick.tagged(service, tag).reference), targets, jobs, outcomes)
+                cargo = Cargo.of(service.engine, pick.tagged(service, tag).reference)
+                try:
+                    bring(c, cargo, targets, jobs, outcomes)
+                except Exit as end:
+                    then = "\nNothing was started on any host." if start and end.code == 1 else ""
+                    raise Exit(f"{end.message}{then}", code=end.code) from None
             if start:
                 fleet.start(
                     there, tag, Wishes(wait, rehearsal, trust, yes, from_settings=from_settings), back, switched

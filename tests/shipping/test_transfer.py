@@ -74,6 +74,7 @@ def test_another_image_of_that_name_loses_it(made: Site, there: PrivateEngine) -
         (["default", "--tag", "9"], "There is no version 9 of tests/visdom. Type --tag with one of:"),
         ([",", "--tag", "1.0"], "Name a host: a docker context, or an address"),
         (["default", "--jobs", "0"], "--jobs needs a number from 1 up."),
+        (["default", "--trust"], "--trust: of no effect here. Add --start, or leave it away."),
     ],
 )
 def test_a_wrong_word_is_one_sentence(made: Site, words: list[str], said: str) -> None:
@@ -97,6 +98,8 @@ def test_each_host_has_an_outcome_of_its_own(made: Site, there: PrivateEngine) -
         ("not asked", 0, None),
     ]
     assert rows[1]["error"].startswith("The Docker Engine at unix:///nowhere does not answer")
+    done = made.inv("ship", there.host, "unix:///nowhere", "--tag", "1.0", "--start", code=1)
+    assert done.stderr.endswith("\nNothing was started on any host.\n")
 
 
 def test_a_context_is_a_host(made: Site, there: PrivateEngine, tmp_path: Path) -> None:
