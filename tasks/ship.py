@@ -36,9 +36,8 @@ def ship(
 ) -> None:
     """Bring a version to other hosts, without a registry.
 
-    Each is asked first which layers it has, and gets only the others. Nothing
-    is kept on a disk on the way. A host is as it was until all has arrived, and
-    a container could be made of it.
+    Each is asked first which layers it has, and gets only the others. A host
+    is as it was until all has arrived, and a container could be made of it.
     """
     from .building.build import Build
     from .building.version import present
@@ -46,34 +45,27 @@ def ship(
     from .service import fleet, pick
     from .service.order import Wishes
     from .service.service import Service
+    from .shipping import ship as shipping
     from .shipping.host import Cargo, hosts_of
     from .shipping.report import told
-    from .shipping.ship import Outcome
-    from .shipping.ship import ship as bring
 
     if jobs < 1:
         raise Exit("--jobs needs a number from 1 up.", code=2)
-    given = {"--wait": wait, "--no-rehearsal": not rehearsal, "--from-settings": from_settings, "--trust": trust}
-    if not (start or back) and (idle := [flag for flag, value in given.items() if value]):
-        raise Exit(f"{' '.join(idle)}: of no effect here. Add --start, or leave it away.", code=2)
+    wishes = Wishes(wait, rehearsal, trust, yes, from_settings=from_settings)
+    if not (start or back) and wishes != Wishes(0, True, False, yes):
+        raise Exit("--wait, --no-rehearsal, --from-settings and --trust go with --start or --back.", code=2)
     with shared():
         targets = hosts_of(hosts)
-        service = Service.of(c, name)
-        tag = tag or present(Build.of(c), name)
+        service, tag = Service.of(c, name), tag or present(Build.of(c), name)
         there = {one.name: Service(c, one.engine, service.settings, service.frame, one.where) for one in targets}
-        outcomes: list[Outcome] = []
+        outcomes: list[shipping.Outcome] = []
         switched: dict[str, fleet.Went] = {}
         with told(json, there, outcomes, switched):
             if start or not back:
                 cargo = Cargo.of(service.engine, pick.tagged(service, tag).reference)
-                try:
-                    bring(c, cargo, targets, jobs, outcomes)
-                except Exit as end:
-                    then = "\nNothing was started on any host." if start and end.code == 1 else ""
-                    raise Exit(f"{end.message}{then}", code=end.code) from None
+                with fleet.before_any_is_started(start):
+                    shipping.ship(c, cargo, targets, jobs, outcomes)
             if start:
-                fleet.start(
-                    there, tag, Wishes(wait, rehearsal, trust, yes, from_settings=from_settings), back, switched
-                )
+                fleet.start(there, tag, wishes, back, switched)
             elif back:
-                fleet.bring_back(there, tag, Wishes(wait, False, trust, yes, from_settings=from_settings), switched)
+                fleet.bring_back(there, tag, wishes, switched)

@@ -1,7 +1,7 @@
 """One version on several hosts: host after host, the first is the canary, and no further than the first that fails."""
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 
 from invoke import Exit
 from msgspec import Struct
@@ -32,6 +32,17 @@ class Went(Struct, frozen=True):
 
 
 Outcomes = dict[str, Went]  # by the host's name
+
+
+@contextmanager
+def before_any_is_started(meant: bool) -> Iterator[None]:
+    """Where the block fails, say that nothing was started, if that was `meant` to follow."""
+    try:
+        yield
+    except Exit as end:
+        if not meant or end.code != 1:
+            raise
+        raise Exit(f"{end.message}\nNothing was started on any host.", code=1) from None
 
 
 def start(fleet: Services, tag: str, wishes: Wishes, back: bool, outcomes: Outcomes) -> None:
@@ -67,7 +78,7 @@ def bring_back(fleet: Services, tag: str, wishes: Wishes, outcomes: Outcomes) ->
     """
     outcomes |= dict.fromkeys(fleet, Went(LEFT))
     try:
-        give_back(fleet, tag, wishes, outcomes)
+        give_back(fleet, tag, replace(wishes, rehearsal=False), outcomes)  # it was healthy there
     finally:
         show(fleet, outcomes)
     if failed := those(FAILED, outcomes):

@@ -74,7 +74,7 @@ def test_another_image_of_that_name_loses_it(made: Site, there: PrivateEngine) -
         (["default", "--tag", "9"], "There is no version 9 of tests/visdom. Type --tag with one of:"),
         ([",", "--tag", "1.0"], "Name a host: a docker context, or an address"),
         (["default", "--jobs", "0"], "--jobs needs a number from 1 up."),
-        (["default", "--trust"], "--trust: of no effect here. Add --start, or leave it away."),
+        (["default", "--trust"], "--from-settings and --trust go with --start or --back."),
     ],
 )
 def test_a_wrong_word_is_one_sentence(made: Site, words: list[str], said: str) -> None:
