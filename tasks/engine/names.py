@@ -22,6 +22,13 @@ def valid_tag(tag: str) -> bool:
     return re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", tag) is not None
 
 
+def valid_reference(reference: str) -> bool:
+    """Whether Docker would accept this as a repository with a tag. `sha256:…` is an image's id."""
+    repository, _, tag = reference.rpartition(":")
+    named = re.fullmatch(REPOSITORY, repository) is not None and len(repository) <= 255
+    return named and repository != "sha256" and valid_tag(tag)
+
+
 def for_the_time_being(reference: str, key: str) -> str:
     """The name of an image until it is found to be right. `key`: eight hexadecimal digits that tell it from others.
 

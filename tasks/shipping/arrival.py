@@ -12,7 +12,7 @@ from ..engine import commands
 from ..engine.names import for_the_time_being
 from ..host.shell import Failed, Show, run
 from ..host.text import brief
-from .host import Cargo, Host, same
+from .host import Cargo, Host, same, stays
 from .processes import Clients, Counted, Meter
 
 TRIAL = "inv-ship-"  # the beginning of the name of a container that is created to see whether it can be
@@ -75,7 +75,7 @@ class Arrival(Struct, frozen=True):
     def discard(self) -> None:
         """Take away the passing name, and the image if it has no other."""
         with suppress(Exit):  # out of reach, perhaps: inv images shows it there, and inv prune takes it away
-            if self.dry or self.host.engine.image(self.passing):
+            if self.dry or stays(self.host.engine, self.passing):
                 command = self.host.command(commands.remove_image(self.passing))
                 run(self.c, command, f"{self.passing} cannot be removed.", self.host.environment, Show.STEP)
 

@@ -97,7 +97,7 @@ class Transfer(Struct, frozen=True):
         except Refused as refused:
             why = refused.why
         except Unnamed as unnamed:
-            why = str(unnamed)
+            why = unnamed.message or ""
         self.arrival.discard()
         whole = size(self.cargo.image.size)
         say(f"{self.host.name} cannot use the layers that it has ({why}): all {whole} are sent.")

@@ -65,6 +65,15 @@ def test_another_image_of_that_name_loses_it(made: Site, there: PrivateEngine) -
     assert there.api.image(other)
 
 
+def test_an_image_that_says_nothing_of_itself_is_no_obstacle(made: Site, there: PrivateEngine) -> None:
+    """One that no Docker has made may have no configuration for its containers."""
+    load(there, {"customers/own:1": {key: value for key, value in like(there, "tiny:1").items() if key != "config"}})
+    made.inv("ship", there.host, "--tag", "1.0")
+    made.inv("prune", "--yes", DOCKER_HOST=there.host)
+    assert there.docker("image", "inspect", "--format", "{{json .Config}}", "customers/own:1").stdout == "null\n"
+    there.docker("image", "rm", "customers/own:1")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
