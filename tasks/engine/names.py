@@ -30,7 +30,7 @@ def valid_reference(reference: str) -> bool:
 
 
 def for_the_time_being(reference: str, key: str) -> str:
-    """The name of an image until it is found to be right. `key`: eight hexadecimal digits that tell it from others.
+    """The name of an image until it is found to be right. `key`: 8 or 16 hexadecimal digits that tell it from others.
 
     A tag has 128 characters at most.
     """
@@ -40,7 +40,7 @@ def for_the_time_being(reference: str, key: str) -> str:
 
 def being_built(tag: str) -> bool:
     """Whether an image has this tag only for the time of its build."""
-    return re.search(re.escape(BUILDING) + "[0-9a-f]{8}$", tag) is not None
+    return re.search(re.escape(BUILDING) + "[0-9a-f]{8}([0-9a-f]{8})?$", tag) is not None
 
 
 def full_reference(image: str) -> tuple[str, str]:

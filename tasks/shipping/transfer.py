@@ -51,6 +51,7 @@ class Transfer(Struct, frozen=True):
         Raises:
             Exit: with code 1 when it cannot be brought, 130 when the person says stop.
         """
+        self.arrival.tidy()
         try:
             self.bring()
             self.arrival.conclude()
