@@ -1,10 +1,18 @@
 """`bundle` and `unbundle`: a version in a file; what is cut off or altered brings nothing."""
 
+import hashlib
+import io
+import json
+import os
 import random
+import re
 import signal
+import stat
 import subprocess
-from collections.abc import Iterator
+import tarfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from engines import PrivateEngine
@@ -12,6 +20,9 @@ from newer import NewerEngine
 from shipments import SIZE, holds, image_id, version
 from sites import Site
 from switches import Run, carry, eventually
+
+from tasks.shipping.saved import Damaged
+from tasks.shipping.unbundle import Opened
 
 REFERENCE = "tests/visdom:2.0"
 
@@ -120,14 +131,122 @@ def test_an_interrupt_leaves_nothing_behind(made: Site, there: PrivateEngine) ->
     assert not [path for path in made.folder.iterdir() if "large" in path.name]
     made.inv("bundle", file, "--tag", "large", "--since", "1.0")
     before = holds(there)
+    Run(made, "bundle", file, "--tag", "large", "--full").until("docker save").signal(signal.SIGKILL).end(-9)
+    made.inv("bundle", file, "--tag", "large", "--since", "1.0")
+    assert [path.name for path in made.folder.iterdir() if "large" in path.name] == ["large"], "the killed one's too"
     run = Run(made, "unbundle", file, DOCKER_HOST=there.host).until("docker load")
     run.signal(signal.SIGINT).end(130)
     eventually(lambda: holds(there) == before)
 
 
+Files = dict[str, bytes]
+CONFIG = re.compile("[0-9a-f]{64}[.]json")
+
+
+def taken_apart(file: Path) -> Files:
+    """What is in a bundle, but for the check sum."""
+    with tarfile.open(file) as tar:
+        found = {member.name: tar.extractfile(member).read() for member in tar}  # type: ignore[union-attr]
+    return {name: content for name, content in found.items() if name != "bundle.end.json"}
+
+
+def put_together(files: Files, sizes: Mapping[str, int] = {}, kinds: Mapping[str, bytes] = {}) -> bytes:
+    """A bundle of these files with a check sum that is right. `kinds`: those that are no files for tar, by name."""
+    out, total = io.BytesIO(), hashlib.sha256()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.type = len(content), kinds.get(name, tarfile.REGTYPE)
+            tar.addfile(entry, io.BytesIO(content))
+            total.update(json.dumps([name, len(content)]).encode() + content)
+        total.update(json.dumps(sorted(sizes.items())).encode())
+        end = json.dumps({"sizes": sizes, "sha256": total.hexdigest()}).encode()
+        entry = tarfile.TarInfo("bundle.end.json")
+        entry.size = len(end)
+        tar.addfile(entry, io.BytesIO(end))
+    return out.getvalue()
+
+
+def with_(files: Files, name: str, **fields: Any) -> Files:
+    """The same with some fields of a document changed."""
+    return {**files, name: json.dumps({**json.loads(files[name]), **fields}).encode()}
+
+
+def test_a_bundle_that_somebody_has_made_up_is_refused_in_one_sentence(
+    made: Site, there: PrivateEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.shipping.saved.MOST", 100)
+    monkeypatch.setattr("tasks.shipping.saved.ALL_SMALL", 1 << 19)
+    good = taken_apart(made.folder / "part")
+    config = next(name for name in good if CONFIG.fullmatch(name))
+    deep, large = b'{"x":' + b"[" * 200_000 + b"]" * 200_000 + b"}", bytes(5 << 20)
+    first = "bundle.json"
+    cases: list[tuple[str, bytes]] = [
+        ("is no bundle", put_together(good, kinds={first: tarfile.DIRTYPE})),
+        ("is no bundle", put_together(good, kinds={first: tarfile.CHRTYPE})),
+        ("damaged at its beginning", put_together({**good, first: deep})),
+        ("damaged at its beginning", put_together(with_(good, first, needs=-1))),
+        ("damaged at its beginning", put_together(with_(good, first, layers=["../x", "../y"]))),
+        ("needs more layers than", put_together(with_(good, first, needs=9))),
+        ("docker does not take", put_together(with_(good, first, reference="sha256:" + "a" * 64))),
+        ("does not say what is in it", put_together({**good, "manifest.json": deep})),
+        ("does not say what is in it", put_together({**good, config: deep})),
+        ("its image is none", put_together(with_(good, config, config={"Env": 5}))),
+        ("its image is none", put_together({**good, config: good[config][:-1] + b',"x":"\\ud800"}'})),
+        *(
+            ("puts into none", put_together({first: good[first], name: large, **good}))
+            for name in ("../../x", "../layer.tar")
+        ),
+        ("puts into none", put_together({**good, "x": b""}, kinds={"x": tarfile.GNUTYPE_SPARSE})),
+        ("puts into none", put_together({**good, "x": large}, kinds={"x": tarfile.GNUTYPE_LONGNAME})),
+        ("puts into none", put_together({**good, **{f"{number}": b"" for number in range(101)}})),
+        ("puts into none", put_together({**good, **{f"{number}": bytes(1 << 16) for number in range(9)}})),
+        ("follows behind", put_together(good) * 2),
+    ]
+    for said, content in cases:
+        with pytest.raises(Damaged) as refused:
+            [*Opened(io.BytesIO(content)).parts()]
+        assert said in str(refused.value.message), said
+    before = holds(there)
+    for said, content in (cases[0], cases[-1]):
+        (tmp_path / "bad").write_bytes(content)
+        told = unbundle(made, there, str(tmp_path / "bad"), code=1).stderr
+        assert said in told and told.count("\n") == 1 and told.endswith(" Nothing was loaded.\n"), told
+    assert holds(there) == before
+    (tmp_path / "good").write_bytes(put_together(good))
+    unbundle(made, there, str(tmp_path / "good"))
+    assert image_id(there, REFERENCE) == image_id(made.engine, REFERENCE)
+
+
+def test_what_is_no_file_is_written_into_and_not_replaced(made: Site, tmp_path: Path) -> None:
+    """`inv bundle /dev/null` must not cost the machine its /dev/null."""
+    size = (made.folder / "part").stat().st_size
+    device, full, pipe, link = (tmp_path / name for name in ("null", "full", "pipe", "link"))
+    words = ["--tag", "2.0", "--since", "1.0"]
+    os.mknod(device, stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    made.inv("bundle", str(device), *words)
+    os.mknod(full, stat.S_IFCHR | 0o666, os.makedev(1, 7))
+    assert (
+        made.inv("bundle", str(full), *words, code=1).stderr == f"{full} cannot be written: No space left on device.\n"
+    )
+    assert device.is_char_device() and full.is_char_device()
+    os.mkfifo(pipe)
+    with subprocess.Popen(f"wc -c < {pipe}", shell=True, stdout=subprocess.PIPE) as reader:
+        made.inv("bundle", str(pipe), *words)
+        assert reader.stdout and int(reader.stdout.read()) == size
+    assert pipe.is_fifo()
+    link.symlink_to("target")
+    made.inv("bundle", str(link), *words)
+    assert link.is_symlink() and (tmp_path / "target").stat().st_size == size
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["full", "link", "null", "pipe", "target"]
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
+        (["bundle", "", "--full", "--tag", "1.0"], 2, "Name a file to write, or - for standard output."),
+        (["bundle", ".", "--full", "--tag", "1.0"], 1, ". cannot be written: Is a directory."),
+        (["bundle", "/", "--full", "--tag", "1.0"], 1, "/ cannot be written: Is a directory."),
         (["bundle", "x"], 2, "Type either --since TAG, a version that the server has, or --full."),
         (["bundle", "x", "--full", "--since", "1.0"], 2, "Type either --since TAG"),
         (["bundle", "x", "--since", "9", "--tag", "1.0"], 2, "There is no version 9 of tests/visdom. Type --since"),
@@ -160,6 +279,14 @@ def test_both_kinds_of_store_take_one(made: Site, tiny: str) -> None:
             assert found and found.labels["org.opencontainers.image.version"] == "2.0"
             assert there.docker("run", "--rm", "--network", "none", REFERENCE, "ls", "/srv").stdout == "2.0\n"
             there.docker("image", "rm", REFERENCE)
+        # One that the engine takes and cannot read: it shows no image at all until that is gone.
+        bad = taken_apart(made.folder / "part")
+        config = next(name for name in bad if CONFIG.fullmatch(name))
+        with tarfile.open(made.folder / "part") as tar:
+            end = json.load(tar.extractfile("bundle.end.json"))  # type: ignore[arg-type]
+        (made.folder / "bad").write_bytes(put_together(with_(bad, config, config=[]), end["sizes"]))
+        assert "answers with an error" in unbundle(made, there, str(made.folder / "bad"), code=1).stderr
+        assert "tiny:1" in str(there.api.every_image())
         unbundle(made, there, str(made.folder / "full"))
         made.inv("bundle", str(made.folder / "back"), "--tag", "2.0", "--full", DOCKER_HOST=there.host)
         made.engine.docker("image", "rm", REFERENCE)

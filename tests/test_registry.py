@@ -2,15 +2,23 @@
 
 import json
 import subprocess
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import documented
 import pytest
 from clients import another_network
+from invoke import Exit
 from registries import PASSWORD, USER, registry
 from sites import Site
 from versions import labelled, make
+
+from tasks.service.registry import some
+from tasks.shipping import registry as registry_api
 
 VERSIONS: dict[str, dict[str, object]] = {"1.0": {}, "1.9": {}, "1.10": {}}
 
@@ -173,6 +181,59 @@ def test_a_certificate_of_nobody_is_refused(site: Site) -> None:
             f"has a certificate that is not trusted here. Its authority goes to /etc/docker/certs.d/{host}/ca.crt"
             in said
         )
+
+
+@contextmanager
+def liar(said: bytes, challenge: str = "") -> Iterator[str]:
+    """What answers as a registry does, at first, and then with this; a b"" byte by byte. Returns its host."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            first = self.path == "/v2/"
+            self.send_response(200 if first or not challenge or self.path.startswith("/token") else 401)
+            if challenge and not first:
+                self.send_header("WWW-Authenticate", challenge)
+            self.end_headers()
+            if said or first:
+                self.wfile.write(said)
+                return
+            with suppress(OSError):
+                for _ in range(600):
+                    self.wfile.write(b" ")
+                    time.sleep(0.1)
+
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+DEEP = b'{"tags":' + b"[" * 200_000
+
+
+@pytest.mark.parametrize(
+    ("said", "challenge", "sentence"),
+    [
+        (DEEP, "", "is no registry"),
+        (b'{"tags": "abc"}', "", "is no registry"),
+        (b"{}", 'Bearer realm="http://[bad"', "does not answer"),
+        (b"", "", "does not answer"),
+    ],
+)
+def test_a_registry_that_lies_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, said: bytes, challenge: str, sentence: str
+) -> None:
+    monkeypatch.setattr(registry_api, "WHOLE", 1)
+    with liar(said, challenge) as host, pytest.raises(Exit) as refused:
+        registry_api.tags(registry_api.Remote(f"{host}/x", ("127.0.0.0/8",)))
+    assert sentence in str(refused.value.message)
+
+
+def test_a_sentence_names_no_more_tags_than_can_be_read() -> None:
+    assert some([f"0.{number}" for number in range(5000)]).endswith(", 0.19 and 4980 more")
+    assert some(["1.0", "2.0"]) == "1.0, 2.0"
 
 
 def test_somebodys_netrc_is_not_sent(site: Site, tmp_path: Path) -> None:

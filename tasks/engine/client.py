@@ -26,9 +26,10 @@ JOIN = "Use sudo, or log in again after: sudo usermod -aG docker $USER"
 
 
 class Unreachable(Exit):
-    """No engine answers, or it refuses; exit code 1."""
+    """No engine answers, or it answers with a `refusal`; exit code 1."""
 
     def __init__(self, endpoint: Endpoint, reason: str, refusal: bool = False) -> None:
+        self.refusal = refusal
         why = short(reason)
         said = (
             f"answers with an error: {reason}" if refusal else f"does not answer: {why}. Type: {way_to_see(endpoint)}"

@@ -10,6 +10,7 @@ from invoke import Exit
 from msgspec import Struct
 
 DEFAULT = "unix:///var/run/docker.sock"
+EXAMPLE = "One looks like ssh://user@host:22."
 
 
 class Endpoint(Struct, frozen=True):
@@ -89,7 +90,11 @@ def address(host: str, source: str) -> str:
         port = url.port
     except ValueError:
         said = f"{source} names {written!r}, which is no address."
-        raise Exit(f"{said} One looks like ssh://user@host:22.", code=2) from None
+        raise Exit(f"{said} {EXAMPLE}", code=2) from None
+    if url.scheme == "ssh" and url.password is not None:
+        raise Exit(f"{source} holds a password, which docker does not take. {EXAMPLE} Let ssh use a key.", code=2)
+    if url.scheme == "ssh" and not url.hostname:
+        raise Exit(f"{source} names {written!r}, in which there is no host. {EXAMPLE}", code=2)
     if host == "unix://":
         return DEFAULT
     if url.scheme == "tcp" and not (port and url.hostname):  # what the CLI fills in

@@ -126,7 +126,7 @@ class Engine(Client):
     def image_options(self, reference: str) -> options.Options:
         """What an image sets of the options of its containers; {} for no such image."""
         found = self.get("images", reference, "json")
-        return options.of_config(found["Config"]) if found else {}
+        return options.of_config(found.get("Config") or {}) if found else {}
 
     @cached_property
     def about(self) -> options.About:

@@ -22,8 +22,15 @@ def valid_tag(tag: str) -> bool:
     return re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", tag) is not None
 
 
+def valid_reference(reference: str) -> bool:
+    """Whether Docker would accept this as a repository with a tag. `sha256:…` is an image's id."""
+    repository, _, tag = reference.rpartition(":")
+    named = re.fullmatch(REPOSITORY, repository) is not None and len(repository) <= 255
+    return named and repository != "sha256" and valid_tag(tag)
+
+
 def for_the_time_being(reference: str, key: str) -> str:
-    """The name of an image until it is found to be right. `key`: eight hexadecimal digits that tell it from others.
+    """The name of an image until it is found to be right. `key`: 8 or 16 hexadecimal digits that tell it from others.
 
     A tag has 128 characters at most.
     """
@@ -33,7 +40,7 @@ def for_the_time_being(reference: str, key: str) -> str:
 
 def being_built(tag: str) -> bool:
     """Whether an image has this tag only for the time of its build."""
-    return re.search(re.escape(BUILDING) + "[0-9a-f]{8}$", tag) is not None
+    return re.search(re.escape(BUILDING) + "[0-9a-f]{8}([0-9a-f]{8})?$", tag) is not None
 
 
 def full_reference(image: str) -> tuple[str, str]:

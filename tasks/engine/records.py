@@ -146,17 +146,18 @@ def image(details: dict[str, Any], reference: str) -> Image:
     """An image from `GET /images/{reference}/json`."""
     tags = named(details.get("RepoTags"))
     asked = full_reference(reference)
+    config = details.get("Config") or {}  # what no Docker has built may have none
     return Image(
         id=details["Id"],
         reference=next((tag for tag in tags if full_reference(tag) == asked), tags[0] if tags else reference),
-        labels=details["Config"].get("Labels") or {},
-        created=label.created_of(details["Config"].get("Labels") or {}),
+        labels=config.get("Labels") or {},
+        created=label.created_of(config.get("Labels") or {}),
         size=details["Size"],
         tags=tags,
         digests=named(details.get("RepoDigests")),
         layers=tuple(details.get("RootFS", {}).get("Layers") or ()),
-        workdir=details["Config"].get("WorkingDir") or "",
-        health_check=health_check(details["Config"]),
+        workdir=config.get("WorkingDir") or "",
+        health_check=health_check(config),
     )
 
 

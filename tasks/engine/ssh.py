@@ -22,6 +22,7 @@ from docker import APIClient
 from docker.transport.unixconn import UnixHTTPAdapter, UnixHTTPConnection, UnixHTTPConnectionPool
 
 AHEAD = 200  # questions that are asked before the first is answered: they fit into what lies on the way
+SILENCE = 15  # seconds without a byte until ssh asks whether the other side is still there; after three it ends
 ANY = "unix:///ssh"  # the adapter below does not look at it
 
 
@@ -43,7 +44,8 @@ def shared() -> Iterator[None]:
     """Have all that goes to one host in the block share one ssh connection, that of the docker CLI included.
 
     The CLI has no option for it, but it looks for `ssh` on the PATH. A connection of the user's own is not used: it is
-    not this run's to end. Left to itself, by a kill, it ends when nothing uses it any more.
+    not this run's to end. Left to itself, by a kill, it ends when nothing uses it any more. It ends as well when the
+    other side has lost its network, and would be waited for without end.
     """
     own = shutil.which("ssh")
     if own is None:
@@ -51,7 +53,8 @@ def shared() -> Iterator[None]:
         return
     before = os.environ.get("PATH", "")
     with tempfile.TemporaryDirectory(prefix="inv-s-", dir="/tmp") as folder:  # short: the name of a socket
-        options = f"-o ControlMaster=auto -o ControlPath={folder}/%C -o ControlPersist=5"
+        alive = f"-o ServerAliveInterval={SILENCE} -o ServerAliveCountMax=3"
+        options = f"-o ControlMaster=auto -o ControlPath={folder}/%C -o ControlPersist=5 {alive}"
         wrapper = Path(folder, "ssh")
         wrapper.write_text(f'#!/bin/sh\nexec {shlex.quote(own)} {options} "$@"\n')
         wrapper.chmod(0o700)

@@ -16,6 +16,7 @@ from ..host.text import brief
 from . import order
 from .service import Service
 
+MOST = 20  # tags in a sentence
 HEADS = ("tag", "here", "state")
 
 
@@ -118,8 +119,14 @@ def refuse_unknown(service: Service, tag: str, tags: Sequence[str]) -> None:
         Exit: with code 2, and those that it has.
     """
     if tag not in tags:
-        way = f"Type --tag with one of: {', '.join(tags)}." if tags else f"It has none: {service.next_command('push')}"
+        way = f"Type --tag with one of: {some(tags)}." if tags else f"It has none: {service.next_command('push')}"
         raise Exit(f"{repository(service)} has no version {tag}. {way}", code=2)
+
+
+def some(tags: Sequence[str]) -> str:
+    """Tags for a sentence: no more of them than can be read."""
+    more = len(tags) - MOST
+    return ", ".join(tags[:MOST]) + (f" and {more} more" if more > 0 else "")
 
 
 def accept(service: Service, image: Image | None, tag: str, wishes: Wishes) -> str:

@@ -1,21 +1,26 @@
 """An image that arrives on an engine: under a passing name, until it was looked at there."""
 
+import re
 import secrets
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from math import inf
 from typing import IO, cast
 
 from invoke import Context, Exit
 from msgspec import Struct
 
 from ..engine import commands
-from ..engine.names import for_the_time_being
+from ..engine.names import being_built, for_the_time_being, repository_of
 from ..host.shell import Failed, Show, run
 from ..host.text import brief
-from .host import Cargo, Host, same
+from .host import Cargo, Host, same, stays
 from .processes import Clients, Counted, Meter
 
 TRIAL = "inv-ship-"  # the beginning of the name of a container that is created to see whether it can be
+
+ABANDONED = 86_400.0  # seconds: such names are needed for a moment, but clocks differ
 
 
 class Refused(Failed):
@@ -37,11 +42,24 @@ class Arrival(Struct, frozen=True):
 
     @classmethod
     def of(cls, c: Context, cargo: Cargo, host: Host, clients: Clients) -> "Arrival":
-        return cls(c, cargo, host, clients, for_the_time_being(cargo.reference, secrets.token_hex(4)))
+        key = f"{int(time.time()):08x}{secrets.token_hex(4)}"
+        return cls(c, cargo, host, clients, for_the_time_being(cargo.reference, key))
 
     @property
     def dry(self) -> bool:
         return bool(self.c.config.run.dry)
+
+    def tidy(self) -> None:
+        """Take away what a run left on the host that was killed, or cut off from it, more than a day ago."""
+        engine, repository = self.host.engine, repository_of(self.cargo.reference)
+        until = engine.now() - ABANDONED
+        trials = [one.name for one in engine.containers() if one.state == "created" and one.name.startswith(TRIAL)]
+        tags = [tag for row in engine.every_image() for tag in row.tags if being_built(tag)]
+        found = [commands.remove(name) for name in trials if begun(name) < until]
+        found += [commands.remove_image(tag) for tag in tags if repository_of(tag) == repository and begun(tag) < until]
+        for command in found:
+            with suppress(Failed):  # docker has said why
+                self.act(command, "")
 
     def act(self, command: Sequence[str], failed: str) -> None:
         """Run a docker command on the host, or print it under `--dry`."""
@@ -74,8 +92,8 @@ class Arrival(Struct, frozen=True):
 
     def discard(self) -> None:
         """Take away the passing name, and the image if it has no other."""
-        with suppress(Exit):  # out of reach, perhaps: inv images shows it there, and inv prune takes it away
-            if self.dry or self.host.engine.image(self.passing):
+        with suppress(Exit):  # out of reach, perhaps: a later run takes it away
+            if self.dry or stays(self.host.engine, self.passing):
                 command = self.host.command(commands.remove_image(self.passing))
                 run(self.c, command, f"{self.passing} cannot be removed.", self.host.environment, Show.STEP)
 
@@ -111,3 +129,9 @@ def feed(arrival: Arrival, meter: Meter, write: Callable[[IO[bytes]], int]) -> i
     if code:
         raise Refused(arrival.host, writer.words())
     return done
+
+
+def begun(name: str) -> float:
+    """When an arrival began, by its image's or its container's name, in seconds since 1970; never for another's."""
+    found = re.search("-([0-9a-f]{8})[0-9a-f]{8}$", name)
+    return float(int(found[1], 16)) if found else inf

@@ -4,6 +4,7 @@ It is an archive as `docker save` writes it, with `bundle.json` in front, which 
 there already, and behind it a check sum of all. A classic store can load it without this project too.
 """
 
+import glob
 import hashlib
 import io
 import json
@@ -13,23 +14,25 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import msgspec
 from invoke import Context, Exit
 from msgspec import Struct
 
 from ..engine import commands
+from ..host.files import locked_if_free
 from ..host.saying import say
 from ..host.text import printable, size
 from .host import Cargo, common
-from .processes import Clients
-from .saved import Blob, Damaged, Saved
+from .processes import Clients, Counted, Meter
+from .saved import Blob, Count, Damaged, Digest, Saved
 from .transfer import with_blobs
 from .written import DockerArchive, rewrite
 
 FORMAT = 1
 FIRST, LAST = "bundle.json", "bundle.end.json"
+ENDING = ".part"  # of a file's name until all of it is written
 
 
 class Manifest(Struct, frozen=True):
@@ -41,12 +44,12 @@ class Manifest(Struct, frozen=True):
 
     format: int
     reference: str
-    layers: tuple[str, ...]
+    layers: tuple[Digest, ...]
     labels: dict[str, str]
-    needs: int = 0
+    needs: Count = 0
     since: str = ""
     blobs: tuple[Blob, ...] = ()
-    size: int = 0
+    size: Count = 0
 
 
 class End(Struct, frozen=True):
@@ -109,8 +112,8 @@ def write(c: Context, cargo: Cargo, since: Cargo | None, file: str) -> None:
     clients = Clients()
     save = commands.save(cargo.reference)
     out_of_the_way = sys.stderr if file == "-" else sys.stdout
-    target = "" if file == "-" else f" > {shlex.quote(file)}"
-    say(f"{shlex.join(save)}{target}", out_of_the_way)
+    into = "" if file == "-" else f" > {shlex.quote(file)}"
+    say(f"{shlex.join(save)}{into}", out_of_the_way)
     if c.config.run.dry:
         return
     cargo = with_blobs(cargo, clients)
@@ -121,22 +124,21 @@ def write(c: Context, cargo: Cargo, since: Cargo | None, file: str) -> None:
     manifest = Manifest(FORMAT, cargo.reference, image.layers, image.labels, needs, named, blobs, image.size)
     reader = clients.start(save, cargo.engine.environment, feeds=True)
     try:
-        saved = Saved(reader.pipe, image.layers, cargo.blobs)
+        saved, meter = Saved(reader.pipe, image.layers, cargo.blobs), Meter()
         with opened(file) as out:
-            left = rewrite(saved, Bundle(out, manifest), image.layers[needs:])
-            written = out.tell() if file != "-" else 0
+            target = cast(IO[bytes], Counted(out, meter))
+            left = rewrite(saved, Bundle(target, manifest), image.layers[needs:])
     except Damaged as damaged:
-        raise Exit(f"{damaged} {printable(reader.words())}".strip(), code=1) from None
+        raise Exit(f"{damaged.message} {printable(reader.words())}".strip(), code=1) from None
     except KeyboardInterrupt:
         clients.stop()
         raise
     finally:
         clients.end(reader)
-    what = f"{size(written)} written" if written else "Written"
     needed = (
         f", {size(left)} left out: the target must have {named}, or the lowest {needs} of its layers" if needs else ""
     )
-    say(f"{what}{needed}.", out_of_the_way)
+    say(f"{size(meter.sent)} written{needed}.", out_of_the_way)
 
 
 def shared(since: Cargo | None, cargo: Cargo) -> int:
@@ -156,7 +158,7 @@ def shared(since: Cargo | None, cargo: Cargo) -> int:
 
 @contextmanager
 def opened(file: str) -> Iterator[IO[bytes]]:
-    """A file to be written, which has its name only once all is in it; or standard output.
+    """A file to be written, which has its name only once all is in it; a device or a pipe as it is; or standard output.
 
     Raises:
         Exit: with code 1 when it cannot be written, 2 when standard output is a terminal.
@@ -167,16 +169,40 @@ def opened(file: str) -> Iterator[IO[bytes]]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    target = Path(file)
-    part = target.with_name(f".{target.name}.{os.getpid()}")
+    if not file:
+        raise Exit("Name a file to write, or - for standard output.", code=2)
     try:
-        with part.open("wb") as out:
+        target = Path(file)
+        if target.exists() and not target.is_file():  # a folder is refused, before anything is written
+            with target.open("wb") as out:
+                yield out
+        else:
+            with whole(target.resolve()) as out:  # a symbolic link stays one
+                yield out
+    except OSError as error:
+        raise Exit(f"{printable(file)} cannot be written: {error.strerror}.", code=1) from None
+
+
+@contextmanager
+def whole(target: Path) -> Iterator[IO[bytes]]:
+    """A file beside another one, which takes its place when all was written.
+
+    It is locked, so that what a run left that was killed is known from what another one is writing.
+
+    Raises:
+        OSError: when it cannot be written; the former file stays as it is.
+    """
+    for left in target.parent.glob(f".{glob.escape(target.name)}.*{ENDING}"):
+        with locked_if_free(left) as free:
+            if free:
+                left.unlink(missing_ok=True)
+    part = target.with_name(f".{target.name}.{os.getpid()}{ENDING}")
+    try:
+        with locked_if_free(part), part.open("wb") as out:
             yield out
             out.flush()
             os.fsync(out.fileno())
-        part.replace(target)
-    except OSError as error:
-        raise Exit(f"{printable(file)} cannot be written: {error.strerror}.", code=1) from None
+            part.replace(target)
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)

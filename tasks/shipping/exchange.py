@@ -12,6 +12,7 @@ from ..engine.names import repository_of
 from ..engine.records import Image
 from ..host import signals
 from ..host.shell import Failed, Show, run
+from .host import stays
 from .registry import Remote, must_answer
 
 
@@ -88,6 +89,6 @@ def passing(owner: Owner, reference: str) -> Iterator[None]:
     try:
         yield
     finally:
-        if not before and (owner.dry or owner.engine.image(reference)):
+        if not before and (owner.dry or stays(owner.engine, reference)):
             with signals.held():
                 owner.do(commands.remove_image(reference), f"{reference} stays: it cannot be removed.")

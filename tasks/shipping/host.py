@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from invoke import Exit
 from msgspec import Struct
 
+from ..engine.client import Unreachable
 from ..engine.commands import elsewhere
 from ..engine.endpoint import named
 from ..engine.engine import Engine
@@ -128,6 +129,18 @@ def same(engine: Engine, image: Image, cargo: Cargo) -> bool:
         and image.labels == cargo.image.labels
         and engine.image_options(image.id) == cargo.options
     )
+
+
+def stays(engine: Engine, reference: str) -> bool:
+    """Whether an engine has an image that is to be taken away.
+
+    containerd's store takes one whose configuration the engine cannot read, and then shows no image at all until that
+    is removed; so one that it refuses to show counts too.
+    """
+    try:
+        return engine.image(reference) is not None
+    except Unreachable as error:
+        return error.refusal
 
 
 def held(engine: Engine, cargo: Cargo) -> tuple[int, Image | None]:

@@ -9,10 +9,12 @@ import ipaddress
 import json
 import re
 import ssl
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+import msgspec
 from invoke import Exit
 from msgspec import Struct
 
@@ -21,7 +23,7 @@ from ..engine.engine import Engine
 from ..engine.names import full_reference, valid_tag
 from ..host.text import brief
 
-TIMEOUT = 20  # seconds to connect, and without a byte
+TIMEOUT, WHOLE = 20, 60  # seconds to connect, and without a byte; and for all of an answer
 PAGES, LARGEST = 1000, 16 << 20  # at most: pages of a list, and bytes of one
 CERTIFICATES = Path("/etc/docker/certs.d")
 DEBIAN_S = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -167,14 +169,14 @@ def token_from(way: Way, wanted: dict[str, str], login: tuple[str, str] | None) 
         Exit: with code 1 when there is none.
     """
     host, realm = way.remote.host, wanted.get("realm", "")
-    if urlsplit(realm).scheme != "https" and not way.remote.may_be_plain:
+    if not realm.lower().startswith("https://") and not way.remote.may_be_plain:
         raise Exit(f"The registry {host} wants a login without TLS, at {brief(realm)}.", code=1)
     asked = {key: wanted[key] for key in ("service", "scope") if key in wanted}
     answer = ask(way, realm, params=asked, **({"auth": login} if login else {}))
     try:
         said = json.loads(answer.body) if answer.status == 200 else {}
         return str(said.get("token") or said["access_token"])
-    except (ValueError, KeyError, AttributeError):
+    except (ValueError, KeyError, AttributeError, RecursionError):
         raise Exit(f"The registry {host} gives no token. Type: docker login {host}", code=1) from None
 
 
@@ -200,6 +202,7 @@ def ask(way: Way, url: str, **options: Any) -> Answer:
     """
     import requests
     from urllib3 import disable_warnings
+    from urllib3.exceptions import HTTPError
 
     disable_warnings()  # of TLS that is not verified: docker does not either, on this machine's own addresses
     options.setdefault("auth", lambda request: request)  # else `requests` looks into ~/.netrc
@@ -207,9 +210,10 @@ def ask(way: Way, url: str, **options: Any) -> Answer:
     try:
         with requests.get(url, timeout=TIMEOUT, stream=True, verify=way.verify, **options) as answer:
             body = b""
-            for part in answer.iter_content(1 << 16):
+            until = time.monotonic() + WHOLE
+            while part := answer.raw.read1(1 << 16, decode_content=True):
                 body += part
-                if len(body) > LARGEST:
+                if len(body) > LARGEST or time.monotonic() > until:
                     raise ValueError
             rest = answer.links.get("next", {}).get("url") or ""
             following = urljoin(answer.url, rest) if rest else ""
@@ -220,9 +224,15 @@ def ask(way: Way, url: str, **options: Any) -> Answer:
         why = (
             f"has a certificate that is not trusted here. Its authority goes to {CERTIFICATES / way.remote.host}/ca.crt"
         )
-    except (requests.RequestException, ValueError, OSError):
+    except (requests.RequestException, HTTPError, ValueError, OSError):
         pass
     raise Exit(f"The registry {way.remote.host} {why}.", code=1)
+
+
+class Tags(Struct, frozen=True):
+    """What a registry says of a repository."""
+
+    tags: tuple[str, ...] | None
 
 
 def said_tags(remote: Remote, answer: Answer) -> list[str]:
@@ -232,6 +242,6 @@ def said_tags(remote: Remote, answer: Answer) -> list[str]:
         Exit: with code 1 when it is no registry's answer.
     """
     try:
-        return [str(tag) for tag in json.loads(answer.body)["tags"] or ()]
-    except (ValueError, KeyError, TypeError):
+        return list(msgspec.json.decode(answer.body, type=Tags).tags or ())
+    except (msgspec.MsgspecError, RecursionError):
         raise Exit(f"What answers at {remote.host} is no registry.", code=1) from None

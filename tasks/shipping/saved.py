@@ -10,15 +10,22 @@ import re
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import IO
+from typing import IO, Annotated
 
 from invoke import Exit
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from .old_names import layer_of, sha256
 
 SMALL = 4 << 20  # bytes: what describes an image, and is kept in memory
+ALL_SMALL, MOST = 16 * SMALL, 10_000  # bytes of all these, and files of any kind: an image has 127 layers at most
 PIECE = 1 << 20  # bytes that are read at once
+# What tarfile keeps in memory: long names, and more about the next file.
+LONG = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
+UNNAMED = re.compile(r"[0-9a-f]{64}(/layer)?\.tar|blobs/sha256/[0-9a-f]{64}")  # a layer that is not known by its name
+
+Digest = Annotated[str, Meta(pattern=r"\Asha256:[0-9a-f]{64}\Z")]
+Count = Annotated[int, Meta(ge=0)]
 
 
 class Damaged(Exit):
@@ -28,13 +35,32 @@ class Damaged(Exit):
         super().__init__(what, code=1)
 
 
+class Strange(Damaged):
+    """An archive with something in it that docker puts into none."""
+
+    def __init__(self) -> None:
+        super().__init__("The image's archive holds what docker puts into none.")
+
+
 class Blob(Struct, frozen=True):
     """A layer as it lies in an archive: `digest` is the hash of that file, `layer` that of its content unpacked."""
 
-    digest: str
-    layer: str
+    digest: Digest
+    layer: Digest
     kind: str
-    size: int
+    size: Count
+
+
+class Entry(tarfile.TarInfo):
+    """The head of a file in an archive. None of docker's has holes, or more to be kept in memory than this."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "Entry":
+        """Raises Strange for one that tarfile had better not go on with."""
+        found = super().frombuf(buf, encoding, errors)
+        if found.type == tarfile.GNUTYPE_SPARSE or (found.type in LONG and found.size > SMALL):
+            raise Strange
+        return found
 
 
 class Part(Struct, frozen=True):
@@ -51,8 +77,13 @@ def readable() -> Iterator[None]:
     """Turn what tarfile says of an archive into Damaged."""
     try:
         yield
-    except (tarfile.TarError, EOFError) as error:
+    except (tarfile.TarError, EOFError, RecursionError) as error:
         raise Damaged(f"The image's archive is cut off or damaged: {error}.") from None
+
+
+def opened(stream: IO[bytes]) -> tarfile.TarFile:
+    """An archive that is read from its beginning to its end."""
+    return tarfile.open(fileobj=stream, mode="r|", bufsize=PIECE, tarinfo=Entry)
 
 
 class Saved:
@@ -68,6 +99,7 @@ class Saved:
         self.layers = tuple(layers)
         self.blobs = blobs or {}
         self.small: dict[str, bytes] = {}
+        self.room = ALL_SMALL
         self.sizes: dict[str, int] = {}  # of the layers' files, by layer
         self.config = b""
         self.paths: tuple[str, ...] = ()
@@ -79,13 +111,15 @@ class Saved:
             Damaged: when the stream ends early or holds anything else than this image.
         """
         with readable():
-            with tarfile.open(fileobj=self.stream, mode="r|", bufsize=PIECE) as tar:
+            with opened(self.stream) as tar:
                 yield from self.walk(tar)
             self.conclude()
 
     def walk(self, tar: tarfile.TarFile) -> Iterator[Part]:
         """The same for an archive that is open."""
-        while member := tar.next():
+        for count, member in enumerate(iter(tar.next, None)):
+            if count == MOST or self.room < 0:
+                raise Strange
             if member.isfile() and (part := self.part(self.file(tar, member), member)):
                 yield part
                 if part.layer:
@@ -93,9 +127,10 @@ class Saved:
                 self.pass_on(part)
 
     def file(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
-        """A file in the stream, to be read."""
-        found = tar.extractfile(member)
-        assert found
+        """A file in the stream, to be read. Raises Strange for what is none, or has holes."""
+        found = None if member.issparse() else tar.extractfile(member)
+        if found is None:
+            raise Strange
         return found
 
     def pass_on(self, part: Part) -> None:
@@ -106,18 +141,20 @@ class Saved:
         path, size = member.name, member.size
         if path.endswith("/layer.tar"):
             folder = path.split("/")[-2]
-            return Part(path, layer_of(folder, self.small.get(f"{folder}/json", b""), self.layers), size, file)
+            layer = layer_of(folder, self.small.get(f"{folder}/json", b""), self.layers)
+            return Part(path, layer, size, file) if layer else unnamed(path, size, file)
         digest = f"sha256:{path.rpartition('/')[2].removesuffix('.tar')}"
         if digest in self.layers or digest in self.blobs:
             return Part(path, self.blobs[digest].layer if digest in self.blobs else digest, size, file)
         if size > SMALL:
-            return Part(path, "", size, file)
+            return unnamed(path, size, file)
         content = file.read()
         if len(content) < size:
             raise EOFError("unexpected end of data")
         if path.startswith("blobs/") and not content.startswith(b"{"):
-            return Part(path, "", size, io.BytesIO(content))
+            return unnamed(path, size, io.BytesIO(content))
         self.small[path] = content
+        self.room -= size
         return None
 
     def conclude(self) -> None:
@@ -131,7 +168,7 @@ class Saved:
             self.paths = tuple(map(str, entry["Layers"]))
             self.config = self.small[entry["Config"]]
             layers = tuple(json.loads(self.config)["rootfs"]["diff_ids"])
-        except (ValueError, LookupError, TypeError):
+        except (ValueError, LookupError, TypeError, RecursionError):
             raise Damaged("The image's archive does not say what is in it.") from None
         if layers != self.layers or len(self.paths) != len(layers):
             raise Damaged("The image's archive holds other layers than the image: it was built anew meanwhile.")
@@ -139,6 +176,17 @@ class Saved:
     @property
     def config_digest(self) -> str:
         return f"sha256:{sha256(self.config)}"
+
+
+def unnamed(path: str, size: int, file: IO[bytes]) -> Part:
+    """A layer of which the archive says only at its end which one it is.
+
+    Raises:
+        Strange: when it can be none by its path: it may be handed on under that.
+    """
+    if not UNNAMED.fullmatch(path):
+        raise Strange
+    return Part(path, "", size, file)
 
 
 def blobs_of(stream: IO[bytes], layers: Sequence[str]) -> dict[str, Blob]:
@@ -171,7 +219,7 @@ def read(content: bytes) -> dict[str, object]:
     """An object in JSON; {} for anything else."""
     try:
         found = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -51,6 +51,7 @@ class Transfer(Struct, frozen=True):
         Raises:
             Exit: with code 1 when it cannot be brought, 130 when the person says stop.
         """
+        self.arrival.tidy()
         try:
             self.bring()
             self.arrival.conclude()
@@ -97,7 +98,7 @@ class Transfer(Struct, frozen=True):
         except Refused as refused:
             why = refused.why
         except Unnamed as unnamed:
-            why = str(unnamed)
+            why = unnamed.message or ""
         self.arrival.discard()
         whole = size(self.cargo.image.size)
         say(f"{self.host.name} cannot use the layers that it has ({why}): all {whole} are sent.")

@@ -1,13 +1,12 @@
 """Loading a bundle: what it needs is compared with what is there, and nothing is loaded of one that is not whole."""
 
 import hashlib
-import re
 import shlex
 import sys
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO
+from typing import IO, Any
 
 import msgspec
 from invoke import Context, Exit
@@ -15,7 +14,8 @@ from msgspec.structs import replace
 
 from ..engine import commands, options
 from ..engine.engine import Engine
-from ..engine.names import REFERENCE
+from ..engine.names import valid_reference
+from ..engine.options import Options
 from ..engine.records import Image
 from ..host.saying import say
 from ..host.text import brief, printable, size
@@ -26,6 +26,7 @@ from .host import Cargo, Host, held
 from .old_names import sha256
 from .processes import Clients, Meter
 from .saved import PIECE, SMALL, Damaged, Part, Saved, readable
+from .saved import opened as archive_in
 from .written import Archive, DockerArchive, OciArchive, rewrite
 
 
@@ -39,24 +40,30 @@ class Opened(Saved):
     def __init__(self, stream: IO[bytes]) -> None:
         self.total = hashlib.sha256()
         with readable():
-            self.tar = tarfile.open(fileobj=stream, mode="r|", bufsize=PIECE)  # noqa: SIM115
+            self.tar = archive_in(stream)
             first = self.tar.next()
-            if not first or first.name != FIRST or first.size > SMALL:
+            if not first or first.name != FIRST or first.size > SMALL or not first.isreg():
                 raise Damaged("This is no bundle of inv's.")
             said = self.file(self.tar, first).read()
         try:
             self.manifest = msgspec.json.decode(said, type=Manifest)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             raise Damaged("This bundle is cut off or damaged at its beginning.") from None
         if self.manifest.format != FORMAT:
             raise Damaged(f"This bundle is of a kind {self.manifest.format} that only a newer inv can read.")
-        if not re.fullmatch(REFERENCE, self.manifest.reference):
+        if not valid_reference(self.manifest.reference):
             raise Damaged("This bundle holds an image whose name docker does not take.")
+        if self.manifest.needs > len(self.manifest.layers):
+            raise Damaged("This bundle needs more layers than its image has.")
+        self.options: Options = {}
         super().__init__(stream, self.manifest.layers)
 
     def parts(self) -> Iterator[Part]:
         with readable():
             yield from self.walk(self.tar)
+            while rest := self.tar.fileobj.read(PIECE):
+                if rest.strip(b"\0"):
+                    raise Damaged("Something follows behind this bundle.")
             self.conclude()
 
     def file(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
@@ -73,13 +80,18 @@ class Opened(Saved):
     def conclude(self) -> None:
         try:
             end = msgspec.json.decode(self.small.get(LAST, b""), type=End)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             raise Damaged("This bundle is cut off.") from None
         self.total.update(counted_sizes(end.sizes))
         if end.sha256 != self.total.hexdigest():
             raise Damaged("This bundle was altered: its check sum is not that of its content.")
         self.sizes = end.sizes
         super().conclude()
+        try:
+            said = msgspec.json.decode(self.config, type=dict[str, Any])
+            self.options = options.of_config(said.get("config") or {})
+        except (msgspec.MsgspecError, RecursionError, AttributeError, LookupError, TypeError, ValueError):
+            raise Damaged("The configuration of its image is none.") from None
 
 
 def load(c: Context, engine: Engine, file: str) -> str:
@@ -102,7 +114,7 @@ def load(c: Context, engine: Engine, file: str) -> str:
             say(shlex.join(commands.load()) + ("" if file == "-" else f" < {shlex.quote(file)}"))
             perform(Arrival.of(c, cargo, host, clients), bundle)
         except Damaged as damaged:
-            raise Exit(f"{printable(file)}: {damaged} Nothing was loaded.", code=1) from None
+            raise Exit(f"{printable(file)}: {damaged.message} Nothing was loaded.", code=1) from None
         except KeyboardInterrupt:
             clients.stop()
             raise
@@ -141,9 +153,8 @@ def expected(manifest: Manifest) -> Image:
 
 def described(cargo: Cargo, bundle: Opened) -> Cargo:
     """The image in a bundle, now that its configuration was read."""
-    said = msgspec.json.decode(bundle.config)
     image = replace(cargo.image, id=f"sha256:{sha256(bundle.config)}")
-    return replace(cargo, image=image, options=options.of_config(said.get("config") or {}))
+    return replace(cargo, image=image, options=bundle.options)
 
 
 def wanted(engine: Engine, cargo: Cargo, manifest: Manifest) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from typing import IO, Any
 
 from ..engine.names import full_reference
-from .saved import PIECE, Blob, Damaged, Part, Saved, readable
+from .saved import PIECE, Blob, Damaged, Part, Saved, Strange, readable
 
 LAYER = "application/vnd.oci.image.layer.v1.tar"
 CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -105,6 +105,8 @@ class OciArchive(Archive):
         self.copy(f"blobs/sha256/{hexadecimal(blob.digest if blob else part.layer)}", part.size, part.file)
 
     def describe(self, saved: Saved) -> None:
+        if not saved.sizes.keys() >= {*saved.layers}:
+            raise Strange
         self.add(f"blobs/sha256/{hexadecimal(saved.config_digest)}", saved.config)
         manifest = dumped(
             {

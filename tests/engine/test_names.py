@@ -8,7 +8,14 @@ import versions
 from sites import Site
 from switches import eventually, leftovers
 
-from tasks.engine.names import being_built, for_the_time_being, repository_of, same_repository, valid_tag
+from tasks.engine.names import (
+    being_built,
+    for_the_time_being,
+    repository_of,
+    same_repository,
+    valid_reference,
+    valid_tag,
+)
 
 
 @pytest.mark.parametrize("tag", ["0.2.7", "_x", "0.2.7-dirty-0a1b", "x" * 128])
@@ -19,6 +26,22 @@ def test_a_tag_that_docker_takes_is_valid(tag: str) -> None:
 @pytest.mark.parametrize("tag", ["", "x" * 129, ".x", "-x", "0.2/7", "0.2.7\n", "0.2 7", "größe", "$(x)", "0:2"])
 def test_a_tag_that_docker_refuses_is_not_valid(tag: str) -> None:
     assert not valid_tag(tag)
+
+
+def test_a_repository_with_a_tag_is_told_from_what_only_looks_like_one() -> None:
+    assert all(map(valid_reference, ["x:1", "tests/visdom:2.0", "localhost:5000/a/b:1"]))
+    bad = [
+        "",
+        "x",
+        "sha256:" + "a" * 64,
+        "a//b:1",
+        "localhost:5000/x",
+        "x" * 256 + ":1",
+        "x:" + "y" * 129,
+        "x:1\n",
+        "A:1",
+    ]
+    assert not any(map(valid_reference, bad))
 
 
 @pytest.mark.parametrize("tag", ["0.2.7", "x" * 128])

@@ -1,6 +1,7 @@
 """`ship` to a host behind a real sshd: one connection, and nothing that stays behind on either side."""
 
 import signal
+import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +14,8 @@ from shipments import holds, image_id, version
 from sites import Site
 from sshd import Sshd
 from switches import Run, eventually
+
+from tasks.engine import ssh
 
 pytestmark = pytest.mark.slow
 REFERENCE = "tests/visdom:1.0"
@@ -77,6 +80,24 @@ def test_a_run_that_is_killed_leaves_nothing_for_long(made: Site, there: Private
     run.process.send_signal(signal.SIGKILL)
     eventually(lambda: not of_server(sshd) and not ssh_clients(sshd))
     eventually(lambda: holds(there) == before)
+
+
+def test_a_server_that_says_nothing_any_more_is_not_waited_for_without_end(
+    sshd: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when its network is gone: nobody closes the connection."""
+    monkeypatch.setattr(ssh, "SILENCE", 1)
+    monkeypatch.setenv("PATH", sshd.environment["PATH"])
+    with ssh.shared():
+        words = ["ssh", "-p", str(sshd.port), "root@127.0.0.1", "echo there; exec sleep 1000"]
+        with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as client:
+            assert client.stdout and client.stdout.readline() == b"there\n"
+            sessions = psutil.Process(sshd.process.pid).children()
+            for session in sessions:
+                session.suspend()
+            assert client.wait(60) == 255
+            for session in sessions:
+                session.resume()
 
 
 def test_a_server_that_goes_away_leaves_the_host_as_it_was(made: Site, there: PrivateEngine, sshd: Sshd) -> None:

@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -65,12 +66,23 @@ def test_another_image_of_that_name_loses_it(made: Site, there: PrivateEngine) -
     assert there.api.image(other)
 
 
+def test_an_image_that_says_nothing_of_itself_is_no_obstacle(made: Site, there: PrivateEngine) -> None:
+    """One that no Docker has made may have no configuration for its containers."""
+    load(there, {"customers/own:1": {key: value for key, value in like(there, "tiny:1").items() if key != "config"}})
+    made.inv("ship", there.host, "--tag", "1.0")
+    made.inv("prune", "--yes", DOCKER_HOST=there.host)
+    assert there.docker("image", "inspect", "--format", "{{json .Config}}", "customers/own:1").stdout == "null\n"
+    there.docker("image", "rm", "customers/own:1")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (["nowhere", "--tag", "1.0"], "There is no docker context nowhere. See: docker context ls"),
         (["root@gpu1", "--tag", "1.0"], "root@gpu1 is no docker context. As an address, type: ssh://root@gpu1"),
         (["ssh://u@h:bad", "--tag", "1.0"], "HOST names 'ssh://u@h:bad', which is no address."),
+        (["ssh://ann:secret@h", "--tag", "1.0"], "HOST holds a password, which docker does not take."),
+        (["ssh://ann@", "--tag", "1.0"], "HOST names 'ssh://ann@', in which there is no host."),
         (["default", "--tag", "9"], "There is no version 9 of tests/visdom. Type --tag with one of:"),
         ([",", "--tag", "1.0"], "Name a host: a docker context, or an address"),
         (["default", "--jobs", "0"], "--jobs needs a number from 1 up."),
@@ -79,7 +91,7 @@ def test_another_image_of_that_name_loses_it(made: Site, there: PrivateEngine) -
 )
 def test_a_wrong_word_is_one_sentence(made: Site, words: list[str], said: str) -> None:
     told = made.inv("ship", *words, code=2).stderr
-    assert said in told and told.count("\n") == 1
+    assert said in told and told.count("\n") == 1 and "secret" not in told
 
 
 def test_each_host_has_an_outcome_of_its_own(made: Site, there: PrivateEngine) -> None:
@@ -120,6 +132,23 @@ def test_a_stream_that_is_cut_leaves_the_host_as_it_was(made: Site, there: Priva
             assert holds(there) == before, cut
     made.inv("ship", there.host, "--tag", "1.0")
     assert image_id(there, REFERENCE) == image_id(made.engine, REFERENCE)
+
+
+def test_what_a_killed_run_left_is_taken_away_by_one_on_another_day(made: Site, there: PrivateEngine) -> None:
+    before, old, other = holds(there), "0a1b2c3d00000000", f"{int(time.time()):08x}00000000"
+    builds = "tests/visdom:0.9.building-0a1b2c3d"
+    there.docker("tag", "tiny:1", builds)
+    for key in (old, other):
+        there.docker("tag", "tiny:1", left := f"tests/visdom:0.9.building-{key}")
+        there.docker("create", "--name", f"inv-ship-{key}", "--network", "none", left, "true")
+    there.container("inv-ship-1a1b2c3d00000000", "tiny:1", ["sleep", "1000"])  # somebody's
+    made.inv("ship", there.host, "--tag", "1.0")
+    assert {row.name for row in there.api.containers()} == {f"inv-ship-{other}", "inv-ship-1a1b2c3d00000000"}
+    tags = [f"tests/visdom:0.9.building-{other}", builds, REFERENCE]
+    assert {tag for row in there.api.every_image() for tag in row.tags} == {"tiny:1", *tags}
+    there.remove_containers()
+    there.docker("image", "rm", *tags)
+    assert holds(there) == before
 
 
 @pytest.mark.parametrize("size", [30_000_000, 1_000_000])
