@@ -33,11 +33,11 @@ class Swarm:
         self.names = [f"n{number + 1}" for number in range(count)]
         try:
             for name in self.names:
-                insecure = f"--insecure-registry={self.registry}"
+                words = [f"--insecure-registry={self.registry}", "--bridge="]  # docker's own bridge, in its network
                 if mixed and name == self.names[-1]:
-                    self.engines.append(NewerEngine(insecure, containerd=True, alone=True, hostname=name))
+                    self.engines.append(NewerEngine(*words, containerd=True, alone=True, hostname=name))
                 else:
-                    self.engines.append(PrivateEngine(insecure, alone=True, hostname=name))
+                    self.engines.append(PrivateEngine(*words, alone=True, hostname=name))
             self.connect()
             self.join()
         except BaseException:
@@ -81,7 +81,8 @@ class Swarm:
         """A client of each node's port, which asks from another node."""
         others = [self.engines[1], *(len(self.engines) - 1) * [self.manager]]
         return [
-            Clients(port, 1, f"10.99.0.{number}", other.inside(), every) for number, other in enumerate(others, start=1)
+            Clients(port, 1, f"10.99.0.{number}", ["nsenter", "--target", other.inside()[2], "--net"], every)
+            for number, other in enumerate(others, start=1)
         ]
 
     def serve_registry(self) -> None:

@@ -198,6 +198,12 @@ def test_a_second_rollout_during_the_first_is_told_who_is_at_it(fleet: Site) -> 
     first.end(0)
     only(fleet, "2.0")
 
+    third = Run(fleet, "rollout", "--tag", "1.0").until("n1: 1.0 ")
+    fleet.docker("service", "rm", SERVICE)
+    said = third.end(1)
+    assert "1.0 failed: somebody removed the service." in said
+    assert re.search(r"No node runs tests_service\. Type: inv .* rollout --tag 2\.0\n", said)
+
 
 def test_a_killed_rollout_is_finished_by_the_swarm_and_its_lock_goes_with_the_next(fleet: Site) -> None:
     begin(fleet)

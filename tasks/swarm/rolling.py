@@ -144,6 +144,9 @@ def follow(going: Going, returning: bool = False) -> None:
             return ending.good(fleet, goal)
         say(f"{goal.tag} failed: {why}.")
         failure.last_lines(fleet, goal, going.since)
+        if fleet.now() is None:
+            way = fleet.way("--tag", going.before.tag if going.before else goal.tag)
+            raise Exit(f"No node runs {fleet.stack}. Type: {way}", code=1)
         if going.before is None:
             fleet.service.do(commands.remove_service(fleet.name), f"{fleet.name} is left; see above.")
             raise Exit(f"{goal.tag} was taken away again, and no node runs {fleet.stack}, as before.", code=1)

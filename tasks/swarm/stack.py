@@ -14,6 +14,7 @@ from ..recommended.command import Recommended
 from ..settings.model import Start
 from .options import Piece, translated
 
+BRIDGE = "bridge"
 KEY = "frame"  # the service's key in the stack file; Swarm calls it <stack>_frame
 
 
@@ -60,6 +61,8 @@ def document(plan: Plan, start: Start, marks: Mapping[str, str] | None = None) -
     deploy = found.pop("deploy")
     labels = found.pop("labels", {})
     service: Piece = {"image": plan.image, **found}
+    # A node's own bridge, as with `docker run`: a stack whose service names no network gets one for all nodes.
+    service.setdefault("networks", [BRIDGE])
     if plan.command.command:
         service["command"] = [*plan.command.command]
     service["deploy"] = {

@@ -13,7 +13,8 @@ from versions import make_all
 
 pytestmark = pytest.mark.slow
 
-GOOD = {"options": ["--network", "host", "--init", "--restart", "always", "--stop-timeout", "1"]}
+# Published, in each node's own bridge.
+GOOD = {"options": ["--publish", "{port}:{port}", "--init", "--restart", "always", "--stop-timeout", "1"]}
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +44,10 @@ def test_each_node_fetches_what_a_digest_names_whatever_store_it_has(swarm: Swar
     running = json.loads(site.inv("rollout", "--status", "--json").stdout)["nodes"]
     name = f"{swarm.registry}/tests/visdom@{digest}"
     assert [(node["version"], node["image"]) for node in running] == 2 * [("1.0", name)]
+
+    for client in swarm.clients(site.port):
+        assert {"1.0"} == {one.said for one in client.end() if one.said}
+    assert "tests_service_default" not in site.docker("network", "ls", "--format", "{{.Name}}").split()
 
     # A manager of the other kind has the image by another id than the registry's digest.
     swarm.manager.docker("node", "promote", swarm.nodes[1])
