@@ -127,9 +127,12 @@ def remove(container: str, force: bool = False, volumes: bool = False) -> list[s
     return ["docker", "rm", *(["--force"] if force else []), *(["--volumes"] if force or volumes else []), container]
 
 
-def deploy(file: Path, stack: str) -> list[str]:
-    """`docker stack deploy`. The image is named by what the nodes have, so no registry is asked what a tag means."""
-    options = ["--resolve-image", "never", "--with-registry-auth"]
+def deploy(file: Path, stack: str, detach: bool) -> list[str]:
+    """`docker stack deploy`. The image is named by what the nodes have, so no registry is asked what a tag means.
+
+    `detach`: where the client knows it, which waits for the end one day unless it is told not to.
+    """
+    options = ["--resolve-image", "never", "--with-registry-auth", *(["--detach=true"] if detach else [])]
     return ["docker", "stack", "deploy", "--compose-file", str(file), *options, stack]
 
 

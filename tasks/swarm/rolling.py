@@ -11,6 +11,7 @@ from msgspec import Struct
 from ..engine import commands, label
 from ..engine.swarm import GOING_BACK, UPDATING, SwarmService, Version
 from ..host.saying import say
+from ..host.shell import ask
 from ..host.text import printable, utc
 from ..service import ticket
 from . import check, ending, failure, stack, watch
@@ -128,7 +129,9 @@ def deploy(fleet: Fleet, content: str) -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".yaml", prefix=f"{fleet.stack}-") as file:
         file.write(content)
         file.flush()
-        fleet.service.do(commands.deploy(Path(file.name), fleet.stack), "The swarm refused it; see above.")
+        known = "--detach" in ask(fleet.service.c, ["docker", "stack", "deploy", "--help"]).stdout
+        command = commands.deploy(Path(file.name), fleet.stack, known)
+        fleet.service.do(command, "The swarm refused it; see above.")
 
 
 def follow(going: Going, returning: bool = False) -> None:
