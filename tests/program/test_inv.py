@@ -477,6 +477,7 @@ def test_every_flag_of_every_task_is_explained(tasks: "dict[str, Task[Any]]") ->
             assert argument.help and len(argument.help.split()) > 2, f"{name} --{argument.name} is not explained"
             flag = str(argument.name).replace("_", "-").rstrip("-")
             assert f"--{flag}" in shown.replace("[no-]", "") or f"  -{flag} " in shown, f"{name}: {flag}"
+            assert argument.help in " ".join(shown.split()), f"{name}: {flag}"
 
 
 def test_the_help_of_a_task_fits_a_terminal_of_80_columns(tasks: "dict[str, Task[Any]]") -> None:
