@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from socket import socket
 
-from invoke import Exit, Program
+from invoke import Exit, Parser, Program
 from invoke.exceptions import AmbiguousEnvVar, ParseError, UncastableEnvVar
 
 from ..host import streams
@@ -36,9 +36,11 @@ class StackProgram(Program):
     - Compiled modules are kept (Invoke turns that off), so that every later start is faster.
 
     `asked`: the socket of an engine that was asked for its images already, and the connection.
+    `made`: the tasks' parser, once it was made.
     """
 
     asked: "tuple[str, socket] | None" = None
+    made: Parser | None = None
 
     def run(self, argv: list[str] | None = None, exit: bool = True) -> None:
         """Do Invoke's own steps, in its order.
@@ -91,9 +93,13 @@ class StackProgram(Program):
 
     def parse_tasks(self) -> None:
         """Read the tasks and their flags."""
-        contexts = self._make_parser().contexts
-        self.core.unparsed = joined(self.core.unparsed, contexts, self.initial_context)
+        self.core.unparsed = joined(self.core.unparsed, self._make_parser().contexts, self.initial_context)
         super().parse_tasks()
+
+    def _make_parser(self) -> Parser:
+        """The parser of the tasks, made once: a second one would lack the explanations, which Invoke takes out."""
+        self.made = self.made or super()._make_parser()
+        return self.made
 
     def parse_cleanup(self) -> None:
         """Do what asks for no task: `--help`, `--list`, `--complete`.

@@ -17,14 +17,6 @@ from .endings import as_exit
 class StackTask(invoke.Task[Any]):
     """Invoke's task, which gets a checked context; an interrupt ends it with 130, and whatever else with a sentence."""
 
-    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[invoke.Argument]:
-        """Its flags, each with its explanation: Invoke forgets those at the first call, and asks twice."""
-        explained = dict(self.help)
-        try:
-            return super().get_arguments(ignore_unknown_help)
-        finally:
-            self.help = explained
-
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         from ..settings.this_run import remember_typed
 
