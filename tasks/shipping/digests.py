@@ -34,13 +34,14 @@ PART = "application/octet-stream"  # no layer, so that nobody unpacks it
 CONFIG = dumped({"architecture": "amd64", "os": "linux", "config": {}, "rootfs": {"type": "layers", "diff_ids": []}})
 
 
-def lying(arrival: Arrival, meter: Meter, image: Image | None) -> dict[str, Blob]:
-    """The layers of an image that a containerd store has, as they lie there, by digest; {} where it does not say.
+def lying(arrival: Arrival, meter: Meter, image: Image | None, held: int) -> dict[str, Blob]:
+    """The lowest layers of an image that a containerd store has, as they lie there, by layer; {} where it does not say.
 
     Args:
         image: its id there is the digest of its manifest, or of an index of manifests.
+        held: how many of its layers.
     """
-    if image is None:
+    if image is None or arrival.dry:
         return {}
     # No list of docker's shows this image. One that a killed run has left must be replaced, so its name is always the
     # same; two machines that ask at a time have two.
@@ -53,7 +54,7 @@ def lying(arrival: Arrival, meter: Meter, image: Image | None) -> dict[str, Blob
         for _ in range(STEPS):
             small |= handed_out(arrival, meter, wanted)
             if found := described(small, image.layers):
-                return found
+                return {blob.layer: blob for blob in found.values() if blob.layer in image.layers[:held]}
             parts = {digest: size for content in small.values() for digest, size in named(content)}
             wanted = {digest: size for digest, size in parts.items() if path(digest) not in small}
             if not wanted:

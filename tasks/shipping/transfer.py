@@ -85,10 +85,10 @@ class Transfer(Struct, frozen=True):
         The store takes a layer that lies there under another digest than the manifest says for missing.
         """
         layers, held = self.cargo.image.layers, self.need.held
-        there = {} if self.arrival.dry else lying(self.arrival, self.meter, self.need.like)
+        there = lying(self.arrival, self.meter, self.need.like, held)
 
         def archive(out: IO[bytes]) -> Archive:
-            return self.oci_archive(out, {blob.layer: blob for blob in there.values() if blob.layer in layers[:held]})
+            return self.oci_archive(out, there)
 
         try:
             self.stream([layer for layer in layers[held:] if layer not in layers[:held]], archive)
@@ -107,10 +107,10 @@ class Transfer(Struct, frozen=True):
     def docker_archive(self, out: IO[bytes]) -> Archive:
         return DockerArchive(out, self.arrival.passing)
 
-    def oci_archive(self, out: IO[bytes], there: Mapping[str, Blob] | None = None) -> Archive:
+    def oci_archive(self, out: IO[bytes], there: Mapping[str, Blob] = {}) -> Archive:
         """`there`: layers as they lie on the host, by layer."""
         here = {blob.layer: blob for blob in self.cargo.blobs.values()}
-        return OciArchive(out, self.arrival.passing, here | dict(there or {}))
+        return OciArchive(out, self.arrival.passing, here | {**there})
 
     def stream(self, missing: Collection[str], archive: Callable[[IO[bytes]], Archive]) -> None:
         """Run `docker save` here and `docker load` there, and rewrite what passes between them.

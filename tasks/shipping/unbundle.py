@@ -22,7 +22,7 @@ from ..host.text import brief, printable, size
 from .arrival import Arrival, feed
 from .bundle import FIRST, FORMAT, LAST, End, Manifest, Summed, counted, counted_sizes
 from .digests import lying
-from .host import Cargo, Host, held
+from .host import Cargo, Host, Need, held
 from .old_names import sha256
 from .processes import Clients, Meter
 from .saved import PIECE, SMALL, Damaged, Part, Saved, readable
@@ -109,10 +109,11 @@ def load(c: Context, engine: Engine, file: str) -> str:
             bundle = Opened(stream)
             manifest = bundle.manifest
             cargo = Cargo(engine, manifest.reference, expected(manifest), {}, ())
-            if not wanted(engine, cargo, manifest):
+            need = needed(engine, cargo, manifest)
+            if need.there:
                 return manifest.reference
             say(shlex.join(commands.load()) + ("" if file == "-" else f" < {shlex.quote(file)}"))
-            perform(Arrival.of(c, cargo, host, clients), bundle)
+            perform(Arrival.of(c, cargo, host, clients), bundle, need)
         except Damaged as damaged:
             raise Exit(f"{printable(file)}: {damaged.message} Nothing was loaded.", code=1) from None
         except KeyboardInterrupt:
@@ -121,22 +122,19 @@ def load(c: Context, engine: Engine, file: str) -> str:
     return manifest.reference
 
 
-def perform(arrival: Arrival, bundle: Opened) -> None:
+def perform(arrival: Arrival, bundle: Opened, need: Need) -> None:
     """Load it under a passing name, look at it, and give it its own."""
-    meter, manifest = Meter(), bundle.manifest
+    manifest, containerd = bundle.manifest, need.containerd
     blobs = {blob.layer: blob for blob in manifest.blobs}
-    containerd = arrival.host.engine.facts().containerd
-
-    if containerd and manifest.needs and not arrival.dry:
-        there = lying(arrival, Meter(), held(arrival.host.engine, arrival.cargo)[1])
-        blobs |= {blob.layer: blob for blob in there.values() if blob.layer in manifest.layers[: manifest.needs]}
+    if containerd and manifest.needs:
+        blobs |= lying(arrival, Meter(), need.like, manifest.needs)
 
     def archive(out: IO[bytes]) -> Archive:
         return OciArchive(out, arrival.passing, blobs) if containerd else DockerArchive(out, arrival.passing)
 
     try:
         if not arrival.dry:
-            feed(arrival, meter, lambda out: rewrite(bundle, archive(out), manifest.layers[manifest.needs :]))
+            feed(arrival, Meter(), lambda out: rewrite(bundle, archive(out), manifest.layers[manifest.needs :]))
             if containerd and manifest.needs and not arrival.listed():
                 what = "This engine has the layers that the bundle needs under other digests"
                 raise Exit(f"{what}, and cannot use them. Make a bundle with --full.", code=1)
@@ -157,26 +155,26 @@ def described(cargo: Cargo, bundle: Opened) -> Cargo:
     return replace(cargo, image=image, options=bundle.options)
 
 
-def wanted(engine: Engine, cargo: Cargo, manifest: Manifest) -> bool:
-    """Whether the image is not here yet, and can be loaded; says so.
+def needed(engine: Engine, cargo: Cargo, manifest: Manifest) -> Need:
+    """What the engine lacks of the image, which can be loaded then; says so.
 
     Raises:
         Exit: with code 1 when the engine lacks a layer that is not in the bundle.
     """
     reference, count = printable(manifest.reference), len(manifest.layers)
-    present = engine.image(manifest.reference)
+    containerd, present = engine.facts().containerd, engine.image(manifest.reference)
     if present and present.layers == manifest.layers and present.labels == manifest.labels:
         say(f"{reference} is here already.")
-        return False
-    here, _ = held(engine, cargo)
+        return Need(True, count, containerd)
+    here, like = held(engine, cargo)
     if here < manifest.needs:
-        needed = f"the lowest {manifest.needs} of the {count} layers of {reference}"
-        what = f"This bundle needs {needed}, and this engine has {here} of these"
+        wanted = f"the lowest {manifest.needs} of the {count} layers of {reference}"
+        what = f"This bundle needs {wanted}, and this engine has {here} of these"
         raise Exit(f"{what}. Load {brief(manifest.since)} first, or make a bundle with --full.", code=1)
     moved = " Another image is called so here, and loses that name." if present else ""
     whole = size(manifest.size)
     say(f"{reference}: {count - manifest.needs} of {count} layers are in the bundle; {whole} in all.{moved}")
-    return True
+    return Need(False, here, containerd, moved=present is not None, like=like)
 
 
 @contextmanager
