@@ -27,7 +27,7 @@ from ..host.text import printable, size
 from .host import Cargo, common
 from .processes import Clients, Counted, Meter
 from .saved import Blob, Count, Damaged, Digest, Saved
-from .transfer import with_blobs
+from .transfer import saving, with_blobs
 from .written import DockerArchive, rewrite
 
 FORMAT = 1
@@ -122,7 +122,7 @@ def write(c: Context, cargo: Cargo, since: Cargo | None, file: str) -> None:
     named = since.reference if since else ""
     blobs = tuple(cargo.blobs.values())
     manifest = Manifest(FORMAT, cargo.reference, image.layers, image.labels, needs, named, blobs, image.size)
-    reader = clients.start(save, cargo.engine.environment, feeds=True)
+    reader = saving(cargo, clients)
     try:
         saved, meter = Saved(reader.pipe, image.layers, cargo.blobs), Meter()
         with opened(file) as out:

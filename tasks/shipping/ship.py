@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 from invoke import Context, Exit
@@ -14,7 +15,8 @@ from ..host.text import printable, size
 from .host import Cargo, Host, Need, need_of
 from .processes import Clients
 from .progress import shown, told
-from .transfer import Transfer, with_blobs
+from .source import Source
+from .transfer import Transfer, saving, with_blobs
 
 Given = TypeVar("Given")
 Found = TypeVar("Found")
@@ -29,6 +31,13 @@ class Asked(Struct, frozen=True):
     @property
     def lacks(self) -> bool:
         return isinstance(self.need, Need) and not self.need.there
+
+    @property
+    def outcome(self) -> "Outcome":
+        """How it goes with one to which nothing is sent."""
+        if isinstance(self.need, Exit):
+            return Outcome(self.host.name, "not asked", self.need.message or "")
+        return Outcome(self.host.name, "was there")
 
 
 class Outcome(Struct, frozen=True):
@@ -46,7 +55,7 @@ def ship(c: Context, cargo: Cargo, hosts: Sequence[Host], jobs: int, outcomes: l
     """Bring an image to every host that lacks it.
 
     Args:
-        jobs: at most so many at a time.
+        jobs: at most so many at a time, which share one `docker save`.
         outcomes: how it went on each host is added to these.
 
     Raises:
@@ -54,32 +63,28 @@ def ship(c: Context, cargo: Cargo, hosts: Sequence[Host], jobs: int, outcomes: l
             to its end left its host as it was.
     """
     clients = Clients()
-    needs = at_once(clients, len(hosts), lambda host: need_of(host, cargo), hosts)
+    needs = at_once(clients, lambda host: need_of(host, cargo), hosts)
     asked = [Asked(host, need) for host, need in zip(hosts, needs, strict=True)]
     for one in asked:
         if isinstance(one.need, Need):  # why one cannot be asked is said at the end
             say(printable(plan(one.host.name, one.need, cargo)))
     if any(one.lacks for one in asked) and not c.config.run.dry:
         cargo = with_blobs(cargo, clients)
-    totals = {
-        one.host.name: cargo.size_above(one.need.held) for one in asked if one.lacks and isinstance(one.need, Need)
-    }
+    lacking = {one.host.name: (one.host, one.need) for one in asked if isinstance(one.need, Need) and one.lacks}
+    totals = {name: cargo.size_above(need.held) for name, (_, need) in lacking.items()}
+    found: dict[str, Outcome] = {}
     with shown(totals) as meters:
-
-        def bring(one: Asked) -> Outcome:
-            if not one.lacks or isinstance(one.need, Exit):
-                failed = (one.need.message or "") if isinstance(one.need, Exit) else ""
-                return Outcome(one.host.name, "not asked" if failed else "was there", failed)
-            meter = meters[one.host.name]
-            return brought(Transfer.of(c, cargo, one.host, one.need, (clients, meter)))
-
-        found = at_once(clients, jobs, bring, asked)
-    outcomes += [one for one in found if isinstance(one, Outcome)]
+        for first in range(0, len(lacking), jobs):
+            names = [*lacking][first : first + jobs]
+            source = Source(clients, partial(saving, cargo, clients), names)
+            transfers = [Transfer.of(c, cargo, lacking[name], (source, meters[name])) for name in names]
+            found |= {one.host: one for one in at_once(clients, brought, transfers) if isinstance(one, Outcome)}
+    outcomes += [found.get(one.host.name) or one.outcome for one in asked]
     conclude(cargo, outcomes, bool(c.config.run.dry))
 
 
-def at_once(clients: Clients, jobs: int, act: Callable[[Given], Found], items: Sequence[Given]) -> list[Found | Exit]:
-    """Do something with each of the items, several at a time. An Exit is a result too; an interrupt ends them all."""
+def at_once(clients: Clients, act: Callable[[Given], Found], items: Sequence[Given]) -> list[Found | Exit]:
+    """Do something with all items at a time. An Exit is a result too; an interrupt ends them all."""
 
     def one(item: Given) -> Found | Exit:
         try:
@@ -87,7 +92,7 @@ def at_once(clients: Clients, jobs: int, act: Callable[[Given], Found], items: S
         except Exit as end:
             return end
 
-    with ThreadPoolExecutor(max(1, jobs)) as pool:
+    with ThreadPoolExecutor(len(items)) as pool:
         try:
             return [*pool.map(one, items)]
         except KeyboardInterrupt:
@@ -103,7 +108,7 @@ def brought(transfer: Transfer) -> Outcome:
     try:
         transfer.perform()
     except Exit as end:
-        transfer.clients.check()
+        transfer.source.clients.check()
         return Outcome(name, "failed", end.message or "Stopped.", meter.sent, 0, time.monotonic() - begun)
     if not transfer.arrival.dry:
         left = f", {size(meter.left)} left out" if meter.left else ""

@@ -4,7 +4,7 @@ import shlex
 import subprocess
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from typing import IO
+from typing import IO, cast
 
 from invoke import Context, Exit
 from msgspec import Struct
@@ -18,6 +18,7 @@ from .digests import lying
 from .host import Cargo, Host, Need
 from .processes import PATIENCE, Client, Clients, Meter
 from .saved import Blob, Damaged, Saved, blobs_of
+from .source import LetGo, Source
 from .written import Archive, DockerArchive, OciArchive, Unnamed, rewrite
 
 
@@ -27,11 +28,13 @@ class Transfer(Struct, frozen=True):
     arrival: Arrival
     need: Need
     meter: Meter
+    source: Source
 
     @classmethod
-    def of(cls, c: Context, cargo: Cargo, host: Host, need: Need, means: tuple[Clients, Meter]) -> "Transfer":
-        clients, meter = means
-        return cls(Arrival.of(c, cargo, host, clients), need, meter)
+    def of(cls, c: Context, cargo: Cargo, to: tuple[Host, Need], means: tuple[Source, Meter]) -> "Transfer":
+        host, need = to
+        source, meter = means
+        return cls(Arrival.of(c, cargo, host, source.clients), need, meter, source)
 
     @property
     def cargo(self) -> Cargo:
@@ -41,21 +44,18 @@ class Transfer(Struct, frozen=True):
     def host(self) -> Host:
         return self.arrival.host
 
-    @property
-    def clients(self) -> Clients:
-        return self.arrival.clients
-
     def perform(self) -> None:
         """Bring the image, or leave the host as it was.
 
         Raises:
             Exit: with code 1 when it cannot be brought, 130 when the person says stop.
         """
-        self.arrival.tidy()
         try:
+            self.arrival.tidy()
             self.bring()
             self.arrival.conclude()
         finally:
+            self.source.leave(self.host.name)
             self.arrival.discard()
 
     def bring(self) -> None:
@@ -125,21 +125,24 @@ class Transfer(Struct, frozen=True):
         if self.arrival.dry:
             return
         self.meter.begin()
-        reader = self.clients.start(save, self.cargo.engine.environment, feeds=True)
-        try:
-            saved = Saved(reader.pipe, self.cargo.image.layers, self.cargo.blobs)
+        with self.source.reader(self.host.name) as reader:
+            try:
+                saved = Saved(cast(IO[bytes], reader), self.cargo.image.layers, self.cargo.blobs)
 
-            def write(out: IO[bytes]) -> int:
-                return rewrite(saved, archive(out), missing)
+                def write(out: IO[bytes]) -> int:
+                    return rewrite(saved, archive(out), missing)
 
-            self.meter.leave(feed(self.arrival, self.meter, write))
-        except Unnamed:
-            raise
-        except Damaged as damaged:
-            raise self.unreadable(damaged, reader) from None
-        finally:
-            self.clients.end(reader)
-            self.clients.check()
+                self.meter.leave(feed(self.arrival, self.meter, write))
+                return
+            except Unnamed:
+                raise
+            except Damaged as damaged:
+                raise self.unreadable(damaged, reader.client) from None
+            except LetGo:
+                say(f"{self.host.name} took nothing for a while, and others waited for it: once more, by itself.")
+            finally:
+                self.source.clients.check()
+        self.stream(missing, archive)
 
     def unreadable(self, damaged: Damaged, reader: Client) -> Exit:
         """The sentence about an archive that this engine did not write to its end."""
@@ -149,6 +152,11 @@ class Transfer(Struct, frozen=True):
         return damaged
 
 
+def saving(cargo: Cargo, clients: Clients) -> Client:
+    """Start `docker save` of an image. Raises Exit as `Clients.start` does."""
+    return clients.start(commands.save(cargo.reference), cargo.engine.environment, feeds=True)
+
+
 def with_blobs(cargo: Cargo, clients: Clients) -> Cargo:
     """The same image with its layers as containerd's store keeps them, if this engine has that: they may be compressed.
 
@@ -156,7 +164,7 @@ def with_blobs(cargo: Cargo, clients: Clients) -> Cargo:
     """
     if not cargo.engine.facts().containerd:
         return cargo
-    reader = clients.start(commands.save(cargo.reference), cargo.engine.environment, feeds=True)
+    reader = saving(cargo, clients)
     try:
         return replace(cargo, blobs=blobs_of(reader.pipe, cargo.image.layers))
     finally:

@@ -1,0 +1,143 @@
+"""One `docker save` for all hosts that an image goes to at a time: an engine reads the whole image for each of them."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from subprocess import TimeoutExpired
+from types import TracebackType
+
+from invoke import Exit
+
+from .processes import PATIENCE, Client, Clients
+from .saved import PIECE
+
+AHEAD = 4  # pieces that are kept for one who is behind
+TOGETHER = 15.0  # seconds from the first that is ready: then it begins, and who comes later gets one of its own
+STALLED = 30.0  # seconds without a piece, while others wait for it: then one is let go
+
+
+class LetGo(Exit):
+    """Others could not wait any longer; what is read here is not the whole. Exit code 1."""
+
+    def __init__(self) -> None:
+        super().__init__("It took nothing for a long time.", code=1)
+
+
+class Source:
+    """What `docker save` writes, for several at once; the slowest of them sets the pace.
+
+    Args:
+        start: starts it.
+        expected: who will read it, or say that they will not.
+    """
+
+    def __init__(self, clients: Clients, start: Callable[[], Client], expected: Iterable[str] = ()) -> None:
+        self.clients = clients
+        self.start = start
+        self.expected = {*expected}
+        self.begun = False
+        self.readers: list[Reader] = []
+        self.client: Client | None = None
+        self.thread: threading.Thread | None = None
+        self.change = threading.Condition()
+
+    def reader(self, name: str) -> "Reader":
+        """The stream from its beginning; one of its own for who comes late.
+
+        Raises:
+            Exit: with code 1 when `docker save` cannot be started, 130 when the person said stop.
+        """
+        with self.change:
+            if not self.begun:
+                if self.client is None:
+                    self.client = self.start()
+                    self.thread = threading.Thread(target=self.pump, args=(self.client,), daemon=True)
+                    self.thread.start()
+                reader = Reader(self, self.client)
+                self.readers.append(reader)
+                self.expected.discard(name)
+                self.change.notify_all()
+                return reader
+        return Source(self.clients, self.start).reader(name)
+
+    def leave(self, name: str = "") -> None:
+        """Somebody will not read it, or not any more. The last one ends it."""
+        with self.change:
+            self.expected.discard(name)
+            self.change.notify_all()
+            over = not self.expected and all(one.gone for one in self.readers)
+        if over and self.client and self.thread:
+            self.client.tell()
+            self.thread.join()
+
+    def pump(self, client: Client) -> None:
+        """Hand on what comes, until there is no more or nobody reads it."""
+        with self.change:
+            self.change.wait_for(lambda: not self.expected, TOGETHER)
+            self.begun = True
+        try:
+            while (readers := [one for one in self.readers if not one.gone]) and (piece := client.pipe.read(PIECE)):
+                for one in readers:
+                    one.take(piece, STALLED if len(readers) > 1 else None)
+            if readers:
+                with suppress(TimeoutExpired):  # its exit code tells whether that was all
+                    client.process.wait(PATIENCE)
+        finally:
+            for one in self.readers:
+                one.end()
+            self.clients.end(client)
+
+
+class Reader:
+    """The stream as one of them reads it: a file, as far as tarfile needs one. Used by two threads."""
+
+    def __init__(self, source: Source, client: Client) -> None:
+        self.source, self.client = source, client
+        self.pieces: deque[bytes] = deque()
+        self.change = threading.Condition()
+        self.complete = self.gone = self.late = False
+
+    def read(self, size: int = PIECE) -> bytes:
+        """At most so many bytes; none at the end.
+
+        Raises:
+            LetGo: when it was behind for too long.
+        """
+        with self.change:
+            self.change.wait_for(lambda: self.pieces or self.complete or self.late)
+            if self.late:
+                raise LetGo
+            if not self.pieces:
+                return b""
+            piece = self.pieces.popleft()
+            if len(piece) > size:
+                self.pieces.appendleft(piece[size:])
+            self.change.notify_all()
+            return piece[:size]
+
+    def take(self, piece: bytes, patience: float | None) -> None:
+        """Keep a piece for it; waits for room, but not longer than so many seconds."""
+        with self.change:
+            if not self.change.wait_for(lambda: self.gone or len(self.pieces) < AHEAD, patience):
+                self.gone = self.late = True
+            if not self.gone:
+                self.pieces.append(piece)
+            self.change.notify_all()
+
+    def end(self) -> None:
+        """Nothing more comes."""
+        with self.change:
+            self.complete = True
+            self.change.notify_all()
+
+    def __enter__(self) -> "Reader":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """It reads no more, so nobody waits for it."""
+        with self.change:
+            self.gone = True
+            self.pieces.clear()
+            self.change.notify_all()
+        self.source.leave()
