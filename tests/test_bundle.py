@@ -252,8 +252,8 @@ def test_what_is_no_file_is_written_into_and_not_replaced(made: Site, tmp_path: 
         (["bundle", "x", "--since", "9", "--tag", "1.0"], 2, "There is no version 9 of tests/visdom. Type --since"),
         (["bundle", "/nowhere/x", "--full", "--tag", "1.0"], 1, "/nowhere/x cannot be written: No such file"),
         (["unbundle", "/nowhere/x"], 2, "/nowhere/x cannot be read: No such file or directory."),
-        (["unbundle", "/etc/passwd"], 1, "/etc/passwd: "),
-        (["unbundle", "/dev/null"], 1, "/dev/null: "),
+        (["unbundle", "/etc/passwd"], 1, "/etc/passwd: This is no bundle of inv's. Nothing was loaded."),
+        (["unbundle", "/dev/null"], 1, "/dev/null: This is no bundle of inv's. Nothing was loaded."),
     ],
 )
 def test_a_wrong_word_is_one_sentence(made: Site, words: list[str], code: int, said: str) -> None:

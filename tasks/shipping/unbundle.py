@@ -29,6 +29,8 @@ from .saved import PIECE, SMALL, Damaged, Part, Saved, readable
 from .saved import opened as archive_in
 from .written import Archive, DockerArchive, OciArchive, rewrite
 
+NONE = "This is no bundle of inv's."
+
 
 class Opened(Saved):
     """A bundle that is read. Its check sum is compared before its image is concluded.
@@ -40,10 +42,13 @@ class Opened(Saved):
     def __init__(self, stream: IO[bytes]) -> None:
         self.total = hashlib.sha256()
         with readable():
-            self.tar = archive_in(stream)
+            try:
+                self.tar = archive_in(stream)
+            except tarfile.TarError:
+                raise Damaged(NONE) from None
             first = self.tar.next()
             if not first or first.name != FIRST or first.size > SMALL or not first.isreg():
-                raise Damaged("This is no bundle of inv's.")
+                raise Damaged(NONE)
             said = self.file(self.tar, first).read()
         try:
             self.manifest = msgspec.json.decode(said, type=Manifest)
