@@ -1,6 +1,7 @@
 """`push` and `pull`: versions to a real registry and from it."""
 
 import json
+import os
 import subprocess
 import threading
 import time
@@ -153,16 +154,41 @@ def login(site: Site, host: str) -> None:
     subprocess.run(words, input=PASSWORD, env=site.environment, text=True, check=True, capture_output=True)
 
 
+HELPER = """#!/bin/sh
+# Keeps one login, as docker's credential helpers do: in a file beside it.
+case $1 in
+    store) cat >"$0.kept" ;;
+    get) cat "$0.kept" ;;
+    list) echo '{}' ;;
+esac
+"""
+
+
+def keep_logins_with_a_helper(site: Site, folder: Path) -> None:
+    (folder / "docker-credential-tests").write_text(HELPER)
+    (folder / "docker-credential-tests").chmod(0o755)
+    config = Path(site.environment["DOCKER_CONFIG"])
+    config.mkdir(exist_ok=True)
+    (config / "config.json").write_text('{"credsStore": "tests"}')
+    site.environment["PATH"] = f"{folder}:{site.environment.get('PATH', os.environ['PATH'])}"
+
+
 @pytest.mark.parametrize("tls", [False, True])
-def test_a_registry_with_a_password(site: Site, tls: bool) -> None:
-    """Without TLS on the loopback; with a certificate by an authority of one's own on another address."""
+def test_a_registry_with_a_password(site: Site, tls: bool, tmp_path: Path) -> None:
+    """Without TLS on the loopback; with a certificate by an authority of one's own on another address.
+
+    The login is kept in docker's file, and by a credential helper.
+    """
     with another_network() as (address, _), registry(address if tls else "127.0.0.1", password=True, tls=tls) as host:
         site.settings["registry"] = host
         site.save()
         for words in (["push", "--tag", "1.0"], ["pull", "--tag", "1.0"], ["pull", "--list"]):
             refused = site.inv(*words, code=1)
             assert f"docker login {host}" in refused.stderr
+        if tls:
+            keep_logins_with_a_helper(site, tmp_path)
         login(site, host)
+        assert (tmp_path / "docker-credential-tests.kept").exists() is tls
         said = "".join(
             site.inv(*words).stdout
             for words in (["push", "--tag", "1.0"], ["pull", "--tag", "1.0"], ["pull", "--list"])
@@ -208,6 +234,37 @@ def liar(said: bytes, challenge: str = "") -> Iterator[str]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"127.0.0.1:{server.server_port}"
         server.shutdown()
+
+
+def test_a_token_that_docker_login_keeps_is_exchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Registries of clouds give one in place of a password."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            known = self.headers["Authorization"] == "Bearer short"
+            self.send_response(200 if known or self.path == "/v2/" else 401)
+            self.send_header("WWW-Authenticate", f'Bearer realm="http://{host}/token",service="here",scope="pull"')
+            self.end_headers()
+            self.wfile.write(b'{"tags": ["1.0"]}' if known else b"{}")
+
+        def do_POST(self) -> None:
+            asked.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"access_token": "short"}')
+
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        host = f"127.0.0.1:{server.server_port}"
+        (tmp_path / "config.json").write_text(json.dumps({"auths": {host: {"identitytoken": "long/+"}}}))
+        monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+        assert registry_api.tags(registry_api.Remote(f"{host}/x", ("127.0.0.0/8",))) == ["1.0"]
+        server.shutdown()
+    grant = "grant_type=refresh_token&client_id=docker&refresh_token=long%2F%2B"
+    assert asked == [f"service=here&scope=pull&{grant}"]
 
 
 DEEP = b'{"tags":' + b"[" * 200_000

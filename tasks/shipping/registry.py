@@ -1,7 +1,7 @@
 """What a registry holds, asked as docker would ask: with the login of `docker login`, and TLS as the engine has it.
 
 The docker CLI brings and sends images, but does not list them, so the tags are asked for over the registry's HTTP API.
-Sources: https://distribution.github.io/distribution/spec/api/ and …/spec/auth/token/ (tokens); docker/docker
+Sources: https://distribution.github.io/distribution/spec/api/, …/spec/auth/token/ and …/spec/auth/oauth/; docker/docker
 (registry/config.go), for registries on this machine's own addresses and those that the engine trusts without TLS.
 """
 
@@ -18,10 +18,10 @@ import msgspec
 from invoke import Exit
 from msgspec import Struct
 
-from ..engine.endpoint import config_folder
 from ..engine.engine import Engine
 from ..engine.names import full_reference, valid_tag
 from ..host.text import brief
+from .login import Login, login_of
 
 TIMEOUT, WHOLE = 20, 60  # seconds to connect, and without a byte; and for all of an answer
 PAGES, LARGEST = 1000, 16 << 20  # at most: pages of a list, and bytes of one
@@ -151,8 +151,8 @@ def authorized(way: Way, url: str) -> Answer:
         if scheme.lower() == "bearer":
             token = token_from(way, dict(CHALLENGE.findall(rest)), login)
             answer = ask(way, url, headers={"Authorization": f"Bearer {token}"})
-        elif login:
-            answer = ask(way, url, auth=login)
+        elif login.user:
+            answer = ask(way, url, **login.basic)
     if answer.status in (401, 403):
         raise Exit(f"{remote.host} refuses to list {remote.path}. Type: docker login {remote.host}", code=1)
     if answer.status not in (200, 404):
@@ -160,7 +160,7 @@ def authorized(way: Way, url: str) -> Answer:
     return answer
 
 
-def token_from(way: Way, wanted: dict[str, str], login: tuple[str, str] | None) -> str:
+def token_from(way: Way, wanted: dict[str, str], login: Login) -> str:
     """A token of the service that a registry names, for this login or for anybody.
 
     A login is sent over TLS only, or where the registry itself is talked to without.
@@ -171,8 +171,12 @@ def token_from(way: Way, wanted: dict[str, str], login: tuple[str, str] | None) 
     host, realm = way.remote.host, wanted.get("realm", "")
     if not realm.lower().startswith("https://") and not way.remote.may_be_plain:
         raise Exit(f"The registry {host} wants a login without TLS, at {brief(realm)}.", code=1)
-    asked = {key: wanted[key] for key in ("service", "scope") if key in wanted}
-    answer = ask(way, realm, params=asked, **({"auth": login} if login else {}))
+    asked: dict[str, str] = {key: value for key, value in wanted.items() if key in ("service", "scope")}
+    if login.token:
+        asked |= {"grant_type": "refresh_token", "client_id": "docker", "refresh_token": login.token}
+        answer = ask(way, realm, "POST", data=asked)
+    else:
+        answer = ask(way, realm, params=asked, **login.basic)
     try:
         said = json.loads(answer.body) if answer.status == 200 else {}
         return str(said.get("token") or said["access_token"])
@@ -180,21 +184,7 @@ def token_from(way: Way, wanted: dict[str, str], login: tuple[str, str] | None) 
         raise Exit(f"The registry {host} gives no token. Type: docker login {host}", code=1) from None
 
 
-def login_of(host: str) -> tuple[str, str] | None:
-    """The user and the password that `docker login` keeps for a registry, in its file or with its helper."""
-    from docker import auth
-    from docker.errors import DockerException
-
-    try:
-        found = auth.load_config(str(Path(config_folder(), "config.json"))).resolve_authconfig(host)
-    except DockerException:  # the helper that the file names is not here
-        return None
-    if not found or not found.get("username"):
-        return None
-    return str(found["username"]), str(found.get("password") or "")
-
-
-def ask(way: Way, url: str, **options: Any) -> Answer:
+def ask(way: Way, url: str, method: str = "GET", **options: Any) -> Answer:
     """Ask, and read the answer, which may not be without end.
 
     Raises:
@@ -208,7 +198,7 @@ def ask(way: Way, url: str, **options: Any) -> Answer:
     options.setdefault("auth", lambda request: request)  # else `requests` looks into ~/.netrc
     why = "does not answer"
     try:
-        with requests.get(url, timeout=TIMEOUT, stream=True, verify=way.verify, **options) as answer:
+        with requests.request(method, url, timeout=TIMEOUT, stream=True, verify=way.verify, **options) as answer:
             body = b""
             until = time.monotonic() + WHOLE
             while part := answer.raw.read1(1 << 16, decode_content=True):
