@@ -125,15 +125,15 @@ class Clients:
 
 
 class Meter:
-    """What was sent to one host, and what was left out, in bytes.
+    """What was sent to one host, and what is left out (at first as far as it is known), in bytes.
 
     `tell` is called after each piece, and once all is written (`fed`).
     """
 
-    def __init__(self, tell: Callable[["Meter"], None] = lambda meter: None) -> None:
+    def __init__(self, tell: Callable[["Meter"], None] = lambda meter: None, left: int = 0) -> None:
         self.tell = tell
         self.sent = 0
-        self.left = 0
+        self.left = left
         self.begun = time.monotonic()
         self.ended = 0.0
         self.fed = False

@@ -16,22 +16,28 @@ EVERY = 10.0  # seconds between two lines about one host
 
 
 @contextmanager
-def shown(totals: Mapping[str, int | None]) -> Iterator[dict[str, Meter]]:
+def shown(totals: Mapping[str, int | None], whole: int) -> Iterator[dict[str, Meter]]:
     """A display for the time of the block, with a meter for each host.
 
     Args:
         totals: each host's name, and the bytes that go there, None where that is not known.
+        whole: the bytes of all layers.
     """
+    left = {name: 0 if total is None else max(whole - total, 0) for name, total in totals.items()}
     if not sys.stdout.isatty():
-        yield {name: Meter(Lines(name)) for name in totals}
+        yield {name: Meter(Lines(name), left[name]) for name in totals}
         return
     from rich.markup import escape
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    spared = TextColumn("{task.fields[left]}")
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), spared)
     with Progress(*columns, transient=True) as display:
-        bars = {name: display.add_task(escape(name), total=total) for name, total in totals.items()}
-        yield {name: Meter(Bar(display, bar, name)) for name, bar in bars.items()}
+        bars = {
+            name: display.add_task(escape(name), total=total, left=left_out(left[name]))
+            for name, total in totals.items()
+        }
+        yield {name: Meter(Bar(display, bar, name), left[name]) for name, bar in bars.items()}
 
 
 class Bar:
@@ -64,5 +70,10 @@ class Lines:
 
 
 def told(meter: Meter) -> str:
-    """What was sent so far, and how fast."""
-    return f"{size(meter.sent)} sent, {size(round(meter.sent / max(meter.seconds, 0.001)))} a second"
+    """What was sent so far, and how fast, and what need not be."""
+    words = [f"{size(meter.sent)} sent", f"{size(round(meter.sent / max(meter.seconds, 0.001)))} a second"]
+    return ", ".join([*words, left_out(meter.left)] if meter.left else words)
+
+
+def left_out(count: int) -> str:
+    return f"{size(count)} left out" if count else ""

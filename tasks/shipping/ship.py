@@ -73,7 +73,7 @@ def ship(c: Context, cargo: Cargo, hosts: Sequence[Host], jobs: int, outcomes: l
     lacking = {one.host.name: (one.host, one.need) for one in asked if isinstance(one.need, Need) and one.lacks}
     totals = {name: cargo.size_above(need.held) for name, (_, need) in lacking.items()}
     found: dict[str, Outcome] = {}
-    with shown(totals) as meters:
+    with shown(totals, cargo.image.size) as meters:
         for first in range(0, len(lacking), jobs):
             names = [*lacking][first : first + jobs]
             source = Source(clients, partial(saving, cargo, clients), names)
@@ -111,8 +111,7 @@ def brought(transfer: Transfer) -> Outcome:
         transfer.source.clients.check()
         return Outcome(name, "failed", end.message or "Stopped.", meter.sent, 0, time.monotonic() - begun)
     if not transfer.arrival.dry:
-        left = f", {size(meter.left)} left out" if meter.left else ""
-        say(f"{name} has {transfer.cargo.reference}: {told(meter)}{left}.")
+        say(f"{name} has {transfer.cargo.reference}: {told(meter)}.")
     return Outcome(name, "shipped", "", meter.sent, meter.left, time.monotonic() - begun)
 
 

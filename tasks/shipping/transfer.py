@@ -100,6 +100,7 @@ class Transfer(Struct, frozen=True):
         except Unnamed as unnamed:
             why = unnamed.message or ""
         self.arrival.discard()
+        self.meter.left = 0
         whole = size(self.cargo.image.size)
         say(f"{self.host.name} cannot use the layers that it has ({why}): all {whole} are sent.")
         return False
