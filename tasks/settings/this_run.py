@@ -3,6 +3,7 @@
 Invoke copies what is kept in its config at every merge, so it is frozen.
 """
 
+import os
 import shlex
 from collections.abc import Sequence
 from typing import Any, cast
@@ -62,7 +63,7 @@ def typed(c: Context, task: str, words: Sequence[str]) -> list[str]:
 
 
 def next_command(c: Context, frame: Frame, task: str, *words: str, again: bool = True) -> str:
-    """A command to type next, spelled so that it means the same frame and the same settings file as this run.
+    """A command to type next, spelled so that it means the same frame, settings file and docker context as this run.
 
     Args:
         again: whether, if it is the very task that runs, the other flags that were typed are in it too.
@@ -71,4 +72,6 @@ def next_command(c: Context, frame: Frame, task: str, *words: str, again: bool =
     file = ["-f", named] if (named := sources(c).file) else []
     several = len(settings.frames) > 1
     name = [word for key, one in settings.frames.items() if several and one == frame for word in ("--name", key)]
-    return shlex.join(["inv", *file, task, *name, *(typed(c, task, words) if again else ()), *words])
+    context = "" if os.environ.get("DOCKER_HOST") else os.environ.get("DOCKER_CONTEXT", "")
+    there = f"DOCKER_CONTEXT={shlex.quote(context)} " if context else ""
+    return there + shlex.join(["inv", *file, task, *name, *(typed(c, task, words) if again else ()), *words])

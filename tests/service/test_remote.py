@@ -58,6 +58,8 @@ def context(site: Site, name: str, host: str) -> None:
 
 def test_a_context_by_variable(remote: Site, second: PrivateEngine, private_engine: PrivateEngine) -> None:
     context(remote, "far", second.host)
+    status = remote.inv("status", code=3, DOCKER_CONTEXT="far").stdout
+    assert f"Type: DOCKER_CONTEXT=far inv -f {remote.file} start" in status
     assert not (Path(remote.environment["DOCKER_CONFIG"]) / "config.json").exists()  # the SDK alone would find nothing
     remote.inv("start", "--tag", "1.0", DOCKER_CONTEXT="far")
     only(remote, "1.0")
