@@ -91,9 +91,7 @@ class Service(Struct, frozen=True):
 
     def next_command(self, task: str, *words: str) -> str:
         """A command to type next, spelled so that it means the same engine, frame and settings file as this run."""
-        variables = {"--context": "DOCKER_CONTEXT", "--host": "DOCKER_HOST"}
-        engine = f"{variables[self.where[0]]}={shlex.quote(self.where[1])} " if self.where else ""
-        return engine + next_command(self.c, self.frame, task, *words)
+        return next_command(self.c, self.frame, task, *words, where=self.where)
 
     def way_to_run(self) -> str:
         """What to type where nothing runs: `start`, or `frame` where no version is here yet."""

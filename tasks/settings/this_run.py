@@ -15,6 +15,7 @@ from .load import load
 from .model import Frame, Settings
 from .sources import sources
 
+VARIABLES = {"--context": "DOCKER_CONTEXT", "--host": "DOCKER_HOST"}
 ONE_VERSION = {"--tag", "--latest"}  # only one of these says which version is meant
 
 
@@ -62,16 +63,20 @@ def typed(c: Context, task: str, words: Sequence[str]) -> list[str]:
     return [word for spelled in flags if spelled[0] not in out for word in spelled]
 
 
-def next_command(c: Context, frame: Frame, task: str, *words: str, again: bool = True) -> str:
+def next_command(
+    c: Context, frame: Frame, task: str, *words: str, again: bool = True, where: Sequence[str] = ()
+) -> str:
     """A command to type next, spelled so that it means the same frame, settings file and docker context as this run.
 
     Args:
         again: whether, if it is the very task that runs, the other flags that were typed are in it too.
+        where: what tells docker of another engine than this run's, as `--context gpu1`.
     """
     settings = load_settings(c)
     file = ["-f", named] if (named := sources(c).file) else []
     several = len(settings.frames) > 1
     name = [word for key, one in settings.frames.items() if several and one == frame for word in ("--name", key)]
-    context = "" if os.environ.get("DOCKER_HOST") else os.environ.get("DOCKER_CONTEXT", "")
-    there = f"DOCKER_CONTEXT={shlex.quote(context)} " if context else ""
-    return there + shlex.join(["inv", *file, task, *name, *(typed(c, task, words) if again else ()), *words])
+    here = () if os.environ.get("DOCKER_HOST") else ("--context", os.environ.get("DOCKER_CONTEXT", ""))
+    variable, value = where or here or ("", "")
+    engine = f"{VARIABLES[variable]}={shlex.quote(value)} " if value else ""
+    return engine + shlex.join(["inv", *file, task, *name, *(typed(c, task, words) if again else ()), *words])
