@@ -12,7 +12,7 @@ import pytest
 from engines import PrivateEngine
 from hypothesis import HealthCheck, settings
 from hypothesis.configuration import set_hypothesis_home_dir
-from sites import Site, buildkit
+from sites import WIDE, Site, buildkit
 from switches import old
 from versions import make_all
 
@@ -108,7 +108,7 @@ def versions(made: Site, request: pytest.FixtureRequest) -> Iterator[Site]:
     """That site without containers, before and after, with the settings that the module names in START."""
     made.engine.remove_containers()
     before = copy.deepcopy(made.settings)
-    made.set(**{"timeout": 10, **getattr(request.module, "START", {})})
+    made.set(**{"timeout": WIDE, **getattr(request.module, "START", {})})
     yield made
     made.settings.clear()
     made.settings.update(before)

@@ -190,7 +190,7 @@ class PrivateEngine:
             stdin=subprocess.PIPE,
             start_new_session=True,
         )
-        for _ in range(300):
+        for _ in range(1200):
             with suppress(OSError, HTTPException):
                 self.request("GET", "/_ping")
                 return

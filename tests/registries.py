@@ -54,7 +54,7 @@ def registry(address: str = "127.0.0.1", password: bool = False, tls: bool = Fal
     with open(folder / "log", "w") as log:
         process = subprocess.Popen([found, "serve", str(folder / "config.yml")], stdout=log, stderr=log)
     try:
-        for _ in range(200):
+        for _ in range(1200):
             with suppress(OSError):
                 answers(host, tls)
                 break

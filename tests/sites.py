@@ -5,6 +5,8 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,9 @@ from forks import Forked
 from projects import IDENTITY, ROOT, ended, fetch, files, shared
 from ruamel.yaml import YAML
 
-__all__ = ["IDENTITY", "ROOT", "Site", "buildkit", "free_port"]
+__all__ = ["IDENTITY", "ROOT", "WIDE", "Site", "buildkit", "free_port"]
 
+WIDE = 60  # seconds that a version is given to become healthy: as many as the slowest machine takes
 SETTLE = 0.01  # seconds; each look at a version that settles costs a process in its container
 # busybox as the whole framework: an HTTP server with a health check, which ends at once when told to.
 DOCKERFILE = """ARG BASE=tests/base:latest
@@ -30,6 +33,11 @@ DOCKERFILE_BASE = """ARG PARENT
 FROM ${PARENT}
 COPY vendor /opt/vendor
 """
+
+
+PER_WORKER = 4500  # ports
+FIRST = 10_000 + PER_WORKER * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 5)
+PORTS = cycle(FIRST + (os.getpid() + number) % PER_WORKER for number in range(PER_WORKER))  # a second run has others
 
 
 class Site:
@@ -70,7 +78,7 @@ class Site:
                     "build_options": ["--network", "host"],
                 }
             },
-            "start": {"timeout": 10, "settle": SETTLE},
+            "start": {"timeout": WIDE, "settle": SETTLE},
         }
         self.save()
         self.git("init", "--quiet", "--template=", "--initial-branch", "main", str(self.source), where=folder)
@@ -175,7 +183,13 @@ def buildkit(site: Site) -> dict[str, str]:
 
 
 def free_port() -> int:
-    """A TCP port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port that nothing listens on, and that nobody else gets while this test has it.
+
+    Each worker has ports of its own, below those that the kernel gives away: that one may be given to the next who asks
+    while a test's service is stopped.
+    """
+    for number in PORTS:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("", number))
+            return number
+    raise AssertionError("No port is free.")

@@ -93,7 +93,7 @@ class Swarm:
         command = [*self.manager.inside(), "docker-registry", "serve", str(folder / "registry.yml")]
         subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
         ask = [*self.manager.inside(), "busybox", "wget", "-q", "-O", "/dev/null", f"http://{self.registry}/v2/"]
-        for _ in range(100):
+        for _ in range(600):
             if subprocess.run(ask, capture_output=True).returncode == 0:
                 return
             time.sleep(0.1)

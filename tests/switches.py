@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from engines import PrivateEngine
 from sites import Site
@@ -73,12 +74,24 @@ def old(site: Site, tag: str = "1.0", name: str = "tests_service", **host: objec
     eventually(lambda: site.answer() == tag)
 
 
-def eventually(true: Callable[[], bool], seconds: float = 10) -> None:
-    """Wait until something is true; it must become so."""
+def eventually(true: Callable[[], bool], seconds: float = 60) -> None:
+    """Wait until something is true; it must become so. `seconds`: as many as the slowest machine takes."""
     until = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < until, "It never became true."
         time.sleep(0.02)
+
+
+def told_to_stop(site: Site, name: str = "tests_service") -> None:
+    """Wait until the engine was told to stop a container: when `docker stop` is printed, it was not yet."""
+    key = site.engine.request("GET", f"/containers/{name}/json")["Id"]
+    filters = quote(json.dumps({"container": [key], "event": ["kill"]}))
+    eventually(lambda: bool(site.engine.request("GET", f"/events?since=0&until={time.time():f}&filters={filters}")))
+
+
+def go_on(site: Site, name: str = "tests_service.next") -> None:
+    """Let a version of the kind LATE serve."""
+    site.docker("exec", name, "touch", "/tmp/now")
 
 
 def held(site: Site, name: str = "tests_service", running: bool = True) -> dict[str, Any]:

@@ -61,7 +61,7 @@ class Terminal:
         """Wait until all of these are shown, and return all that is shown."""
         begun = time.monotonic()
         while not all(text in self.shown for text in texts):
-            assert self.read() and time.monotonic() - begun < 30, f"{texts} never appeared: {self.shown}"
+            assert self.read() and time.monotonic() - begun < 120, f"{texts} never appeared: {self.shown}"
         return self.shown
 
     def press(self, *keys: str) -> None:

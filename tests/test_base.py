@@ -198,7 +198,7 @@ def test_the_projects_own_dockerfiles_make_a_service_on_debian(site: Site) -> No
         check = site.docker("image", "inspect", "--format", "{{json .Config.Healthcheck.Test}}", image)
         site.docker("exec", "service", *json.loads(check)[1:])
         if options:
-            for _ in range(150):  # the engine asks every 10 s
+            for _ in range(600):  # the engine asks every 10 s
                 state = site.docker("inspect", "--format", "{{.State.Health.Status}}", "service")
                 if state != "starting":
                     break
@@ -206,7 +206,7 @@ def test_the_projects_own_dockerfiles_make_a_service_on_debian(site: Site) -> No
             assert state == "healthy"
         begun = time.monotonic()
         site.docker("stop", "service")
-        assert time.monotonic() - begun < 2  # docker kills after 10; a loaded machine needs time for itself
+        assert time.monotonic() - begun < 8  # docker kills after 10
         assert site.docker("inspect", "--format", "{{.State.ExitCode}}", "service") == "0"
         site.docker("rm", "service")
 

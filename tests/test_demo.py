@@ -212,7 +212,7 @@ def test_an_engine_that_ends_at_once_is_not_waited_for() -> None:
     begun = time.monotonic()
     done = run([*machine_without_an_engine(), "sh", "-c", f"{broken}; exec {shlex.join(INV)} engine"], code=1)
     assert "dockerd has ended: " in done.stderr and "daemon.json" in done.stderr
-    assert done.stderr.endswith("Its log: /var/log/dockerd.log\n") and time.monotonic() - begun < 20
+    assert done.stderr.endswith("Its log: /var/log/dockerd.log\n") and time.monotonic() - begun < 50
 
 
 def test_who_may_not_use_the_socket_is_told_how(private_engine: PrivateEngine) -> None:
@@ -322,7 +322,7 @@ def test_a_private_engine_is_gone_after_its_test_run_was_killed(number: signal.S
     pytest_run.send_signal(number)
     begun = time.monotonic()
     while found := list(remains(folder, pid)):
-        assert time.monotonic() - begun < 5, f"{found} is still there after 5 s"
+        assert time.monotonic() - begun < 60, f"{found} is still there after a minute"
         time.sleep(0.05)
     pytest_run.communicate()
 

@@ -12,9 +12,11 @@ import time
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import psutil
 from engines import PrivateEngine
 from projects import fetch, shared
 from sites import ROOT, free_port
+from switches import eventually
 
 
 class Healthy(BaseHTTPRequestHandler):
@@ -49,7 +51,7 @@ def test_it_finishes_what_it_is_answering_when_it_is_told_to_stop() -> None:
         assert process.stdout and process.stdout.readline() == b"serving on port %d\n" % port
         with connected(port) as asked, connected(port) as idle:
             asked.sendall(b"GET /healthz HTTP/1.0\r\n")
-            time.sleep(0.2)  # it is taken
+            eventually(lambda: len(psutil.Process(process.pid).net_connections("tcp")) >= 3)  # both are taken
             process.send_signal(signal.SIGTERM)
             while not is_closed(port):
                 time.sleep(0.02)
@@ -57,7 +59,7 @@ def test_it_finishes_what_it_is_answering_when_it_is_told_to_stop() -> None:
             asked.sendall(b"\r\n")
             assert b'{"status": "ok"}' in b"".join(iter(lambda: asked.recv(65536), b""))
             idle.close()
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
         assert process.stdout.read() == b"stopped\n"
 
 

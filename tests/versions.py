@@ -9,6 +9,7 @@ from images import Configuration, like, load
 from sites import Site
 
 SERVE = 'echo "$VERSION" > /tmp/index.html; exec httpd -f -p {port} -h /tmp'
+LATE = f"until test -e /tmp/now; do sleep 0.1; done; {SERVE}"  # serves once a test says so: `switches.go_on`
 CHECK = "wget -q -O /dev/null http://127.0.0.1:{port}/index.html"
 NO_CHECK = ""
 

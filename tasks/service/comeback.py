@@ -200,3 +200,21 @@ def refuse_unlike(lock: Lock) -> None:
             what = f"and not as its image recommends ({', '.join(differing)}): it could not come back as it is."
             raise Exit(f"{held.name} was started with --rm, {what} {rest}", code=1)
         say(f"{held.name} was started with --rm: docker deletes it, with what it wrote, when it is stopped.")
+
+
+def refuse_started_again(lock: Lock, before: str = "") -> None:
+    """Refuse to finish a switch while an old version runs again: it may be what answered the health check.
+
+    Args:
+        before: what is said first.
+
+    Raises:
+        Exit: with code 1, naming it.
+    """
+    if lock.service.dry:
+        return
+    for held in lock.ticket.old:
+        found = lock.service.engine.container(held.id)
+        if held.running and found and found.running:
+            said = f"Somebody has started {found.name} again meanwhile, or a program that watches it has."
+            raise Exit(before + said, code=1)

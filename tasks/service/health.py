@@ -96,10 +96,11 @@ def wait(
             return Health(trouble)
         check, passed = container.health_check, time.monotonic() - begun
         late = passed >= service.settings.start.settle
-        if not hold.let_in(container, anywhere=late) and check and not late:
-            report("starting", passed)
-            hold.watch(container, EVERY)
-            continue
+        if not hold.let_in(container, anywhere=late) and check:
+            report("starting", passed)  # now: the check may wait as long as it may take
+            if not late:
+                hold.watch(container, EVERY)
+                continue
         left = timeout if answered else timeout - (time.monotonic() - begun)
         healthy, said = check_once(engine, container, check, left, hold) if check else (True, "")
         passed = time.monotonic() - begun

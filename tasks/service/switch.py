@@ -172,27 +172,17 @@ def carry_out(switch: Switch) -> float | None:
         last_seen = "the old version was stopped, the candidate was being started"
         with progress.step(f"start {order.tag}, and wait for its health", service.dry):
             lock.do(commands.start(lock.target), f"{order.tag} cannot be started.")
-            answered = health.require(service, service.candidate, order.tag, lock.hold)
+            try:
+                answered = health.require(service, service.candidate, order.tag, lock.hold)
+            except health.Unhealthy as error:  # the old version has its port, say
+                comeback.refuse_started_again(lock, f"{error.message} ")
+                raise
             lock.hold.end()
-        refuse_started_again(lock)
+        comeback.refuse_started_again(lock)
         return answered
     except BaseException as error:
         shell.survive()
         undo(switch, error, last_seen, healthy=False)
-
-
-def refuse_started_again(lock: Lock) -> None:
-    """Refuse to finish a switch while an old version runs again: it may be what answered the health check.
-
-    Raises:
-        Exit: with code 1, naming it.
-    """
-    if lock.service.dry:
-        return
-    for held in lock.ticket.old:
-        found = lock.service.engine.container(held.id)
-        if held.running and found and found.running:
-            raise Exit(f"Somebody has started {found.name} again meanwhile, or a program that watches it has.", code=1)
 
 
 def commit(switch: Switch) -> None:

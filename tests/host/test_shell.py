@@ -116,7 +116,7 @@ def test_the_end_of_a_command_is_seen_at_once() -> None:
     assert ask(context(), ["sh", "-c", "sleep 0.3; echo over; exit 3"]).exited == 3
     quiet = ["sh", "-c", "sleep 0.3 >&- 2>&-; exec sleep 0.3 >&- 2>&-"]  # its end is all that it says
     begun = time.monotonic()
-    assert ask(context(), quiet).ok and 0.6 <= time.monotonic() - begun < 5
+    assert ask(context(), quiet).ok and 0.6 <= time.monotonic() - begun < 20
 
 
 def test_an_environment_adds_and_removes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,8 +166,8 @@ def test_an_interrupt_ends_the_command_and_is_not_swallowed(called: str, how: st
         process.send_signal(signal.SIGTERM)  # to this process alone
     else:
         os.killpg(process.pid, signal.SIGINT)
-    said = process.communicate(timeout=30)[0]
-    assert said.endswith("interrupted\n") and time.monotonic() - begun < 10, said
+    said = process.communicate(timeout=50)[0]
+    assert said.endswith("interrupted\n") and time.monotonic() - begun < 30, said
 
 
 # Each begins with what disturbs, and asks for a command that takes an hour.

@@ -148,7 +148,7 @@ def test_a_signal_ends_a_task_with_130(command: Sequence[str], number: signal.Si
         with server.accept()[0]:
             time.sleep(0.1)
             running.send_signal(number)
-            said = running.communicate(timeout=20)[0]
+            said = running.communicate(timeout=60)[0]
     assert (running.returncode, said) == (130, "Stopped.\n")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sites import Site
+from sites import WIDE, Site
 from switches import Run, eventually, leftovers, old, only
 from versions import NO_CHECK, SERVE, make
 
@@ -55,7 +55,6 @@ GOOD: dict[str, dict[str, Any]] = {
 
 
 VERSIONS: dict[str, dict[str, Any]] = {"1.0": {}, "2.0": {}}
-START = {"timeout": 3}
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +96,7 @@ def make_version(site: Site, tag: str, about: dict[str, Any]) -> None:
 @pytest.mark.parametrize("kind", BAD)
 def test_a_bad_version_is_refused_or_undone(service: Site, kind: str, rehearsal: str) -> None:
     about, why = BAD[kind]
+    service.set(timeout=3)
     make_version(service, "bad", about)
     before = service.docker("inspect", "--format", "{{.Id}} {{.HostConfig}}", "tests_service")
     started = service.docker("inspect", "--format", "{{.State.StartedAt}}", "tests_service")
@@ -115,6 +115,7 @@ def test_a_bad_version_is_refused_or_undone(service: Site, kind: str, rehearsal:
 def test_healthy_in_the_rehearsal_but_not_on_the_host(service: Site) -> None:
     script = f'[ "$(cat /proc/sys/kernel/hostname)" != {HERE} ] || exec sleep 1000; {SERVE}'
     make(service, "bad", script=script)
+    service.set(timeout=3)
     told = service.inv("start", "--tag", "bad", code=1)
     assert "tests_service.rehearsal: healthy" in told.stdout and "docker stop" in told.stdout
     assert "bad did not become healthy within 3 s" in told.stderr and "1.0 runs as before." in told.stderr
@@ -156,14 +157,14 @@ def by_hand(site: Site, *options: str) -> None:
 
 def test_an_old_version_with_rm_is_replaced_and_comes_back_as_its_image_recommends(site: Site) -> None:
     make(site, "bad", script="exec sleep 1000")
-    site.set(timeout=1)
+    site.set(timeout=3)
     by_hand(site, "--rm")
     done = site.inv("start", "--tag", "bad", "--no-rehearsal", code=1)
     assert "tests_service was started with --rm: docker deletes it, with what it wrote" in done.stdout
     assert "it is made anew, as its image recommends." in done.stdout and "1.0 runs as before." in done.stderr
     only(site, "1.0")
     site.docker("rm", "--force", "tests_service")
-    site.set(timeout=10)
+    site.set(timeout=WIDE)
     by_hand(site, "--rm")
     assert "2.0 runs as tests_service; before: 1.0; new connections waited." in site.inv("start", "--tag", "2.0").stdout
     only(site, "2.0")
@@ -176,7 +177,7 @@ def test_a_switch_from_an_old_version_with_rm_is_killed(site: Site, killed: str)
     by_hand(site, "--rm")
     run = Run(site, "start", "--tag", "bad", "--no-rehearsal").until(killed)
     run.signal(signal.SIGKILL).end(-signal.SIGKILL)
-    site.set(timeout=1)
+    site.set(timeout=3)
     assert "1.0 runs as before." in site.inv("start", "--tag", "1.0").stdout
     only(site, "1.0")
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sites import Site, free_port
+from sites import WIDE, Site, free_port
 from switches import Run
 from versions import SERVE, make
 
@@ -64,13 +64,13 @@ def upgrade(site: Site) -> None:
 
 
 def failure_in_the_rehearsal(site: Site) -> None:
-    site.set(timeout=1)
+    site.set(timeout=3)
     assert "2.0 runs as before." in site.inv("start", "--tag", "mute", code=1).stderr
 
 
 def failure(site: Site) -> None:
     assert "2.0 runs as before." in site.inv("start", "--tag", "mute", "--no-rehearsal", code=1).stderr
-    site.set(timeout=60)
+    site.set(timeout=WIDE)
 
 
 def rollback(site: Site) -> None:

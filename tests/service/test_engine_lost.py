@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from engines import PrivateEngine
-from sites import Site
-from switches import Run, carry, leftovers, only
+from sites import WIDE, Site
+from switches import Run, carry, leftovers, only, told_to_stop
 from versions import SERVE, make_all
 
 # In front of the real client: ends the engine before or after one of the commands that change something.
@@ -25,6 +25,7 @@ exec {docker} "$@"
 """
 POLICIES = ["unless-stopped", "always"]
 HOST = ("--network", "host", "--init", "--restart")
+ONCE_LATE = f"test -e /tmp/seen || {{{{ touch /tmp/seen; sleep 2; }}}}; {SERVE}"  # when its container is new
 STUBBORN = SERVE.replace("exec ", "trap '' TERM; ") + " & while :; do sleep 0.1; done"
 
 
@@ -32,7 +33,7 @@ STUBBORN = SERVE.replace("exec ", "trap '' TERM; ") + " & while :; do sleep 0.1;
 VERSIONS: dict[str, dict[str, Any]] = {
     "stubborn": {"script": STUBBORN, "options": ("--network", "host", "--stop-timeout", "2")},
     **{f"old-{policy}": {"options": (*HOST, policy)} for policy in POLICIES},
-    **{f"new-{policy}": {"options": (*HOST, policy), "script": f"sleep 1; {SERVE}"} for policy in POLICIES},
+    **{f"new-{policy}": {"options": (*HOST, policy), "script": ONCE_LATE} for policy in POLICIES},
 }
 
 
@@ -48,7 +49,7 @@ def made(private_engine: PrivateEngine, tiny: str, tmp_path_factory: pytest.Temp
 
 @pytest.fixture
 def lost(made: Site) -> Iterator[Site]:
-    made.set(settle=0.01, timeout=20)
+    made.set(settle=0.01, timeout=WIDE)
     if made.engine.docker("version", check=False).returncode:  # a failed test may leave it dead
         made.engine.kill()
         made.engine.start()
@@ -108,7 +109,7 @@ def test_lost_in_a_first_deployment(lost: Site) -> None:
 def test_lost_while_the_old_one_is_being_stopped(lost: Site) -> None:
     lost.inv("start", "--tag", "stubborn")
     run = Run(lost, "start", "--tag", "new-always", "--no-rehearsal").until("docker stop")
-    time.sleep(0.2)
+    told_to_stop(lost)
     lost.engine.kill()
     said = run.end(1)
     gone(said)

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-from sites import Site
+from sites import WIDE, Site
 from switches import eventually, only
 from versions import CHECK, NO_CHECK
 
@@ -27,7 +27,7 @@ VERSIONS: dict[str, dict[str, Any]] = {
     "strict": {"options": (*HOST, "--health-interval", "60s", "--health-retries", "2"), "check": SHAKY},
     "sick": {"options": (*HOST, "--health-interval", "1s", "--health-retries", "1"), "check": SICK},
 }
-START = {"settle": 0.2, "timeout": 8, "rehearse": False}
+START = {"settle": 0.2, "rehearse": False}
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_a_check_may_take_as_long_as_it_says_itself(site: Site) -> None:
     site.set(timeout=3)
     said = site.inv("start", "--tag", "too_slow", code=1).stderr
     assert "too_slow did not become healthy within 3 s: its health check takes longer than 2.0 s" in said
-    site.set(timeout=8)
+    site.set(timeout=WIDE)
     said = site.inv("start", "--tag", "slow").stdout
     found = re.search(r"tests_service.next: healthy, (\d\.\d) s", said)
     assert found and float(found[1]) >= 2.2

@@ -1,6 +1,7 @@
 """New connections wait while a switch replaces who listens; whatever becomes of the switch, the port is free again."""
 
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -12,13 +13,13 @@ from typing import Any
 import pytest
 from clients import Answer, Clients, another_network, asking, cut_off, refused, silence
 from sites import Site
-from switches import Run, eventually, old, only
-from versions import NO_CHECK, SERVE, make_all
+from switches import Run, eventually, go_on, old, only
+from versions import LATE, NO_CHECK, SERVE, make_all
 
 from tasks.host import nft
 from tasks.host.port import covers
 
-SLOWEST = 1.2  # seconds besides the silence: the client's kernel asks again after one
+SLOWEST = 5  # seconds besides twice the silence: the client's kernel asks again after 1, 3 and 7 seconds
 # Ends at once; listens and ends; listens, and its check never succeeds; never listens; ends again and again.
 BAD: dict[str, dict[str, Any]] = {
     "exits": {"script": "exit 3"},
@@ -36,10 +37,11 @@ VERSIONS: dict[str, dict[str, Any]] = {
     "local-1": {"options": ("--init", "--publish", "127.0.0.1:{port}:{port}")},
     "local-2": {"options": ("--init", "--publish", "127.0.0.1:{port}:{port}")},
     "deaf": {"script": "sleep 1000", "check": "true"},
+    "late": {"script": LATE},
     **BAD,
 }
-LATE = "the hold was not renewed in time"
-START = {"timeout": 4, "rehearse": False}
+NOT_RENEWED = "the hold was not renewed in time"
+START = {"rehearse": False}
 
 
 # In front of the real programs, docker and nft: counts the commands that change something, and kills the process group,
@@ -119,7 +121,7 @@ def test_an_upgrade_refuses_nobody(versions: Site, one: str, other: str) -> None
     assert not refused(answers), (said, refused(answers))
     assert said.rstrip().endswith(" ms, new connections waited.")
     assert set(seen(answers)) == {one, other}
-    assert max(answer.seconds for answer in answers) < silence(said) + 2 * SLOWEST
+    assert max(answer.seconds for answer in answers) < 2 * silence(said) + SLOWEST
 
 
 def test_back_and_forth_under_clients(versions: Site) -> None:
@@ -128,7 +130,7 @@ def test_back_and_forth_under_clients(versions: Site) -> None:
     switches.append(("start", "--tag", "unchecked"))
     with asking(versions.port, 8) as answers:
         said = [versions.inv(*words).stdout for words in switches]
-    if LATE not in str(said):  # as on a machine that stood still for seconds
+    if NOT_RENEWED not in str(said):  # as on a machine that stood still for seconds
         assert not refused(answers), (said, refused(answers))
     saw = seen(answers)  # a version that ran for less than a client's second may have answered nobody
     assert saw[0] == "1.0" and saw[-1] == "unchecked" and set(saw) <= {"1.0", "2.0", "unchecked"}
@@ -137,6 +139,7 @@ def test_back_and_forth_under_clients(versions: Site) -> None:
 
 @pytest.mark.parametrize("tag", BAD)
 def test_clients_of_a_bad_version_wait_for_the_old_one(versions: Site, tag: str) -> None:
+    versions.set(timeout=4)
     versions.inv("start", "--tag", "1.0")
     with asking(versions.port, 4) as answers:
         said = versions.inv("start", "--tag", tag, code=1).stderr
@@ -169,6 +172,15 @@ def test_clients_wait_for_an_old_version_that_comes_back_at_the_second_attempt(v
     only(versions, "1.0")
 
 
+def test_the_wait_for_a_version_is_told_of_before_its_check_waits_too(versions: Site) -> None:
+    versions.set(settle=0.0001)  # the check is run at once, as on a slow machine, and may take 30 s
+    versions.inv("start", "--tag", "1.0")
+    run = Run(versions, "start", "--tag", "mute").until("starting")
+    assert "1.0 runs as before." in run.signal(signal.SIGINT).end(130)
+    found = re.search(r"tests_service\.next: starting, ([0-9.]+) s", run.said)
+    assert found and float(found[1]) < 20
+
+
 def test_a_version_that_never_listens_may_be_healthy_all_the_same(versions: Site) -> None:
     versions.inv("start", "--tag", "1.0")
     assert "deaf runs as tests_service; before: 1.0" in versions.inv("start", "--tag", "deaf").stdout
@@ -188,7 +200,7 @@ def test_killed_at_any_point_the_port_is_free_and_nothing_is_left(
     killed = time.monotonic()
     assert held(versions) == (UPGRADE.index("nft add") < point <= UPGRADE.index("nft delete"))
     while held(versions):
-        assert time.monotonic() < killed + 5
+        assert time.monotonic() < killed + 30
         time.sleep(0.05)
     assert "2.0 runs as tests_service" in versions.inv("start", "--tag", "2.0", "--force").stdout
     assert not tables(versions)
@@ -235,19 +247,17 @@ def test_a_switch_that_is_stopped_holds_no_longer_than_its_elements_last(version
     run = Run(versions, "start", "--tag", "slow").until("docker start")
     assert held(versions)
     run.signal(signal.SIGSTOP)
-    time.sleep(5)
-    assert not held(versions)
+    eventually(lambda: not held(versions))
     run.signal(signal.SIGCONT)
     said = run.end(0)
     assert "slow runs as tests_service" in said
-    assert said.rstrip().endswith(f"not all new connections waited: {LATE}.")
+    assert said.rstrip().endswith(f"not all new connections waited: {NOT_RENEWED}.")
     assert not tables(versions)
 
 
 def test_a_hold_lasts_as_long_as_a_version_takes(versions: Site) -> None:
     """Longer than an element of the set."""
     make_all(versions, {"slow": {"script": f"sleep 6; {SERVE}"}})
-    versions.set(timeout=20)
     versions.inv("start", "--tag", "1.0")
     with asking(versions.port, 2) as answers:
         said = versions.inv("start", "--tag", "slow").stdout
@@ -270,14 +280,14 @@ def test_the_rules_of_others_stay_as_they_are(versions: Site) -> None:
 
 def test_a_table_that_somebody_removes_is_made_anew_and_told_of(versions: Site) -> None:
     """As whoever loads a ruleset of his own does, which begins with `flush ruleset`."""
-    make_all(versions, {"slow": {"script": f"sleep 2.5; {SERVE}"}})
     versions.inv("start", "--tag", "1.0")
     with asking(versions.port, 2) as answers:
-        switch = Run(versions, "start", "--tag", "slow").until("docker start")
+        switch = Run(versions, "start", "--tag", "late").until("starting")
         (table,) = tables(versions)
         run("nft", "delete", "table", "inet", table.split()[2])
         eventually(lambda: held(versions))
         again = time.monotonic()
+        go_on(versions)
         said = switch.end(0)
     assert "not all new connections waited: somebody removed the table of nft meanwhile." in said
     assert not [one for one in refused(answers) if one.begun > again]
@@ -285,11 +295,12 @@ def test_a_table_that_somebody_removes_is_made_anew_and_told_of(versions: Site) 
 
 
 def test_a_table_that_is_gone_at_the_end_is_told_of(versions: Site) -> None:
-    make_all(versions, {"slow": {"script": f"sleep 0.5; {SERVE}"}})
     versions.inv("start", "--tag", "1.0")
-    switch = Run(versions, "start", "--tag", "slow").until("docker start")
+    switch = Run(versions, "start", "--tag", "late").until("starting").signal(signal.SIGSTOP)  # it renews nothing
     run("nft", "delete", "table", "inet", tables(versions)[0].split()[2])
-    said = switch.end(0)
+    go_on(versions)
+    eventually(lambda: versions.answer() == "late")
+    said = switch.signal(signal.SIGCONT).end(0)
     assert "not all new connections waited: somebody removed" in said and "Warning" not in said
 
 
@@ -297,7 +308,7 @@ def test_a_table_that_is_gone_at_the_end_is_told_of(versions: Site) -> None:
     ("failing", "told"),
     [
         ("flush*", ""),
-        ("flush*|'add table'*'delete table'*", LATE),
+        ("flush*|'add table'*'delete table'*", NOT_RENEWED),
     ],
 )
 def test_a_renewal_that_fails_is_made_good_or_told_of(versions: Site, tmp_path: Path, failing: str, told: str) -> None:
@@ -305,7 +316,6 @@ def test_a_renewal_that_fails_is_made_good_or_told_of(versions: Site, tmp_path: 
     (tmp_path / "nft").write_text(f'#!/bin/sh\ncase "$*" in {failing}) exit 1 ;; esac\nexec {program} "$@"\n')
     (tmp_path / "nft").chmod(0o755)
     make_all(versions, {"slow": {"script": f"sleep 7; {SERVE}"}})
-    versions.set(timeout=20)
     versions.inv("start", "--tag", "1.0")
     with asking(versions.port, 2) as answers:
         said = versions.inv("start", "--tag", "slow", PATH=f"{tmp_path}:{os.environ['PATH']}").stdout
@@ -366,26 +376,25 @@ def test_thousands_of_ports_fit_into_one_command() -> None:
 def test_two_services_hold_their_own_ports_at_a_time(versions: Site, tmp_path: Path) -> None:
     other = Site(versions.engine, "tiny:1", tmp_path)
     other.frame.update(image="tests/other", service="tests_other")
-    other.set(**{**START, "timeout": 20})
+    other.set(**START)
     sites = (versions, other)
     for site in sites:
-        make_all(site, {"1.0": {}, "slow": {"script": f"sleep 3; {SERVE}"}})
+        make_all(site, {"1.0": {}, "late": {"script": LATE}})
         site.inv("start", "--tag", "1.0")
-    versions.set(timeout=20)
     with asking(versions.port, 2) as answers, asking(other.port, 2) as others:
-        runs = [Run(site, "start", "--tag", "slow").until("docker start") for site in sites]
+        runs = [Run(site, "start", "--tag", "late").until("starting") for site in sites]
         assert [held(site) for site in sites] == [True, True]
-        for switch in runs:
-            assert "slow runs as " in switch.end(0)
+        for site, switch in zip(sites, runs, strict=True):
+            go_on(site, f"{site.frame['service']}.next")
+            assert "late runs as " in switch.end(0)
     for found in (answers, others):
-        assert not refused(found) and seen(found) == ["1.0", "slow"]
+        assert not refused(found) and seen(found) == ["1.0", "late"]
     assert not tables(versions) and not tables(other)
 
 
 def test_an_engine_that_ends_in_the_middle_holds_nobody(versions: Site) -> None:
-    make_all(versions, {"slow": {"script": f"sleep 3; {SERVE}"}})
     versions.inv("start", "--tag", "1.0")
-    run = Run(versions, "start", "--tag", "slow").until("docker start")
+    run = Run(versions, "start", "--tag", "late").until("docker start")
     versions.engine.kill()
     run.end(1)
     assert not held(versions)

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from sites import Site
-from switches import Run, eventually, held, leave, leftovers, old, only
+from switches import Run, eventually, go_on, held, leave, leftovers, old, only, told_to_stop
 from terminals import Terminal
-from versions import SERVE, make
+from versions import LATE, SERVE, make
 
 from tasks.host import signals
 
@@ -29,11 +29,11 @@ exit $code
 WORDS = ("start", "--tag", "1.0")
 COMMANDS = ["create", "create", "start", "rm", "stop", "start", "rename", "rename"]  # of a switch with a rehearsal
 STUBBORN = f"trap '' TERM; {SERVE.replace('exec ', '')} & while :; do sleep 0.1; done"
-# `slow` listens late, `mute` never, `stubborn` and `deaf` ignore SIGTERM.
+# `late` listens when it is told to, `mute` never, `stubborn` and `deaf` ignore SIGTERM.
 VERSIONS: dict[str, dict[str, Any]] = {
     "1.0": {},
     "2.0": {},
-    "slow": {"script": f"sleep 1; {SERVE}"},
+    "late": {"script": LATE},
     "mute": {"script": "exec sleep 1000"},
     "deaf": {"script": "trap '' TERM; while :; do sleep 0.1; done"},
     "stubborn": {"script": STUBBORN, "options": ("--network", "host", "--stop-timeout", "3")},
@@ -86,7 +86,7 @@ def test_a_signal_at_any_command_leaves_the_old_version_or_the_new_one(
 def test_ctrl_c_while_the_old_version_is_slow_to_stop(versions: Site) -> None:
     versions.inv("start", "--tag", "stubborn")
     run = Run(versions, "start", "--tag", "2.0", "--no-rehearsal").until("docker stop")
-    time.sleep(0.3)  # the client dies of Ctrl-C, the engine goes on and kills the container after 3 s
+    told_to_stop(versions)  # the client dies of Ctrl-C, the engine goes on and kills the container after 3 s
     assert "stubborn runs as before" in run.signal(signal.SIGINT).end(130)
     time.sleep(3)
     only(versions, "stubborn")
@@ -95,7 +95,7 @@ def test_ctrl_c_while_the_old_version_is_slow_to_stop(versions: Site) -> None:
 def test_a_stop_whose_run_was_killed_is_waited_for(versions: Site) -> None:
     versions.inv("start", "--tag", "stubborn")
     run = Run(versions, "start", "--tag", "2.0", "--no-rehearsal").until("docker stop")
-    time.sleep(0.3)
+    told_to_stop(versions)
     run.signal(signal.SIGKILL, group=False)
     run.process.wait()
     done = versions.inv("start", "--tag", "stubborn")
@@ -108,7 +108,7 @@ def test_a_stop_whose_run_was_killed_is_waited_for(versions: Site) -> None:
 def test_ctrl_c_twice_leaves_what_the_next_run_recovers(service: Site) -> None:
     run = Run(service, "start", "--tag", "deaf", "--no-rehearsal").until("starting")
     run.signal(signal.SIGINT).until("docker stop -t 1")
-    time.sleep(0.2)
+    told_to_stop(service, "tests_service.next")
     assert "Stopped while going back" in run.signal(signal.SIGINT).end(130)
     assert leftovers(service)
     assert "2.0 runs as tests_service; before: 1.0" in service.inv("start", "--tag", "2.0").stdout
@@ -192,23 +192,28 @@ def test_the_rehearsal_removed_by_hand(service: Site) -> None:
 
 
 def test_the_old_version_removed_by_hand(service: Site) -> None:
-    run = Run(service, "start", "--tag", "slow").until("starting")
+    run = Run(service, "start", "--tag", "late").until("starting")
     service.docker("rm", "--force", "tests_service")
+    go_on(service, "tests_service.rehearsal")
     assert "cannot be stopped. 1.0 runs as before." in run.end(1)  # made anew from what its image recommends
     only(service, "1.0")
 
 
 def test_the_old_version_stopped_by_hand(service: Site) -> None:
-    run = Run(service, "start", "--tag", "slow").until("starting")
+    run = Run(service, "start", "--tag", "late").until("starting")
     service.docker("stop", "tests_service")
-    assert "slow runs as tests_service" in run.end(0)
-    only(service, "slow")
+    go_on(service, "tests_service.rehearsal")
+    run.until("tests_service.next: starting")
+    go_on(service)
+    assert "late runs as tests_service" in run.end(0)
+    only(service, "late")
 
 
 def test_the_image_removed_by_hand(service: Site) -> None:
-    make(service, "doomed", script=f"sleep 1; {SERVE}")
+    make(service, "doomed", script=LATE)
     run = Run(service, "start", "--tag", "doomed", "--no-rehearsal").until("starting")
     service.docker("image", "rm", "--force", "tests/visdom:doomed", check=False)
+    go_on(service)
     run.end(0)
     assert service.answer() == "doomed" and list(service.running()) == ["tests_service"]
     assert "before: doomed" in service.inv("start", "--tag", "1.0").stdout
@@ -232,13 +237,13 @@ def test_a_tag_that_is_built_anew_between_the_choice_and_the_candidate_is_not_st
 def test_a_cut_off_switch_that_is_another_ones_by_the_time_of_its_recovery_is_left_alone(
     service: Site, tmp_path: Path
 ) -> None:
-    leave(service, "slow", [held(service)])
+    leave(service, "late", [held(service)])
     service.docker("rename", "tests_service.next", "theirs")
     leave(service, "mute", [held(service)], limit=0)
     do = "docker rm tests_service.next; docker rename theirs tests_service.next"
     said = Run(service, "start", "--tag", "2.0", **client(tmp_path, 1, "before", do)).end(1)
     assert "A switch to mute by ann@elsewhere was cut off" in said and "Lock lost" not in said
-    assert "ann@elsewhere is switching to slow since" in said and "Nothing was changed." in said
+    assert "ann@elsewhere is switching to late since" in said and "Nothing was changed." in said
     assert leftovers(service) == ["tests_service.next"] and service.answer() == "1.0"
 
 

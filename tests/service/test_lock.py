@@ -13,8 +13,8 @@ import pytest
 from invoke import Config, Context
 from msgspec.structs import replace
 from sites import Site
-from switches import LABEL, Run, eventually, held, leave, leftovers, old, only
-from versions import SERVE
+from switches import LABEL, Run, eventually, go_on, held, leave, leftovers, old, only, told_to_stop
+from versions import LATE, SERVE
 
 from tasks.service import ticket
 from tasks.service.connections import Hold
@@ -25,12 +25,12 @@ from tasks.settings.load import load_file
 
 STUBBORN = f"trap '' TERM; {SERVE.replace('exec ', '')} & while :; do sleep 0.1; done"
 ALWAYS = {"RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 3}}
-# `slow` listens late, `mute` never; `stubborn` takes 3 s to stop.
+# `late` listens when it is told to, `mute` never; `stubborn` takes 3 s to stop.
 VERSIONS: dict[str, dict[str, Any]] = {
     "1.0": {},
     "2.0": {},
     "3.0": {},
-    "slow": {"script": f"sleep 2; {SERVE}"},
+    "late": {"script": LATE},
     "mute": {"script": "exec sleep 1000"},
     "stubborn": {"script": STUBBORN, "options": ("--network", "host", "--stop-timeout", "3")},
 }
@@ -55,8 +55,9 @@ def since(site: Site) -> str:
 def test_a_candidate_that_is_pruned_in_the_rehearsal_means_that_nothing_is_stopped(site: Site) -> None:
     old(site)
     before = since(site)
-    run = Run(site, "start", "--tag", "slow").until("starting")
+    run = Run(site, "start", "--tag", "late").until("starting")
     site.docker("container", "prune", "--force")
+    go_on(site, "tests_service.rehearsal")
     said = run.end(1)
     assert "Lock lost: somebody removed tests_service.next. 1.0 runs as before." in said and "docker stop" not in said
     assert since(site) == before
@@ -66,9 +67,10 @@ def test_a_candidate_that_is_pruned_in_the_rehearsal_means_that_nothing_is_stopp
 def test_a_lock_that_somebody_else_has_is_left_to_them(site: Site) -> None:
     old(site)
     before = since(site)
-    run = Run(site, "start", "--tag", "slow").until("starting")
+    run = Run(site, "start", "--tag", "late").until("starting")
     site.docker("rm", "tests_service.next")
     leave(site, "3.0", [held(site)])
+    go_on(site, "tests_service.rehearsal")
     said = run.end(1)
     assert "Lock lost: ann@elsewhere is switching to 3.0 since" in said and "Nothing more was touched." in said
     assert since(site) == before and leftovers(site) == ["tests_service.next"]
@@ -248,7 +250,7 @@ def flood(site: Site) -> None:
 def test_a_stop_that_the_engine_has_forgotten_is_seen_to_its_end(site: Site) -> None:
     site.inv("start", "--tag", "stubborn")
     run = Run(site, "start", "--tag", "2.0", "--no-rehearsal").until("docker stop")
-    time.sleep(0.3)
+    told_to_stop(site)
     run.signal(signal.SIGKILL, group=False)
     run.process.wait()
     flood(site)

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 from sites import Site
-from switches import Run, leftovers, only
-from versions import SERVE
+from switches import Run, eventually, go_on, leftovers, only
+from versions import LATE
 
-# `slow` listens late, `mute` never.
+# `mute` never listens, `late` when it is told to.
 VERSIONS: dict[str, dict[str, Any]] = {
     "1.0": {},
     "2.0": {},
-    "slow": {"script": f"sleep 2; {SERVE}"},
+    "late": {"script": LATE, "check": "false"},
     "mute": {"script": "exec sleep 1000"},
 }
 
@@ -25,26 +25,38 @@ def site(versions: Site) -> Site:
 
 
 def test_a_candidate_that_is_renamed_is_given_up_and_the_old_version_comes_back(site: Site) -> None:
-    run = Run(site, "start", "--tag", "slow", "--no-rehearsal").until("starting")
+    run = Run(site, "start", "--tag", "late", "--no-rehearsal").until("starting")
     site.docker("rename", "tests_service.next", "mine")
+    go_on(site, "mine")
     assert "1.0 runs as before." in run.end(1)
     only(site, "1.0")
     assert site.docker("ps", "--all", "--format", "{{.Names}}") == "tests_service"
 
 
 def test_a_candidate_that_another_run_has_named_for_good_is_left_alone(site: Site) -> None:
-    run = Run(site, "start", "--tag", "slow", "--no-rehearsal").until("starting")
+    run = Run(site, "start", "--tag", "late", "--no-rehearsal").until("starting")
     site.docker("rename", "tests_service", "tests_service.1.0")
     site.docker("rename", "tests_service.next", "tests_service")
-    assert "somebody has finished the switch to slow meanwhile. Nothing more was touched." in run.end(1)
-    assert site.running() == {"tests_service": "tests/visdom:slow"}
+    go_on(site, "tests_service")
+    assert "somebody has finished the switch to late meanwhile. Nothing more was touched." in run.end(1)
+    assert site.running() == {"tests_service": "tests/visdom:late"}
 
 
 def test_an_old_version_that_is_started_again_is_not_taken_for_the_new_one(site: Site) -> None:
     run = Run(site, "start", "--tag", "mute", "--no-rehearsal").until("starting")
     site.docker("start", "tests_service")  # it has the port, and answers the health check of `mute`
+    eventually(lambda: site.answer() == "1.0")
     said = run.end(1)
     assert "Somebody has started tests_service again meanwhile" in said and "1.0 runs as before." in said
+    only(site, "1.0")
+
+
+def test_a_new_version_whose_port_an_old_one_has_again_says_so(site: Site) -> None:
+    run = Run(site, "start", "--tag", "late", "--no-rehearsal").until("starting")
+    site.docker("start", "tests_service")
+    eventually(lambda: site.answer() == "1.0")
+    go_on(site)
+    assert "late exited with code 1. Somebody has started tests_service again meanwhile" in run.end(1)
     only(site, "1.0")
 
 

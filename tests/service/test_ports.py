@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -141,9 +142,9 @@ def test_a_version_has_the_services_name_in_its_network_from_its_start(site: Sit
     site.set(settle=3)
 
     assert named(site, "tests_service")
-    run = Run(site, "start", "--tag", "4.0").until("tests_service.next: healthy")
+    run = Run(site, "start", "--tag", "4.0").until("tests_service.next: healthy").signal(signal.SIGSTOP)  # it settles
     assert "tests_service.next" in site.running() and named(site, "tests_service")
-    run.end(0)
+    run.signal(signal.SIGCONT).end(0)
     assert "tests_service" in site.running() and named(site, "tests_service")
 
 

@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 from sites import ROOT, Site
-from switches import LABEL, Run, held, leave, only
-from versions import SERVE, make
+from switches import LABEL, Run, go_on, held, leave, only
+from versions import LATE, make
 
 from tasks.service import ticket
 
 ROUNDS, FEWER = (6, 3) if os.environ.get("CI") else (2, 2)
-# `late` waits for a file, `mute` never serves.
+# `late` listens when it is told to, `mute` never.
 VERSIONS: dict[str, dict[str, Any]] = {
     "1.0": {},
     "2.0": {},
     "3.0": {},
-    "late": {"script": f"until test -e /tmp/now; do sleep 0.1; done; {SERVE}"},
+    "late": {"script": LATE},
     "mute": {"script": "exec sleep 1000"},
 }
 
@@ -50,7 +50,6 @@ def test_eight_first_deployments_at_once_leave_exactly_one_version(versions: Sit
 
 
 def test_whoever_comes_during_a_switch_is_told_who_switches_to_what_since_when(service: Site) -> None:
-    service.set(timeout=60)
     run = Run(service, "start", "--tag", "mute").until("starting")
     try:
         service.docker("create", "--name", "tests_service.3.0", "tests/visdom:3.0", "true")
@@ -67,10 +66,9 @@ def test_whoever_comes_during_a_switch_is_told_who_switches_to_what_since_when(s
 
 
 def test_waiting_for_another_switch_and_then_switching(service: Site) -> None:
-    service.set(timeout=60)
     run = Run(service, "start", "--tag", "late", "--no-rehearsal").until("starting")
     waiting = Run(service, "start", "--tag", "3.0", "--wait", "60").until("; waiting.")
-    service.docker("exec", "tests_service.next", "touch", "/tmp/now")
+    go_on(service)
     run.end(0)
     said = waiting.end(0)
     assert "is switching to late" in said and "3.0 runs as tests_service; before: late" in said
@@ -78,7 +76,6 @@ def test_waiting_for_another_switch_and_then_switching(service: Site) -> None:
 
 
 def test_waiting_in_vain_ends_with_the_reason(service: Site) -> None:
-    service.set(timeout=60)
     run = Run(service, "start", "--tag", "mute").until("starting")
     assert "is switching to mute" in service.inv("start", "--tag", "3.0", "--wait", "1", code=1).stderr
     run.signal(signal.SIGTERM).end(130)

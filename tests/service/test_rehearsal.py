@@ -34,7 +34,7 @@ VERSIONS: dict[str, dict[str, Any]] = {
     },
     "twice": {"script": "echo RuntimeError: CUDA error: out of memory >&2; exit 3"},
 }
-START = {"timeout": 5, "rehearsal_network": "none"}
+START = {"rehearsal_network": "none"}
 
 
 @pytest.fixture

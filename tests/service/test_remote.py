@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 from engines import PrivateEngine
-from sites import Site
+from sites import WIDE, Site
 from sshd import Sshd
 from switches import Run, carry, only
 from versions import SERVE, make, make_all
@@ -39,7 +39,7 @@ def made(second: PrivateEngine, tiny: str, tmp_path_factory: pytest.TempPathFact
 def remote(made: Site, private_engine: PrivateEngine, tmp_path: Path) -> Iterator[Site]:
     """The site without containers, where nothing yet says which engine is meant. Docker's own folder is empty."""
     made.engine.remove_containers()
-    made.set(settle=0.01, timeout=10)
+    made.set(settle=0.01, timeout=WIDE)
     made.environment.pop("DOCKER_HOST", None)
     made.environment["DOCKER_CONFIG"] = str(tmp_path / "docker")
     yield made
@@ -151,7 +151,6 @@ def test_a_bad_version_over_ssh_is_shown_with_its_log(remote: Site, ssh: Sshd) -
 
 @pytest.mark.parametrize("rehearsal", [True, False])
 def test_the_connection_is_lost_during_the_wait(remote: Site, ssh: Sshd, rehearsal: bool) -> None:
-    remote.set(timeout=60)
     remote.inv("start", "--tag", "1.0")
     run = Run(remote, "start", "--tag", "mute", *([] if rehearsal else ["--no-rehearsal"])).until("starting")
     ssh.kill()
@@ -173,7 +172,7 @@ def test_a_signal_during_the_wait_undoes_the_switch_over_ssh(remote: Site, ssh: 
     # It may come while a connection is used, and ends whatever is in the terminal's foreground.
     inv = psutil.Process(run.process.pid)
     children: dict[str, int] = {}
-    give_up = time.monotonic() + 20
+    give_up = time.monotonic() + 60
     while "ssh" not in children and time.monotonic() < give_up:  # between two connections there is none
         with suppress(psutil.NoSuchProcess, ProcessLookupError):
             children = {child.name(): os.getsid(child.pid) for child in inv.children(recursive=True)}

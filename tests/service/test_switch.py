@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import pytest
 import switches
-from sites import Site
+from sites import WIDE, Site
 from switches import Run, eventually, only
 from versions import NO_CHECK, SERVE, make
 
@@ -25,7 +25,7 @@ def client(site: Site) -> Iterator[list[str]]:
 
     def ask() -> None:
         while not over.is_set():
-            answers.append(site.answer())
+            answers.append(site.answer(WIDE))
             time.sleep(0.005)
 
     thread = threading.Thread(target=ask)
@@ -114,7 +114,7 @@ def test_upgrade_and_rollback(old: Site) -> None:
 def test_the_silence_is_that_between_the_old_versions_end_and_the_new_ones_first_answer(old: Site) -> None:
     make(old, "2.0", script=f"sleep 0.5; {SERVE}")
     make(old, "3.0", check=NO_CHECK)
-    old.set(settle=2.5)
+    old.set(settle=4)
     begun = time.monotonic()
     said = old.inv("start", "--tag", "2.0", "--no-rehearsal").stdout
     took = 1000 * (time.monotonic() - begun)

@@ -165,7 +165,7 @@ def test_stopped_while_git_waits_for_a_server(
     process.send_signal(signal.SIGINT)
     start = time.monotonic()
     assert done(process)[0] == 130
-    assert time.monotonic() - start < 6
+    assert time.monotonic() - start < 30
     wait_for(lambda: not alive((tmp_path / "pid").read_text().strip()))
     assert visible(vendor) == ["vendor.yaml"]
 

@@ -282,6 +282,6 @@ def test_git_that_is_silent_or_fills_the_disk_is_given_up(
     pins(vendor, f"lib: {{git: 'git@example.com:a', rev: {'1' * 40}}}")
     begun = time.monotonic()
     assert "git fetch was given up: nothing has come for 1 s" in fails(1, vendor)
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < 40
     monkeypatch.setattr(limits, "room", lambda _: 0)
     assert "the disk has no room for it" in fails(1, vendor)
