@@ -16,6 +16,7 @@ from .endpoint import Endpoint
 if TYPE_CHECKING:
     from docker import APIClient
 
+AT_ONCE, AHEAD = 8, 64  # questions to an engine behind TCP; and how many are asked before an answer is looked at
 TIMEOUT = 60.0  # seconds without a byte, as the docker SDK has it
 REASONS = (
     *("No such file or directory", "Connection refused", "Permission denied", "Connection aborted"),
@@ -85,8 +86,16 @@ class Client:
         Raises:
             Unreachable: when no engine answers or it refuses.
         """
-        if not self.endpoint.host.startswith("ssh://"):
+        if self.endpoint.socket:
             yield from (self.read(*self.fetch(target)) for target in targets)
+            return
+        if not self.endpoint.host.startswith("ssh://"):  # each waits for the way there and back
+            from concurrent.futures import ThreadPoolExecutor
+
+            with ThreadPoolExecutor(AT_ONCE) as pool:
+                for first in range(0, len(targets), AHEAD):
+                    answers = pool.map(self.fetch, targets[first : first + AHEAD])
+                    yield from (self.read(*answer) for answer in answers)
             return
         from . import ssh
 

@@ -13,11 +13,14 @@ from msgspec import Struct
 
 from ..engine import commands
 from ..engine.names import being_built, for_the_time_being, repository_of
-from ..host.shell import Failed, Show, run
+from ..host.saying import say
+from ..host.shell import Failed, Show, run, survive
 from ..host.text import brief
-from .host import Cargo, Host, same, stays
-from .processes import Clients, Counted, Meter
+from .host import Cargo, Host, Need, same, stays
+from .meter import Counted, Meter
+from .processes import Clients
 
+TRIES = 3  # to take something away
 TRIAL = "inv-ship-"  # the beginning of the name of a container that is created to see whether it can be
 
 ABANDONED = 86_400.0  # seconds: such names are needed for a moment, but clocks differ
@@ -32,18 +35,23 @@ class Refused(Failed):
 
 
 class Arrival(Struct, frozen=True):
-    """An image that arrives on a host, under the name `passing` for the time being."""
+    """An image that arrives on a host, under the name `passing` for the time being.
+
+    `moved` is the id of the image there that is known to lose its name to it; "" for none.
+    """
 
     c: Context
     cargo: Cargo
     host: Host
     clients: Clients
     passing: str
+    moved: str = ""
 
     @classmethod
-    def of(cls, c: Context, cargo: Cargo, host: Host, clients: Clients) -> "Arrival":
+    def of(cls, c: Context, cargo: Cargo, to: tuple[Host, Need], clients: Clients) -> "Arrival":
         key = f"{int(time.time()):08x}{secrets.token_hex(4)}"
-        return cls(c, cargo, host, clients, for_the_time_being(cargo.reference, key))
+        host, need = to
+        return cls(c, cargo, host, clients, for_the_time_being(cargo.reference, key), need.moved)
 
     @property
     def dry(self) -> bool:
@@ -79,8 +87,14 @@ class Arrival(Struct, frozen=True):
                 raise Exit(f"{host} has made another image of {reference}: it is removed.", code=1)
         trial = f"{TRIAL}{self.passing.rpartition('-')[2]}"
         failed = f"{host} can make no container of {reference}."
-        self.act(commands.create(trial, self.passing, ["--network", "none"], ["true"], {}), failed)
-        self.act(commands.remove(trial), f"{trial} on {host} cannot be removed.")
+        try:
+            self.act(commands.create(trial, self.passing, ["--network", "none"], ["true"], {}), failed)
+        finally:
+            self.take_away(commands.remove(trial), lambda: self.host.engine.container(trial) is not None)
+        if not self.dry:
+            named = self.host.engine.image(reference)
+            if named and named.id != self.moved and not same(self.host.engine, named, self.cargo):
+                say(f"{host}: somebody has called another image {reference} meanwhile; it loses that name.")
         self.act(commands.tag_image(self.passing, reference), f"{reference} cannot be tagged on {host}.")
 
     def listed(self) -> bool:
@@ -92,10 +106,24 @@ class Arrival(Struct, frozen=True):
 
     def discard(self) -> None:
         """Take away the passing name, and the image if it has no other."""
-        with suppress(Exit):  # out of reach, perhaps: a later run takes it away
-            if self.dry or stays(self.host.engine, self.passing):
-                command = self.host.command(commands.remove_image(self.passing))
-                run(self.c, command, f"{self.passing} cannot be removed.", self.host.environment, Show.STEP)
+        self.take_away(commands.remove_image(self.passing), lambda: stays(self.host.engine, self.passing))
+
+    def take_away(self, command: Sequence[str], there: Callable[[], bool]) -> None:
+        """Run a docker command that takes something away, if it is there.
+
+        Ctrl-C in a terminal ends docker's client too, so it is tried again.
+        """
+        survive()
+        if self.host.name in self.clients.lost:  # it would be waited for in vain; a later run takes it away
+            return
+        with suppress(Exit):  # out of reach, perhaps
+            for _ in range(TRIES):
+                if not self.dry and not there():
+                    return
+                with suppress(Failed):
+                    failed = f"{command[-1]} cannot be removed."
+                    run(self.c, self.host.command(command), failed, self.host.environment, Show.STEP)
+                    return
 
 
 def feed(arrival: Arrival, meter: Meter, write: Callable[[IO[bytes]], int]) -> int:
@@ -112,22 +140,30 @@ def feed(arrival: Arrival, meter: Meter, write: Callable[[IO[bytes]], int]) -> i
         Damaged: as `write` does; the host has nothing of it.
     """
     clients, done = arrival.clients, 0
-    writer = clients.start(arrival.host.command(commands.load()), arrival.host.environment)
+    host = arrival.host
+    writer = clients.start(host.command(commands.load()), host.environment, engine=host.engine)
+    out = Counted(writer, meter)
     try:
-        with suppress(BrokenPipeError):  # it says why
-            done = write(cast(IO[bytes], Counted(writer.pipe, meter)))
-            writer.fed = True
-            writer.pipe.close()  # only now: what was cut off must not look whole
+        try:
+            done = write(cast(IO[bytes], out))
+            writer.finish()  # only now: what was cut off must not look whole
             meter.complete()
-        code = writer.process.wait()
+        except BrokenPipeError:
+            if not (out.broken or writer.fed):  # it is this program's own output that nobody reads
+                raise
+        code = writer.result()
     except KeyboardInterrupt:
         clients.stop()
         raise
     finally:
         clients.end(writer)
         clients.check()
+    if writer.lost:
+        clients.lost.add(host.name)
+        later = " What it may still make of that goes with: inv prune" if writer.fed else ""
+        raise Exit(f"{host.name or 'The engine'} took nothing any more. {writer.lost}{later}", code=1)
     if code:
-        raise Refused(arrival.host, writer.words())
+        raise Refused(host, writer.words())
     return done
 
 

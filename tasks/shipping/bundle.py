@@ -25,9 +25,10 @@ from ..host.files import locked_if_free
 from ..host.saying import say
 from ..host.text import printable, size
 from .host import Cargo, common
-from .processes import Clients, Counted, Meter
+from .meter import Counted, Meter
+from .processes import Clients
 from .saved import Blob, Count, Damaged, Digest, Saved
-from .transfer import saving, with_blobs
+from .transfer import saving, unreadable, with_blobs
 from .written import DockerArchive, rewrite
 
 FORMAT = 1
@@ -124,12 +125,12 @@ def write(c: Context, cargo: Cargo, since: Cargo | None, file: str) -> None:
     manifest = Manifest(FORMAT, cargo.reference, image.layers, image.labels, needs, named, blobs, image.size)
     reader = saving(cargo, clients)
     try:
-        saved, meter = Saved(reader.pipe, image.layers, cargo.blobs), Meter()
+        saved, meter = Saved(cast(IO[bytes], reader), image.layers, cargo.blobs), Meter()
         with opened(file) as out:
             target = cast(IO[bytes], Counted(out, meter))
             left = rewrite(saved, Bundle(target, manifest), image.layers[needs:])
     except Damaged as damaged:
-        raise Exit(f"{damaged.message} {printable(reader.words())}".strip(), code=1) from None
+        raise unreadable(cargo.reference, damaged, reader) from None
     except KeyboardInterrupt:
         clients.stop()
         raise

@@ -13,7 +13,7 @@ import shlex
 import socket
 import tarfile
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import IO
 
 from msgspec.structs import replace
@@ -23,7 +23,7 @@ from ..engine.names import for_the_time_being, repository_of
 from ..engine.records import Image
 from ..host.saying import say
 from .arrival import Arrival, Refused, feed
-from .processes import Meter
+from .meter import Meter
 from .saved import Blob, Saved, described, read
 from .written import OciArchive, dumped, hexadecimal
 
@@ -43,11 +43,32 @@ def lying(arrival: Arrival, meter: Meter, image: Image | None, held: int) -> dic
     """
     if image is None or arrival.dry:
         return {}
-    # No list of docker's shows this image. One that a killed run has left must be replaced, so its name is always the
-    # same; two machines that ask at a time have two.
-    key = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
-    passing = for_the_time_being(f"{repository_of(arrival.cargo.reference)}:{NAME}", key)
-    arrival = replace(arrival, passing=passing)
+    repository, identity = repository_of(arrival.cargo.reference), arrival.host.engine.get("info").get("ID")
+    with alone(f"{identity} {repository}") as key:
+        passing = for_the_time_being(f"{repository}:{NAME}", key)
+        return asked(replace(arrival, passing=passing), meter, image, held)
+
+
+@contextmanager
+def alone(what: str) -> Iterator[str]:
+    """A key for the time of the block that nobody else has for the same.
+
+    No list of docker's shows the image that has it in its name. One that a killed run has left must be replaced, so the
+    key is the same again and again, but for who asks at the same time: on another machine, or on this one.
+    """
+    with socket.socket(socket.AF_UNIX) as lock:
+        for number in range(1000):
+            key = hashlib.sha256(f"{socket.gethostname()} {number or ''}".strip().encode()).hexdigest()[:8]
+            try:
+                lock.bind(f"\0inv {key} {hashlib.sha256(what.encode()).hexdigest()[:32]}")  # gone with its process
+            except OSError:
+                continue
+            break
+        yield key
+
+
+def asked(arrival: Arrival, meter: Meter, image: Image, held: int) -> dict[str, Blob]:
+    """See `lying`."""
     small: dict[str, bytes] = {}
     wanted = {image.id: ROOM}
     try:
@@ -79,9 +100,9 @@ def handed_out(arrival: Arrival, meter: Meter, wanted: Mapping[str, int]) -> dic
     say(shlex.join(load))
     feed(arrival, meter, lambda out: write(out, arrival.passing, wanted))
     say(shlex.join(save))
-    reader = arrival.clients.start(save, arrival.host.environment, feeds=True)
+    reader = arrival.clients.start(save, arrival.host.environment, feeds=True, engine=arrival.host.engine)
     try:
-        said = reader.pipe.read(2 * ROOM)
+        said = reader.read(2 * ROOM)
     finally:
         arrival.clients.end(reader)
     return dict(contents(said, wanted))

@@ -95,13 +95,13 @@ class Cargo(Struct, frozen=True):
 class Need(Struct, frozen=True):
     """What a host needs: nothing if it is `there`, else the layers above the lowest `held`, which its image `like` has.
 
-    `containerd`: its kind of image store. `moved`: its image of that name is another one.
+    `containerd`: its kind of image store. `moved`: the id of another image that has this name there; "" for none.
     """
 
     there: bool
     held: int
     containerd: bool
-    moved: bool = False
+    moved: str = ""
     like: Image | None = None
 
 
@@ -116,7 +116,7 @@ def need_of(host: Host, cargo: Cargo) -> Need:
     if present and same(host.engine, present, cargo):
         return Need(True, len(cargo.image.layers), containerd)
     count, like = held(host.engine, cargo)
-    return Need(False, count, containerd, moved=present is not None, like=like)
+    return Need(False, count, containerd, moved=present.id if present else "", like=like)
 
 
 def same(engine: Engine, image: Image, cargo: Cargo) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..host.saying import say
 from ..host.text import size
-from .processes import Meter
+from .meter import Meter
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -64,14 +64,16 @@ class Lines:
         self.said = 0.0
 
     def __call__(self, meter: Meter) -> None:
-        if meter.seconds - self.said >= EVERY:
+        if meter.fed and not self.said:  # it went fast
+            return
+        if meter.fed or meter.seconds - self.said >= EVERY:
             self.said = meter.seconds
-            say(f"{self.name}: {told(meter)}")
+            say(f"{self.name}: {told(meter)}{'; it unpacks' if meter.fed else ''}")
 
 
 def told(meter: Meter) -> str:
     """What was sent so far, and how fast, and what need not be."""
-    words = [f"{size(meter.sent)} sent", f"{size(round(meter.sent / max(meter.seconds, 0.001)))} a second"]
+    words = [f"{size(meter.sent)} sent", f"{size(meter.speed)} a second"]
     return ", ".join([*words, left_out(meter.left)] if meter.left else words)
 
 

@@ -19,7 +19,7 @@ from .old_names import layer_of, sha256
 
 SMALL = 4 << 20  # bytes: what describes an image, and is kept in memory
 ALL_SMALL, MOST = 16 * SMALL, 10_000  # bytes of all these, and files of any kind: an image has 127 layers at most
-PIECE = 1 << 20  # bytes that are read at once
+PIECE = 1 << 18  # bytes that are read at once
 # What tarfile keeps in memory: long names, and more about the next file.
 LONG = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
 UNNAMED = re.compile(r"[0-9a-f]{64}(/layer)?\.tar|blobs/sha256/[0-9a-f]{64}")  # a layer that is not known by its name

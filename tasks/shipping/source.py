@@ -1,6 +1,7 @@
 """One `docker save` for all hosts that an image goes to at a time: an engine reads the whole image for each of them."""
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -9,12 +10,14 @@ from types import TracebackType
 
 from invoke import Exit
 
+from ..host.saying import say
 from .processes import PATIENCE, Client, Clients
 from .saved import PIECE
 
-AHEAD = 4  # pieces that are kept for one who is behind
+AHEAD = 16  # pieces that are kept for one who is behind
 TOGETHER = 15.0  # seconds from the first that is ready: then it begins, and who comes later gets one of its own
-STALLED = 30.0  # seconds without a piece, while others wait for it: then one is let go
+STALLED = 30.0  # seconds in which one takes nothing, while others wait for it: then it is let go
+LOOK = 0.5  # seconds
 
 
 class LetGo(Exit):
@@ -54,7 +57,7 @@ class Source:
                     self.client = self.start()
                     self.thread = threading.Thread(target=self.pump, args=(self.client,), daemon=True)
                     self.thread.start()
-                reader = Reader(self, self.client)
+                reader = Reader(self, self.client, name)
                 self.readers.append(reader)
                 self.expected.discard(name)
                 self.change.notify_all()
@@ -67,19 +70,25 @@ class Source:
             self.expected.discard(name)
             self.change.notify_all()
             over = not self.expected and all(one.gone for one in self.readers)
+            self.begun = self.begun or over  # who comes now would find it ended
         if over and self.client and self.thread:
-            self.client.tell()
+            self.client.put_down()
             self.thread.join()
 
     def pump(self, client: Client) -> None:
         """Hand on what comes, until there is no more or nobody reads it."""
+        until = time.monotonic() + TOGETHER
         with self.change:
-            self.change.wait_for(lambda: not self.expected, TOGETHER)
+            while self.expected and not self.clients.stopped and time.monotonic() < until:
+                self.change.wait(LOOK)
             self.begun = True
         try:
-            while (readers := [one for one in self.readers if not one.gone]) and (piece := client.pipe.read(PIECE)):
+            while (readers := [one for one in self.readers if not one.gone]) and (piece := client.read(PIECE)):
                 for one in readers:
-                    one.take(piece, STALLED if len(readers) > 1 else None)
+                    one.take(piece, alone=len(readers) == 1)
+                    if one.late:
+                        with suppress(OSError):  # nobody listens
+                            say(f"{one.name} takes nothing for {STALLED:.0f} s now: the others go on without it.")
             if readers:
                 with suppress(TimeoutExpired):  # its exit code tells whether that was all
                     client.process.wait(PATIENCE)
@@ -92,11 +101,12 @@ class Source:
 class Reader:
     """The stream as one of them reads it: a file, as far as tarfile needs one. Used by two threads."""
 
-    def __init__(self, source: Source, client: Client) -> None:
-        self.source, self.client = source, client
+    def __init__(self, source: Source, client: Client, name: str) -> None:
+        self.source, self.client, self.name = source, client, name
         self.pieces: deque[bytes] = deque()
         self.change = threading.Condition()
         self.complete = self.gone = self.late = False
+        self.took = 0.0  # since when there is something that it has not taken
 
     def read(self, size: int = PIECE) -> bytes:
         """At most so many bytes; none at the end.
@@ -111,16 +121,20 @@ class Reader:
             if not self.pieces:
                 return b""
             piece = self.pieces.popleft()
+            self.took = time.monotonic()
             if len(piece) > size:
                 self.pieces.appendleft(piece[size:])
             self.change.notify_all()
             return piece[:size]
 
-    def take(self, piece: bytes, patience: float | None) -> None:
-        """Keep a piece for it; waits for room, but not longer than so many seconds."""
+    def take(self, piece: bytes, alone: bool) -> None:
+        """Keep a piece for it. Waits for room; unless it is alone, not longer than from what it took last."""
         with self.change:
+            patience = None if alone else max(self.took + STALLED - time.monotonic(), 0)
             if not self.change.wait_for(lambda: self.gone or len(self.pieces) < AHEAD, patience):
                 self.gone = self.late = True
+            if not self.pieces:
+                self.took = time.monotonic()
             if not self.gone:
                 self.pieces.append(piece)
             self.change.notify_all()

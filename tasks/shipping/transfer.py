@@ -16,7 +16,8 @@ from ..host.text import brief, size
 from .arrival import Arrival, Refused, feed
 from .digests import lying
 from .host import Cargo, Host, Need
-from .processes import PATIENCE, Client, Clients, Meter
+from .meter import Meter
+from .processes import PATIENCE, Client, Clients
 from .saved import Blob, Damaged, Saved, blobs_of
 from .source import LetGo, Source
 from .written import Archive, DockerArchive, OciArchive, Unnamed, rewrite
@@ -32,9 +33,8 @@ class Transfer(Struct, frozen=True):
 
     @classmethod
     def of(cls, c: Context, cargo: Cargo, to: tuple[Host, Need], means: tuple[Source, Meter]) -> "Transfer":
-        host, need = to
         source, meter = means
-        return cls(Arrival.of(c, cargo, host, source.clients), need, meter, source)
+        return cls(Arrival.of(c, cargo, to, source.clients), to[1], meter, source)
 
     @property
     def cargo(self) -> Cargo:
@@ -138,35 +138,44 @@ class Transfer(Struct, frozen=True):
             except Unnamed:
                 raise
             except Damaged as damaged:
-                raise self.unreadable(damaged, reader.client) from None
+                raise unreadable(self.cargo.reference, damaged, reader.client) from None
             except LetGo:
-                say(f"{self.host.name} took nothing for a while, and others waited for it: once more, by itself.")
+                say(f"{self.host.name} takes again: once more from the beginning, by itself.")
             finally:
                 self.source.clients.check()
         self.stream(missing, archive)
 
-    def unreadable(self, damaged: Damaged, reader: Client) -> Exit:
-        """The sentence about an archive that this engine did not write to its end."""
-        with suppress(subprocess.TimeoutExpired):
-            if reader.process.wait(PATIENCE):
-                return Exit(f"{self.cargo.reference} cannot be read from this engine: {brief(reader.words())}", code=1)
-        return damaged
+
+def unreadable(reference: str, damaged: Damaged, reader: Client) -> Exit:
+    """The sentence about an archive that this engine did not write to its end."""
+    if reader.lost:
+        return Exit(f"{reference} cannot be read any more. {reader.lost}", code=1)
+    with suppress(subprocess.TimeoutExpired):
+        if code := reader.process.wait(PATIENCE):
+            why = brief(reader.words() or f"docker save ended with {code}")
+            return Exit(f"{reference} cannot be read from this engine: {why}", code=1)
+    return damaged
 
 
 def saving(cargo: Cargo, clients: Clients) -> Client:
     """Start `docker save` of an image. Raises Exit as `Clients.start` does."""
-    return clients.start(commands.save(cargo.reference), cargo.engine.environment, feeds=True)
+    return clients.start(commands.save(cargo.reference), cargo.engine.environment, feeds=True, engine=cargo.engine)
 
 
 def with_blobs(cargo: Cargo, clients: Clients) -> Cargo:
     """The same image with its layers as containerd's store keeps them, if this engine has that: they may be compressed.
 
     `docker save` is read once more for it, up to where it says so.
+
+    Raises:
+        Exit: with code 1 when it cannot be read.
     """
     if not cargo.engine.facts().containerd:
         return cargo
     reader = saving(cargo, clients)
     try:
-        return replace(cargo, blobs=blobs_of(reader.pipe, cargo.image.layers))
+        return replace(cargo, blobs=blobs_of(cast(IO[bytes], reader), cargo.image.layers))
+    except Damaged as damaged:
+        raise unreadable(cargo.reference, damaged, reader) from None
     finally:
         clients.end(reader)

@@ -23,8 +23,9 @@ from .arrival import Arrival, feed
 from .bundle import FIRST, FORMAT, LAST, End, Manifest, Summed, counted, counted_sizes
 from .digests import lying
 from .host import Cargo, Host, Need, held
+from .meter import Meter
 from .old_names import sha256
-from .processes import Clients, Meter
+from .processes import Clients
 from .saved import PIECE, SMALL, Damaged, Part, Saved, readable
 from .saved import opened as archive_in
 from .written import Archive, DockerArchive, OciArchive, rewrite
@@ -118,7 +119,7 @@ def load(c: Context, engine: Engine, file: str) -> str:
             if need.there:
                 return manifest.reference
             say(shlex.join(commands.load()) + ("" if file == "-" else f" < {shlex.quote(file)}"))
-            perform(Arrival.of(c, cargo, host, clients), bundle, need)
+            perform(Arrival.of(c, cargo, (host, need), clients), bundle, need)
         except Damaged as damaged:
             raise Exit(f"{printable(file)}: {damaged.message} Nothing was loaded.", code=1) from None
         except KeyboardInterrupt:
@@ -179,7 +180,7 @@ def needed(engine: Engine, cargo: Cargo, manifest: Manifest) -> Need:
     moved = " Another image is called so here, and loses that name." if present else ""
     whole = size(manifest.size)
     say(f"{reference}: {count - manifest.needs} of {count} layers are in the bundle; {whole} in all.{moved}")
-    return Need(False, here, containerd, moved=present is not None, like=like)
+    return Need(False, here, containerd, moved=present.id if present else "", like=like)
 
 
 @contextmanager

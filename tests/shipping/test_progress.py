@@ -3,7 +3,7 @@
 import pytest
 from rich.progress import Progress
 
-from tasks.shipping.processes import Meter
+from tasks.shipping.meter import Meter
 from tasks.shipping.progress import Bar, shown
 
 

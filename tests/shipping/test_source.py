@@ -122,3 +122,25 @@ def test_an_interrupt_ends_it(saving: Saving) -> None:
         saving.source.leave("two")
         list(iter(reader.read, b""))
     assert ended(saving)
+
+
+def test_who_has_had_its_time_while_another_was_waited_for_gets_no_more(saving: Saving) -> None:
+    with saving.source.reader("one") as stuck:
+        for _ in range(source.AHEAD):
+            stuck.take(b"piece", alone=False)
+        stuck.took -= source.STALLED
+        stuck.take(b"piece", alone=False)
+        assert stuck.late
+    saving.source.leave("two")
+
+
+@pytest.mark.parametrize(
+    "saving", [(f"import time; print(end='x', flush=True); time.sleep(0.6); {WRITES}", ["one", "two"])], indirect=True
+)
+def test_nobody_is_let_go_because_the_engine_took_its_time(saving: Saving, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source, "STALLED", 0.5)
+    found: list[bytes] = []
+    second = beside(lambda: found.append(whole(saving.source.reader("two"))))
+    found.append(whole(saving.source.reader("one")))
+    second.join()
+    assert found == [b"x" + WHOLE] * 2

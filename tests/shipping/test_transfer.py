@@ -170,6 +170,38 @@ def test_an_interrupt_leaves_nothing_behind(made: Site, there: PrivateEngine, si
 
 
 @pytest.mark.parametrize(
+    "at",
+    [
+        """'create '*) trap '' INT; {docker} "$@"; kill -INT 0; exit 1""",  # it is made, but its end is not known
+        "'rm '*) ! mkdir {once} || kill -INT 0",  # docker's client gets it too
+        "'image rm') ! mkdir {once} || kill -INT 0",
+    ],
+)
+def test_an_interrupt_in_the_end_leaves_nothing_behind(
+    made: Site, there: PrivateEngine, tmp_path: Path, at: str
+) -> None:
+    client, docker = tmp_path / "docker", shutil.which("docker")
+    act = at.format(docker=docker, once=tmp_path / "once")
+    client.write_text(f'#!/bin/sh\ncase "$3 $4" in {act} ;; esac\nexec {docker} "$@"\n')
+    client.chmod(0o755)
+    before = holds(there)
+    made.inv("ship", there.host, "--tag", "1.0", code=130, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    if at.startswith("'image"):  # it has its own name already
+        there.docker("image", "rm", REFERENCE)
+    assert holds(there) == before
+
+
+def test_another_image_that_got_the_name_meanwhile_is_told_of(made: Site, there: PrivateEngine, tmp_path: Path) -> None:
+    client, docker = tmp_path / "docker", shutil.which("docker")
+    other = f"{docker} --host {there.host} tag tiny:1 {REFERENCE}"
+    client.write_text(f'#!/bin/sh\n[ "$3" != create ] || {other}\nexec {docker} "$@"\n')
+    client.chmod(0o755)
+    said = made.inv("ship", there.host, "--tag", "1.0", PATH=f"{tmp_path}:{os.environ['PATH']}").stdout
+    assert f"{there.host}: somebody has called another image {REFERENCE} meanwhile; it loses that name." in said
+    assert image_id(there, REFERENCE) == image_id(made.engine, REFERENCE)
+
+
+@pytest.mark.parametrize(
     ("save", "said"),
     [
         ('echo "no such thing" >&2; exit 1', "cannot be read from this engine: no such thing"),
