@@ -10,27 +10,30 @@ from .fleet import Fleet, same
 LINES = "10"
 
 
-def tasks(fleet: Fleet, goal: Version, since: float) -> list[Task]:
-    """The tasks of a version that failed, the last one first; those of before `since`, by the manager's clock, do not
-    count.
-    """
-    found = [task for task in swarm.tasks(fleet.service.engine, fleet.name) if task.created >= since]
+def ids(fleet: Fleet) -> frozenset[str]:
+    """The tasks that there are. What comes later is told from them by no clock: managers have one each."""
+    return frozenset(task.id for task in swarm.tasks(fleet.service.engine, fleet.name))
+
+
+def tasks(fleet: Fleet, goal: Version, before: frozenset[str]) -> list[Task]:
+    """The tasks of a version that failed, the last one first, but for those that were there `before`."""
+    found = [task for task in swarm.tasks(fleet.service.engine, fleet.name) if task.id not in before]
     return [task for task in found if task.error and same(task.version, goal) and task.state in ("failed", "rejected")]
 
 
-def first(fleet: Fleet, goal: Version, since: float) -> str:
+def first(fleet: Fleet, goal: Version, before: frozenset[str]) -> str:
     """Where and how a version failed first; "" where it did not."""
-    found = tasks(fleet, goal, since)
+    found = tasks(fleet, goal, before)
     if not found:
         return ""
     names = {node.id: node.name for node in swarm.nodes(fleet.service.engine)}
     return f"{names.get(found[-1].node, 'a node')}: {brief(found[-1].error)}"
 
 
-def last_lines(fleet: Fleet, goal: Version, since: float) -> None:
+def last_lines(fleet: Fleet, goal: Version, before: frozenset[str]) -> None:
     """Print the last lines that a failed task wrote, if its node can be asked."""
     up = {node.id for node in swarm.nodes(fleet.service.engine) if node.state == "ready"}
-    wrote = [task for task in tasks(fleet, goal, since) if task.state == "failed" and task.node in up]
+    wrote = [task for task in tasks(fleet, goal, before) if task.state == "failed" and task.node in up]
     if wrote:
         command = ["docker", "service", "logs", "--raw", "--tail", LINES, wrote[0].id]
         said = ask(fleet.service.c, command, fleet.service.engine.environment)

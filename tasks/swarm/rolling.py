@@ -1,8 +1,7 @@
 """A rollout: deploy, watch each node, and an end that leaves no mixture, or says what runs where."""
 
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from invoke import Exit
@@ -11,15 +10,17 @@ from msgspec import Struct
 from ..engine import commands, label
 from ..engine.swarm import GOING_BACK, UPDATING, SwarmService, Version
 from ..host.saying import say
-from ..host.shell import ask
+from ..host.shell import Failed, ask
 from ..host.text import printable, utc
 from ..service import ticket
-from . import check, ending, failure, stack, watch
+from ..service.ticket import Ticket
+from . import check, ending, failure, patience, stack, watch
 from .fleet import Fleet, same
 from .plan import pace_of
 from .stack import KEY, Plan
 from .watch import Pace
 
+DEPLOY_HELP = ("docker", "stack", "deploy", "--help")
 GONE_BACK = (GOING_BACK, "rollback_completed", "rollback_paused", "paused")
 
 
@@ -33,14 +34,14 @@ class Asked(Struct, frozen=True):
 class Going(Struct, frozen=True):
     """A rollout under way: from what the service was (None: nothing) to what it is to be.
 
-    `since` is when it began, by the manager's clock.
+    `known` are the tasks of before it began.
     """
 
     fleet: Fleet
     before: Version | None
     goal: Version
     pace: Pace
-    since: float
+    known: frozenset[str]
 
 
 def roll_out(fleet: Fleet, plan: Plan, asked: Asked) -> None:
@@ -49,29 +50,40 @@ def roll_out(fleet: Fleet, plan: Plan, asked: Asked) -> None:
     Raises:
         Exit: with code 1 when a node does not run it in the end.
     """
+    fleet = patience.patient(fleet)
+    with patience.explained(fleet, begun=False):
+        bring(fleet, plan, asked)
+
+
+def bring(fleet: Fleet, plan: Plan, asked: Asked) -> None:
+    """See `roll_out`."""
     service, nodes = fleet.service, fleet.ready()
     content = stack.document(plan, service.settings.start)
     goal = Version(plan.image, stack.stamp_of(content), plan.tag)
     if not asked.force and runs_everywhere(fleet, goal):
+        check.tidy(fleet)
         say(f"{plan.tag} runs on each of the {len(nodes)} nodes already.")
         return
     pace = pace_of(service, plan.image, plan.command)
     mine = ticket.write(plan.tag, (), pace.patience * 3 * len(nodes))
-    with check.lock(fleet, content["services"][KEY], mine, asked.take_over):
+    part = check.looked_at(content["services"][KEY], service.frame.port, first=fleet.now() is None)
+    with check.lock(fleet, part, mine, asked.take_over):
         before = fleet.now()
         not_busy(fleet, before, asked.take_over)
         if not service.dry:
-            check.every_node(fleet, nodes, plan.image)
+            check.every_node(fleet, nodes, part)
             say(f"Each of the {len(nodes)} nodes can run it: {', '.join(node.name for node in nodes)}.")
-        since = service.engine.now()
+        known, detaches = failure.ids(fleet), "--detach" in ask(service.c, DEPLOY_HELP).stdout
         if before and before.noted == plan.image != before.version.image:  # deploy would keep what was set by hand
             command = commands.unlabel_service(fleet.name, label.STACK_IMAGE)
             service.do(command, f"{fleet.name} was not updated; see above.")
-        deploy(fleet, stack.text(stack.document(plan, service.settings.start, {label.TICKET: mine.text()})))
-        if before and same(before.version, goal):
-            service.do(commands.replace_tasks(fleet.name), f"{fleet.name} was not updated; see above.")
-        if not service.dry:
-            follow(Going(fleet, before.version if before else None, goal, pace, since))
+        marked = stack.text(stack.document(plan, service.settings.start, {label.TICKET: mine.text()}))
+        with patience.explained(fleet, begun=True):
+            deploy(fleet, marked, detaches, mine)
+            if before and same(before.version, goal):
+                service.do(commands.replace_tasks(fleet.name), f"{fleet.name} was not updated; see above.")
+            if not service.dry:
+                follow(Going(fleet, before.version if before else None, goal, pace, known))
 
 
 def roll_back(fleet: Fleet, take_over: bool) -> None:
@@ -80,6 +92,13 @@ def roll_back(fleet: Fleet, take_over: bool) -> None:
     Raises:
         Exit: with code 1 when a node does not run it in the end, 2 when nothing is remembered.
     """
+    fleet = patience.patient(fleet)
+    with patience.explained(fleet, begun=False):
+        bring_back(fleet, take_over)
+
+
+def bring_back(fleet: Fleet, take_over: bool) -> None:
+    """See `roll_back`."""
     service, nodes = fleet.service, fleet.ready()
     check.free(fleet, take_over)
     now = fleet.now()
@@ -89,14 +108,27 @@ def roll_back(fleet: Fleet, take_over: bool) -> None:
     goal = now.before
     pace = pace_of(service, goal.image)
     mine = ticket.write(goal.tag, (), pace.patience * 3 * len(nodes))
-    with check.lock(fleet, {"image": goal.image}, mine, take_over):
+    part = {"image": goal.image}
+    with check.lock(fleet, part, mine, take_over):
         if not service.dry:
-            check.every_node(fleet, nodes, goal.image)
-        service.do(commands.roll_back(fleet.name), f"{fleet.name} was not rolled back; see above.")
-        if not service.dry:
-            follow(Going(fleet, now.version, goal, pace, service.engine.now()), returning=True)
-            if now.update == UPDATING:  # it never came to its end
-                failure.forget(fleet, now.version.tag)
+            check.every_node(fleet, nodes, part)
+        known = failure.ids(fleet)
+        with patience.explained(fleet, begun=True):
+            go_back(fleet, goal)
+            if not service.dry:
+                follow(Going(fleet, now.version, goal, pace, known), returning=True)
+                if now.update == UPDATING:  # it never came to its end
+                    failure.forget(fleet, now.version.tag)
+
+
+def go_back(fleet: Fleet, old: Version) -> None:
+    """Have the swarm return to `old`; a second time that would lead away from it."""
+
+    def done() -> bool:
+        now = fleet.now()
+        return now is None or same(now.version, old)
+
+    patience.act(fleet, commands.roll_back(fleet.name), f"{fleet.name} was not rolled back; see above.", done)
 
 
 def runs_everywhere(fleet: Fleet, goal: Version) -> bool:
@@ -124,14 +156,26 @@ def not_busy(fleet: Fleet, now: SwarmService | None, take_over: bool) -> None:
     )
 
 
-def deploy(fleet: Fleet, content: str) -> None:
-    """Hand a stack file to the swarm. It is readable by its owner alone: there may be passwords in it."""
+def deploy(fleet: Fleet, content: str, detaches: bool, mine: Ticket) -> None:
+    """Hand a stack file to the swarm. It is readable by its owner alone: there may be passwords in it.
+
+    Args:
+        detaches: whether docker can be told not to wait.
+        mine: what the service is labelled with, if the swarm took it.
+
+    Raises:
+        Failed: when it did not.
+    """
     with tempfile.NamedTemporaryFile("w", suffix=".yaml", prefix=f"{fleet.stack}-") as file:
         file.write(content)
         file.flush()
-        known = "--detach" in ask(fleet.service.c, ["docker", "stack", "deploy", "--help"]).stdout
-        command = commands.deploy(Path(file.name), fleet.stack, known)
-        fleet.service.do(command, "The swarm refused it; see above.")
+        command = commands.deploy(Path(file.name), fleet.stack, detaches)
+        try:
+            fleet.service.do(command, "The swarm refused it; see above. Nothing was changed.")
+        except Failed:
+            now = fleet.now()
+            if now is None or now.ticket != mine.text():  # else the leader was lost once it had taken it
+                raise
 
 
 def follow(going: Going, returning: bool = False) -> None:
@@ -141,26 +185,26 @@ def follow(going: Going, returning: bool = False) -> None:
         Exit: with code 1 when a node does not run the goal in the end.
     """
     fleet, goal = going.fleet, going.goal
-    with explained(fleet):
-        why = watch.until(fleet, goal, going.pace, failed(going, returning))
-        if not why:
-            return ending.good(fleet, goal)
-        say(f"{goal.tag} failed: {why}.")
-        failure.last_lines(fleet, goal, going.since)
-        if fleet.now() is None:
-            way = fleet.way("--tag", going.before.tag if going.before else goal.tag)
-            raise Exit(f"No node runs {fleet.stack}. Type: {way}", code=1)
-        if going.before is None:
-            fleet.service.do(commands.remove_service(fleet.name), f"{fleet.name} is left; see above.")
-            raise Exit(f"{goal.tag} was taken away again, and no node runs {fleet.stack}, as before.", code=1)
-        old = going.before
-        now = fleet.now()
-        if now and not same(now.version, old):
-            fleet.service.do(commands.roll_back(fleet.name), f"{fleet.name} was not rolled back; see above.")
-        if same(old, goal) or watch.until(fleet, old, going.pace, lambda now: ""):
-            push(going, old)
-        failure.forget(fleet, goal.tag)
-        raise ending.bad(fleet, goal, old)
+    why = watch.until(fleet, goal, going.pace, failed(going, returning))
+    if not why:
+        return ending.good(fleet, goal)
+    say(f"{goal.tag} failed: {why}.")
+    failure.last_lines(fleet, goal, going.known)
+    if fleet.now() is None:
+        way = fleet.way("--tag", going.before.tag if going.before else goal.tag)
+        raise Exit(f"No node runs {fleet.stack}. Type: {way}", code=1)
+    if going.before is None:
+        command = commands.remove_service(fleet.name)
+        patience.act(fleet, command, f"{fleet.name} is left; see above.", lambda: fleet.now() is None)
+        raise Exit(f"{goal.tag} was taken away again, and no node runs {fleet.stack}, as before.", code=1)
+    old = going.before
+    now = fleet.now()
+    if now and not same(now.version, old):
+        go_back(fleet, old)
+    if same(old, goal) or watch.until(fleet, old, going.pace, lambda now: ""):
+        push(going, old)
+    failure.forget(fleet, goal.tag)
+    raise ending.bad(fleet, goal, old)
 
 
 def push(going: Going, goal: Version) -> None:
@@ -185,7 +229,7 @@ def failed(going: Going, returning: bool) -> Callable[[SwarmService | None], str
     def objection(now: SwarmService | None) -> str:
         if now is None:
             return "somebody removed the service"
-        wrong = failure.first(going.fleet, going.goal, going.since)
+        wrong = failure.first(going.fleet, going.goal, going.known)
         if going.before is None or returning:
             return wrong
         if now.update in GONE_BACK or not same(now.version, going.goal):
@@ -193,14 +237,3 @@ def failed(going: Going, returning: bool) -> Callable[[SwarmService | None], str
         return ""
 
     return objection
-
-
-@contextmanager
-def explained(fleet: Fleet) -> Iterator[None]:
-    """Say what becomes of a rollout that nobody watches any more."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        see, back = fleet.way("--status"), fleet.way("--rollback")
-        say(f"The swarm goes on by itself. To see it, type: {see}; to go back: {back}")
-        raise
