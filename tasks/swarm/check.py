@@ -14,6 +14,7 @@ from typing import Any
 from invoke import Exit
 
 from ..engine import commands, label, swarm
+from ..engine.client import Unreachable
 from ..engine.swarm import Node, Task
 from ..host.saying import say
 from ..host.shell import Failed
@@ -57,19 +58,39 @@ def lock(fleet: Fleet, part: dict[str, Any], mine: Ticket, take_over: bool) -> I
     try:
         fleet.service.do(command, f"The job that looks at each node, {fleet.job}, was not made; see above.")
     except Failed:
-        found = swarm.service(fleet.service.engine, fleet.job)
-        if found is None or found.ticket != mine.text():  # else the leader was lost once it had made it
+        if not has(fleet, mine):  # else the leader was lost once it had made it
             free(fleet, False)  # somebody else may have been faster
             raise
     try:
         yield
     except BaseException:
         try:
-            fleet.service.do(over, left)
-        except Failed:
+            if fleet.service.dry or has(fleet, mine):
+                fleet.service.do(over, left)
+        except (Failed, Unreachable):
             say(left)  # why the rollout ends is said after it
         raise
-    patience.act(fleet, over, left, lambda: swarm.service(fleet.service.engine, fleet.job) is None)
+    if fleet.service.dry or has(fleet, mine):
+        patience.act(fleet, over, left, lambda: not has(fleet, mine))
+
+
+def has(fleet: Fleet, mine: Ticket) -> bool:
+    """Whether this run still has the lock: somebody may have taken it over."""
+    found = swarm.service(fleet.service.engine, fleet.job)
+    return found is not None and found.ticket == mine.text()
+
+
+def keep(fleet: Fleet, mine: Ticket) -> None:
+    """See to it that this run still has the lock.
+
+    Raises:
+        Exit: with code 1, when somebody has taken it.
+    """
+    if has(fleet, mine):
+        return
+    other = holder(fleet)
+    who = f"{other.who()}, and has taken this over" if other else f"Somebody has removed {fleet.job}"
+    raise Exit(f"{who}. Nothing more is done here. See: {fleet.way('--status')}", code=1)
 
 
 def tidy(fleet: Fleet) -> None:

@@ -5,7 +5,7 @@ from invoke import Exit
 from ..engine.swarm import Version
 from ..host.saying import say
 from . import table
-from .fleet import Fleet, state_of
+from .fleet import Fleet, every, state_of
 
 
 def good(fleet: Fleet, goal: Version) -> None:
@@ -26,7 +26,7 @@ def good(fleet: Fleet, goal: Version) -> None:
             f"starts it when it is back. {back or 'See: '}{fleet.way('--status')}",
             code=1,
         )
-    say(f"{goal.tag} runs on each of the {len(rows)} nodes.")
+    say(f"{goal.tag} runs on {every(rows)}.")
 
 
 def bad(fleet: Fleet, goal: Version, old: Version) -> Exit:
@@ -35,7 +35,7 @@ def bad(fleet: Fleet, goal: Version, old: Version) -> Exit:
     table.show(rows)
     wrong = [row for row in rows if not (row.up and row.runs(old))]
     if not wrong:
-        return Exit(f"{goal.tag} failed, and each of the {len(rows)} nodes runs {old.tag}.", code=1)
+        return Exit(f"{goal.tag} failed, and {every(rows)} runs {old.tag}.", code=1)
     names, see = ", ".join(row.node.name for row in wrong), fleet.way("--status")
     said = f"{goal.tag} failed, and not every node runs {old.tag}: {names}."
     if not any(row.given_up for row in wrong):

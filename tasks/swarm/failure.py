@@ -1,5 +1,8 @@
 """Why a version fails on a node: Swarm's word on its task, and the last lines that it wrote."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from ..engine import commands, label, swarm
 from ..engine.swarm import Task, Version
 from ..host.saying import say
@@ -24,10 +27,20 @@ def tasks(fleet: Fleet, goal: Version, before: frozenset[str]) -> list[Task]:
 def first(fleet: Fleet, goal: Version, before: frozenset[str]) -> str:
     """Where and how a version failed first; "" where it did not."""
     found = tasks(fleet, goal, before)
-    if not found:
-        return ""
-    names = {node.id: node.name for node in swarm.nodes(fleet.service.engine)}
-    return f"{names.get(found[-1].node, 'a node')}: {brief(found[-1].error)}"
+    return f"{name_of(fleet, found[-1].node)}: {brief(found[-1].error)}" if found else ""
+
+
+def given_up(fleet: Fleet, about: str) -> str:
+    """Why Swarm goes back, by its message, in which a task has an id alone. One of a node that was away ends so."""
+    for task in swarm.tasks(fleet.service.engine, fleet.name):
+        if task.id in about:
+            return f"{name_of(fleet, task.node)}: {brief(task.error or 'it ended early there')}"
+    return about or "the swarm goes back"
+
+
+def name_of(fleet: Fleet, node: str) -> str:
+    """What people call a node. `node`: its id."""
+    return next((one.name for one in swarm.nodes(fleet.service.engine) if one.id == node), "a node")
 
 
 def last_lines(fleet: Fleet, goal: Version, before: frozenset[str]) -> None:
@@ -39,6 +52,17 @@ def last_lines(fleet: Fleet, goal: Version, before: frozenset[str]) -> None:
         said = ask(fleet.service.c, command, fleet.service.engine.environment)
         for line in (said.stdout + said.stderr).splitlines() if said.ok else ():
             say(f"  {printable(line)}")
+
+
+@contextmanager
+def forgotten(fleet: Fleet, tag: str) -> Iterator[None]:
+    """See `forget`: after the block, and when somebody interrupts it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        forget(fleet, tag)
+        raise
+    forget(fleet, tag)
 
 
 def forget(fleet: Fleet, tag: str) -> None:

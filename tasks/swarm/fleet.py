@@ -167,6 +167,11 @@ def same(one: Version, other: Version) -> bool:
     return (one.image, one.stamp) == (other.image, other.stamp)
 
 
+def every(rows: Sequence[Row] | Sequence[Node]) -> str:
+    """All of the nodes, in words."""
+    return f"each of the {len(rows)} nodes" if len(rows) > 1 else "the one node"
+
+
 def state_of(node: Node) -> str:
     """A node's state in a word: what keeps it from running anything, else ready."""
     return node.state if node.state != "ready" or node.availability == "active" else node.availability

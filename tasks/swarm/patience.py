@@ -24,6 +24,7 @@ class Patient(Engine):
     """A manager's engine, which is asked again and again while the swarm does not answer. `others` manage it too."""
 
     others: Sequence[str] = ()
+    given_up = False
 
     def get(self, *path: str, **query: object) -> Any:
         begun = 0.0
@@ -31,8 +32,11 @@ class Patient(Engine):
             try:
                 found = super().get(*path, **query)
             except Unreachable:
+                if self.given_up:
+                    raise
                 begun = begun or self.begin()
                 if time.monotonic() - begun > (DEMOTED if self.demoted() else CHOOSING):
+                    self.given_up = True
                     raise
                 time.sleep(LOOK)
             else:
@@ -75,17 +79,20 @@ def act(fleet: Fleet, command: Sequence[str], failed: str, done: Callable[[], bo
 
 
 @contextmanager
-def explained(fleet: Fleet, begun: bool) -> Iterator[None]:
-    """Say what becomes of a rollout that nobody watches any more. `begun`: whether something was changed."""
+def explained(fleet: Fleet, goes_on: str = "") -> Iterator[None]:
+    """Say what becomes of a rollout that nobody watches any more.
+
+    Args:
+        goes_on: the sentences for that; "" while nothing was changed.
+    """
     try:
         yield
     except KeyboardInterrupt:
-        if begun:
-            see, back = fleet.way("--status"), fleet.way("--rollback")
-            say(f"The swarm goes on by itself. To see it, type: {see}; to go back: {back}")
+        if goes_on:
+            say(goes_on)
         raise
     except Unreachable as error:
-        raise Exit(lost(fleet, error, begun), code=1) from None
+        raise Exit(lost(fleet, error, bool(goes_on)), code=1) from None
 
 
 def lost(fleet: Fleet, error: Unreachable, begun: bool) -> str:

@@ -1,7 +1,7 @@
 """A rollout: deploy, watch each node, and an end that leaves no mixture, or says what runs where."""
 
 import tempfile
-from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 from invoke import Exit
@@ -14,14 +14,13 @@ from ..host.shell import Failed, ask
 from ..host.text import printable, utc
 from ..service import ticket
 from ..service.ticket import Ticket
-from . import check, ending, failure, patience, stack, watch
-from .fleet import Fleet, same
+from . import check, failure, patience, stack
+from .fleet import Fleet, every, same
+from .following import Going, follow, go_back, goes_back, goes_on
 from .plan import pace_of
 from .stack import KEY, Plan
-from .watch import Pace
 
 DEPLOY_HELP = ("docker", "stack", "deploy", "--help")
-GONE_BACK = (GOING_BACK, "rollback_completed", "rollback_paused", "paused")
 
 
 class Asked(Struct, frozen=True):
@@ -31,19 +30,6 @@ class Asked(Struct, frozen=True):
     take_over: bool
 
 
-class Going(Struct, frozen=True):
-    """A rollout under way: from what the service was (None: nothing) to what it is to be.
-
-    `known` are the tasks of before it began.
-    """
-
-    fleet: Fleet
-    before: Version | None
-    goal: Version
-    pace: Pace
-    known: frozenset[str]
-
-
 def roll_out(fleet: Fleet, plan: Plan, asked: Asked) -> None:
     """Bring a version to each node, one after another.
 
@@ -51,7 +37,7 @@ def roll_out(fleet: Fleet, plan: Plan, asked: Asked) -> None:
         Exit: with code 1 when a node does not run it in the end.
     """
     fleet = patience.patient(fleet)
-    with patience.explained(fleet, begun=False):
+    with patience.explained(fleet):
         bring(fleet, plan, asked)
 
 
@@ -62,7 +48,7 @@ def bring(fleet: Fleet, plan: Plan, asked: Asked) -> None:
     goal = Version(plan.image, stack.stamp_of(content), plan.tag)
     if not asked.force and runs_everywhere(fleet, goal):
         check.tidy(fleet)
-        say(f"{plan.tag} runs on each of the {len(nodes)} nodes already.")
+        say(f"{plan.tag} runs on {every(nodes)} already.")
         return
     pace = pace_of(service, plan.image, plan.command)
     mine = ticket.write(plan.tag, (), pace.patience * 3 * len(nodes))
@@ -72,18 +58,20 @@ def bring(fleet: Fleet, plan: Plan, asked: Asked) -> None:
         not_busy(fleet, before, asked.take_over)
         if not service.dry:
             check.every_node(fleet, nodes, part)
-            say(f"Each of the {len(nodes)} nodes can run it: {', '.join(node.name for node in nodes)}.")
+            say(f"{every(nodes).capitalize()} can run it: {', '.join(node.name for node in nodes)}.")
+            check.keep(fleet, mine)
         known, detaches = failure.ids(fleet), "--detach" in ask(service.c, DEPLOY_HELP).stdout
         if before and before.noted == plan.image != before.version.image:  # deploy would keep what was set by hand
             command = commands.unlabel_service(fleet.name, label.STACK_IMAGE)
             service.do(command, f"{fleet.name} was not updated; see above.")
         marked = stack.text(stack.document(plan, service.settings.start, {label.TICKET: mine.text()}))
-        with patience.explained(fleet, begun=True):
+        going = Going(fleet, before.version if before else None, goal, pace, known, mine)
+        with patience.explained(fleet, goes_on(going)):
             deploy(fleet, marked, detaches, mine)
             if before and same(before.version, goal):
                 service.do(commands.replace_tasks(fleet.name), f"{fleet.name} was not updated; see above.")
-            if not service.dry:
-                follow(Going(fleet, before.version if before else None, goal, pace, known))
+        if not service.dry:
+            follow(going)
 
 
 def roll_back(fleet: Fleet, take_over: bool) -> None:
@@ -93,7 +81,7 @@ def roll_back(fleet: Fleet, take_over: bool) -> None:
         Exit: with code 1 when a node does not run it in the end, 2 when nothing is remembered.
     """
     fleet = patience.patient(fleet)
-    with patience.explained(fleet, begun=False):
+    with patience.explained(fleet):
         bring_back(fleet, take_over)
 
 
@@ -112,23 +100,14 @@ def bring_back(fleet: Fleet, take_over: bool) -> None:
     with check.lock(fleet, part, mine, take_over):
         if not service.dry:
             check.every_node(fleet, nodes, part)
+            check.keep(fleet, mine)
         known = failure.ids(fleet)
-        with patience.explained(fleet, begun=True):
+        with patience.explained(fleet, goes_back(fleet)):
             go_back(fleet, goal)
-            if not service.dry:
-                follow(Going(fleet, now.version, goal, pace, known), returning=True)
-                if now.update == UPDATING:  # it never came to its end
-                    failure.forget(fleet, now.version.tag)
-
-
-def go_back(fleet: Fleet, old: Version) -> None:
-    """Have the swarm return to `old`; a second time that would lead away from it."""
-
-    def done() -> bool:
-        now = fleet.now()
-        return now is None or same(now.version, old)
-
-    patience.act(fleet, commands.roll_back(fleet.name), f"{fleet.name} was not rolled back; see above.", done)
+        if not service.dry:
+            halfway = now.update == UPDATING  # what never came to its end is nothing to go back to
+            with failure.forgotten(fleet, now.version.tag) if halfway else nullcontext():
+                follow(Going(fleet, now.version, goal, pace, known, mine), returning=True)
 
 
 def runs_everywhere(fleet: Fleet, goal: Version) -> bool:
@@ -176,64 +155,3 @@ def deploy(fleet: Fleet, content: str, detaches: bool, mine: Ticket) -> None:
             now = fleet.now()
             if now is None or now.ticket != mine.text():  # else the leader was lost once it had taken it
                 raise
-
-
-def follow(going: Going, returning: bool = False) -> None:
-    """Watch a rollout to its end, and undo it when it fails. `returning`: it is a way back itself.
-
-    Raises:
-        Exit: with code 1 when a node does not run the goal in the end.
-    """
-    fleet, goal = going.fleet, going.goal
-    why = watch.until(fleet, goal, going.pace, failed(going, returning))
-    if not why:
-        return ending.good(fleet, goal)
-    say(f"{goal.tag} failed: {why}.")
-    failure.last_lines(fleet, goal, going.known)
-    if fleet.now() is None:
-        way = fleet.way("--tag", going.before.tag if going.before else goal.tag)
-        raise Exit(f"No node runs {fleet.stack}. Type: {way}", code=1)
-    if going.before is None:
-        command = commands.remove_service(fleet.name)
-        patience.act(fleet, command, f"{fleet.name} is left; see above.", lambda: fleet.now() is None)
-        raise Exit(f"{goal.tag} was taken away again, and no node runs {fleet.stack}, as before.", code=1)
-    old = going.before
-    now = fleet.now()
-    if now and not same(now.version, old):
-        go_back(fleet, old)
-    if same(old, goal) or watch.until(fleet, old, going.pace, lambda now: ""):
-        push(going, old)
-    failure.forget(fleet, goal.tag)
-    raise ending.bad(fleet, goal, old)
-
-
-def push(going: Going, goal: Version) -> None:
-    """Make every task anew where going back failed too and Swarm itself does not try again, as without `--restart`.
-
-    That interrupts the nodes that are well, so it is not done for one where Swarm tries again and again.
-    """
-    if not any(row.given_up for row in going.fleet.rows()):
-        return
-    say(f"Not every node runs {goal.tag}, so its tasks are made anew.")
-    going.fleet.service.do(commands.replace_tasks(going.fleet.name), f"{going.fleet.name} was not updated; see above.")
-    if why := watch.until(going.fleet, goal, going.pace, lambda now: ""):
-        say(f"That failed too: {why}.")
-
-
-def failed(going: Going, returning: bool) -> Callable[[SwarmService | None], str]:
-    """The objection of `watch.until` for a rollout: a node has failed, or Swarm is going back from it by itself.
-
-    Swarm goes back as soon as a node fails, but not in a first rollout, and not from a way back.
-    """
-
-    def objection(now: SwarmService | None) -> str:
-        if now is None:
-            return "somebody removed the service"
-        wrong = failure.first(going.fleet, going.goal, going.known)
-        if going.before is None or returning:
-            return wrong
-        if now.update in GONE_BACK or not same(now.version, going.goal):
-            return wrong or now.about or "the swarm goes back"
-        return ""
-
-    return objection
