@@ -70,8 +70,7 @@ def rollout(
         return rolling.roll_back(Fleet.of(service), take_over)
     fleet = None if show else Fleet.of(service).able()  # before a question that would be in vain
     image = pick.just_built(service, made.tag) if made else pick.pick(service, tag, latest, "rollout")
-    wishes = Wishes(0, False, trust, yes, force, from_settings)
-    wanted = plan.planned(service, image, wishes, default_runtime, digest)
+    wanted = plan.planned(service, image, Wishes(0, False, trust, yes, force, from_settings), default_runtime, digest)
     if fleet is None:
         return print(stack.text(stack.document(wanted, service.settings.start)), end="")
     plan.verify(service, image, wanted)
