@@ -58,6 +58,8 @@ def rollout(
 
     if sum((show, status, rollback, remove)) > 1 or (json and not status):
         raise Exit("Type one of --show, --status (with or without --json), --rollback and --remove.", code=2)
+    if (status or rollback or remove) and (tag or latest or digest):
+        raise Exit("--status, --rollback and --remove take no version. For one, type: inv rollout --tag TAG", code=2)
     made = None if tag or latest else built(c, name)
     service = Service.of(c, made.name if made else name)
     if status:
@@ -68,10 +70,8 @@ def rollout(
         return rolling.roll_back(Fleet.of(service), take_over)
     fleet = None if show else Fleet.of(service).able()  # before a question that would be in vain
     image = pick.just_built(service, made.tag) if made else pick.pick(service, tag, latest, "rollout")
-    wishes = Wishes(0, False, trust, yes, force, from_settings)
-    wanted = plan.planned(service, image, wishes, default_runtime, digest)
+    wanted = plan.planned(service, image, Wishes(0, False, trust, yes, force, from_settings), default_runtime, digest)
     if fleet is None:
-        print(stack.text(stack.document(wanted, service.settings.start)), end="")
-        return None
+        return print(stack.text(stack.document(wanted, service.settings.start)), end="")
     plan.verify(service, image, wanted)
     return rolling.roll_out(fleet, wanted, rolling.Asked(force, take_over))

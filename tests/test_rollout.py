@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -115,6 +116,12 @@ def test_a_first_version_and_a_good_one_after_it_and_back(fleet: Site, swarm: Sw
         said = fleet.inv("rollout", *flags, code=1).stderr
         assert f"{name} is in this swarm" in said and "no rollout made it. Nothing was changed." in said
         fleet.docker("service", "rm", name)
+    other = swarm.engines[1]
+    stranger = other.container("stranger", "tests/visdom:2.0", ["httpd", "-f", "-p", str(fleet.port)])
+    held = fleet.inv("rollout", "--tag", "1.0", code=1).stderr
+    other.request("DELETE", f"/containers/{stranger}?force=1")
+    assert f"nothing was changed:\n  n2: something has its port {fleet.port}\n" in held
+    assert "n1:" not in held and "by inv start, type there: inv stop" in held
     failed = fleet.inv("rollout", "--tag", "ends", code=1)
     assert "this version ends at once" in failed.stdout
     assert "ends was taken away again, and no node runs tests_service" in failed.stderr
@@ -208,6 +215,18 @@ def test_a_second_rollout_during_the_first_is_told_who_is_at_it(fleet: Site, swa
     eventually(lambda: not any(engine.request("GET", "/containers/json") for engine in swarm.engines), 30)
 
 
+def test_one_that_was_taken_over_does_nothing_more(fleet: Site) -> None:
+    begin(fleet)
+    first = Run(fleet, "rollout", "--tag", "2.0").until(": 2.0 running")
+    fleet.inv("rollout", "--tag", "1.0", "--take-over")
+    said = first.end(1)
+    assert re.search(
+        r"is switching to 1\.0 since .*, and has taken this over\. Nothing more is done here\. See: inv", said
+    )
+    assert " rollback " not in said and " rm " not in said
+    only(fleet, "1.0")
+
+
 def test_a_killed_rollout_is_finished_by_the_swarm_and_its_lock_goes_with_the_next(fleet: Site) -> None:
     begin(fleet)
     Run(fleet, "rollout", "--tag", "2.0").until("n1: 2.0 ").signal(signal.SIGKILL).end(-signal.SIGKILL)
@@ -256,11 +275,30 @@ def test_a_worker_and_an_engine_without_a_swarm_say_what_to_type(fleet: Site, sw
     fleet.save()
 
 
-def test_a_node_that_leaves_during_it_is_named_and_the_others_are_alike(fleet: Site, swarm: Swarm) -> None:
+def manages(engine: PrivateEngine) -> bool:
+    """Whether an engine is a manager that answers."""
+    return bool(engine.request("GET", "/info")["Swarm"]["ControlAvailable"])
+
+
+def another_leads(swarm: Swarm) -> int:
+    """Make each node a manager, and another than the first one the leader. Returns its number."""
+    swarm.manager.docker("node", "promote", *swarm.nodes[1:])
+    for other in swarm.engines[1:]:
+        eventually(partial(manages, other), 60)
+    other.docker("node", "demote", swarm.nodes[0])
+    eventually(lambda: not manages(swarm.manager), 60)
+    other.docker("node", "promote", swarm.nodes[0])
+    eventually(lambda: manages(swarm.manager), 60)
+    nodes = other.request("GET", "/nodes")
+    leader = next(node["ID"] for node in nodes if node.get("ManagerStatus", {}).get("Leader"))
+    return swarm.nodes.index(leader)
+
+
+def test_a_leader_that_is_lost_during_it_is_named_and_the_others_are_alike(fleet: Site, swarm: Swarm) -> None:
     """The last test: the node stays away."""
     begin(fleet)
+    last = another_leads(swarm)
     going = Run(fleet, "rollout", "--tag", "2.0").until(": 2.0 running")
-    last = 1 if "n3: 2.0 running" in going.said else 2  # nodes come in any order
     swarm.engines[last].kill()
     said = going.end(1)
     assert f"{swarm.names[last]}: down" in said

@@ -31,6 +31,7 @@ class Unreachable(Exit):
 
     def __init__(self, endpoint: Endpoint, reason: str, refusal: bool = False) -> None:
         self.refusal = refusal
+        reason = re.sub(r"^rpc error: code = \w+ desc = ", "", reason)  # of a swarm's manager
         why = short(reason)
         said = (
             f"answers with an error: {reason}" if refusal else f"does not answer: {why}. Type: {way_to_see(endpoint)}"

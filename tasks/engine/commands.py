@@ -142,7 +142,9 @@ def job(name: str, image: str, options: Sequence[str], labels: Mapping[str, str]
     Swarm's own mode for that, global-job, leaves each container behind when the service is removed, and with it an
     image that nobody can remove.
     """
-    once = ["--mode", "global", "--restart-condition", "none", "--no-healthcheck"]
+    once = ["--mode", "global", "--no-healthcheck"]
+    if "--restart-condition" not in options:
+        once += ["--restart-condition", "none"]
     how = ["--detach", "--quiet", "--name", name, *once, "--no-resolve-image", "--with-registry-auth"]
     return ["docker", "service", "create", *how, *pairs("--label", labels), *options, "--entrypoint", "true", image]
 

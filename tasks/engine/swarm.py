@@ -14,6 +14,7 @@ from .client import Client
 from .records import moment
 
 UPDATING, GOING_BACK = "updating", "rollback_started"
+UNKNOWN = "unknown"  # the state of a node that has not told a new leader yet that it is there
 
 
 class Node(Struct, frozen=True):
@@ -81,7 +82,7 @@ def must_manage(engine: Client) -> None:
     if found.get("ControlAvailable"):
         return
     if found.get("LocalNodeState") in ("active", "pending"):
-        addresses = ", ".join(one["Addr"].partition(":")[0] for one in found.get("RemoteManagers") or ())
+        addresses = ", ".join(others(found))
         where = f" ({addresses})" if addresses else ""
         raise Exit(
             f"The engine at {engine.endpoint.host} is a worker of its swarm, and only a manager{where} can roll out. "
@@ -93,6 +94,12 @@ def must_manage(engine: Client) -> None:
         "make this one the manager, and type on each other host the line that it prints. Type: docker swarm init",
         code=1,
     )
+
+
+def others(about: Mapping[str, Any]) -> list[str]:
+    """The addresses of the managers that an engine knows beside itself. `about`: what it says of its swarm."""
+    found = {one["Addr"].rpartition(":")[0].strip("[]") for one in about.get("RemoteManagers") or ()}
+    return sorted(found - {about.get("NodeAddr")})
 
 
 def nodes(engine: Client) -> list[Node]:

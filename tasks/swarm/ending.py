@@ -5,7 +5,7 @@ from invoke import Exit
 from ..engine.swarm import Version
 from ..host.saying import say
 from . import table
-from .fleet import Fleet
+from .fleet import Fleet, every, state_of
 
 
 def good(fleet: Fleet, goal: Version) -> None:
@@ -16,15 +16,17 @@ def good(fleet: Fleet, goal: Version) -> None:
     """
     rows = fleet.rows()
     table.show(rows)
-    away = [row.node.name for row in rows if not (row.up and row.runs(goal))]
+    away = [row.node for row in rows if not (row.up and row.runs(goal))]
     if away:
-        see = fleet.way("--status")
+        which = ", ".join(f"{node.name} ({state_of(node)})" for node in away)
+        aside = next((node.name for node in away if node.state == "ready"), "")
+        back = f"To bring it back, type: docker node update --availability active {aside}; to see it: " if aside else ""
         raise Exit(
-            f"{goal.tag} runs on {len(rows) - len(away)} of {len(rows)} nodes, and not on {', '.join(away)}, where the "
-            f"swarm starts it when it is back. See: {see}",
+            f"{goal.tag} runs on {len(rows) - len(away)} of {len(rows)} nodes, and not on {which}, where the swarm "
+            f"starts it when it is back. {back or 'See: '}{fleet.way('--status')}",
             code=1,
         )
-    say(f"{goal.tag} runs on each of the {len(rows)} nodes.")
+    say(f"{goal.tag} runs on {every(rows)}.")
 
 
 def bad(fleet: Fleet, goal: Version, old: Version) -> Exit:
@@ -33,7 +35,7 @@ def bad(fleet: Fleet, goal: Version, old: Version) -> Exit:
     table.show(rows)
     wrong = [row for row in rows if not (row.up and row.runs(old))]
     if not wrong:
-        return Exit(f"{goal.tag} failed, and each of the {len(rows)} nodes runs {old.tag}.", code=1)
+        return Exit(f"{goal.tag} failed, and {every(rows)} runs {old.tag}.", code=1)
     names, see = ", ".join(row.node.name for row in wrong), fleet.way("--status")
     said = f"{goal.tag} failed, and not every node runs {old.tag}: {names}."
     if not any(row.given_up for row in wrong):

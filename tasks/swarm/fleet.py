@@ -1,6 +1,7 @@
 """The nodes that are to run a service, and what each of them runs now."""
 
 import re
+import time
 from collections.abc import Sequence
 
 from invoke import Exit
@@ -8,11 +9,14 @@ from msgspec import Struct
 
 from ..engine import swarm
 from ..engine.swarm import Node, SwarmService, Task, Version
+from ..host.saying import say
 from ..service.service import Service
 from ..settings.this_run import next_command
 from .stack import KEY, node_label
 
 NAME = r"[a-zA-Z0-9]([a-zA-Z0-9_-]*[a-zA-Z0-9])?"  # of a service in a swarm: other than a container's, without dots
+TELLING = 30.0  # seconds that nodes may take until a new leader knows of them; then it calls them down
+LOOK = 0.5
 LONGEST = 63 - len(f"_{KEY}") - len("_")
 
 
@@ -92,6 +96,19 @@ class Fleet(Struct, frozen=True):
             )
         return found
 
+    def known(self) -> list[Node]:
+        """Every node, once each of those that are to run the service has told a new leader that it is there."""
+        until = 0.0
+        while True:
+            nodes = swarm.nodes(self.service.engine)
+            unknown = [node.name for node in self.labelled(nodes) if node.state == swarm.UNKNOWN]
+            if not unknown or (until and time.monotonic() > until):
+                return nodes
+            if not until:
+                until = time.monotonic() + TELLING
+                say(f"The swarm has a new leader. Waiting for {', '.join(unknown)}, up to {TELLING:.0f} s.")
+            time.sleep(LOOK)
+
     def labelled(self, nodes: Sequence[Node]) -> list[Node]:
         """Those of the nodes that are to run the service."""
         return [node for node in nodes if node.labels.get(node_label(self.stack)) == "true"]
@@ -114,7 +131,7 @@ class Fleet(Struct, frozen=True):
         Raises:
             Exit: with code 1 and what to type, when there is none, or one that is down or set aside.
         """
-        nodes = swarm.nodes(self.service.engine)
+        nodes = self.known()
         found, label = self.labelled(nodes), node_label(self.stack)
         if not found:
             every = ", ".join(node.name for node in nodes)
@@ -148,6 +165,11 @@ def row(node: Node, tasks: Sequence[Task]) -> Row:
 def same(one: Version, other: Version) -> bool:
     """Whether two are the same image run in the same way."""
     return (one.image, one.stamp) == (other.image, other.stamp)
+
+
+def every(rows: Sequence[Row] | Sequence[Node]) -> str:
+    """All of the nodes, in words."""
+    return f"each of the {len(rows)} nodes" if len(rows) > 1 else "the one node"
 
 
 def state_of(node: Node) -> str:

@@ -14,7 +14,7 @@ from ..recommended.command import Recommended
 from ..settings.model import Start
 from .options import Piece, translated
 
-BRIDGE = "bridge"
+BRIDGE, HOST = "bridge", "host"
 KEY = "frame"  # the service's key in the stack file; Swarm calls it <stack>_frame
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from ..engine.swarm import GOING_BACK, UPDATING, SwarmService, Version
+from ..engine.swarm import GOING_BACK, UNKNOWN, UPDATING, SwarmService, Version
 from ..host.saying import say
 from ..host.text import brief
 from .fleet import Fleet, Row, state_of
@@ -43,18 +43,23 @@ def until(fleet: Fleet, goal: Version, pace: Pace, objection: Callable[[SwarmSer
     done: set[str] = set()
     last = time.monotonic()
     while True:
+        asked = time.monotonic()
         service, rows = fleet.now(), fleet.rows()
+        last += time.monotonic() - asked  # while a swarm has no leader, it answers late
         tell(rows, said)
         up = [row for row in rows if row.up]
         there = {row.node.id for row in up if row.runs(goal)}
-        if there - done or len(there) < len(done):
+        lost = [row.node for row in rows if row.node.state != "ready"]
+        if there - done or len(there) < len(done) or any(node.state == UNKNOWN for node in lost):
             last = time.monotonic()
         done = there
         if why := objection(service):
             return why
-        if up and len(there) == len(up) and settled(service, pace, time.monotonic() - last):
+        still = time.monotonic() - last
+        late = still > pace.patience
+        if up and len(there) == len(up) and settled(service, pace, still) and (late or not lost):
             return ""
-        if time.monotonic() - last > pace.patience:
+        if late:
             missing = [row.node.name for row in up if not row.runs(goal)]
             away = [f"{row.node.name} ({state_of(row.node)})" for row in rows if not row.up]
             return f"it does not run on {', '.join(missing + away)}, and {pace.patience:.0f} s went by without progress"
