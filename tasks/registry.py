@@ -27,7 +27,7 @@ def push(c: Context, name: str = "", tag: str = "") -> None:
     remote = registry.reference(service, image.tag)
     digest = exchange.push(service, image.reference, remote)
     if not service.dry:
-        say(f"{remote} is in the registry{f', as {digest}' if digest else ''}.")
+        say(registry.arrived(service, image.tag, digest))
 
 
 @task(

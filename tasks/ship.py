@@ -63,7 +63,7 @@ def ship(
         with told(json, there, outcomes, switched):
             if start or not back:
                 cargo = Cargo.of(service.engine, pick.tagged(service, tag).reference)
-                with fleet.before_any_is_started(start):
+                with fleet.before_any_is_started(start, there, cargo.image, wishes) as wishes:
                     shipping.ship(c, cargo, targets, jobs, outcomes)
             if start:
                 fleet.start(there, tag, wishes, back, switched)

@@ -68,6 +68,9 @@ def test_a_bundle_holds_what_the_target_lacks_and_brings_the_very_image(made: Si
     assert "building" not in str(holds(there)) and holds(there)[1] == []
     again = unbundle(made, there, str(part)).stdout
     assert again.startswith(f"{REFERENCE} is here already.\n") and "docker load" not in again
+    cut = made.folder / "cut"
+    cut.write_bytes(part.read_bytes()[:-20_000])
+    assert "cut off" in unbundle(made, there, str(cut), code=1).stderr, "the file is told of all the same"
 
 
 def test_what_is_missing_is_said_before_anything_is_loaded(made: Site, there: PrivateEngine) -> None:
@@ -253,7 +256,7 @@ def test_what_is_no_file_is_written_into_and_not_replaced(made: Site, tmp_path: 
         (["bundle", "/nowhere/x", "--full", "--tag", "1.0"], 1, "/nowhere/x cannot be written: No such file"),
         (["unbundle", "/nowhere/x"], 2, "/nowhere/x cannot be read: No such file or directory."),
         (["unbundle", "/etc/passwd"], 1, "/etc/passwd: This is no bundle of inv's. Nothing was loaded."),
-        (["unbundle", "/dev/null"], 1, "/dev/null: This is no bundle of inv's. Nothing was loaded."),
+        (["unbundle", "/dev/null"], 1, "/dev/null: There is nothing in it. Nothing was loaded."),
     ],
 )
 def test_a_wrong_word_is_one_sentence(made: Site, words: list[str], code: int, said: str) -> None:

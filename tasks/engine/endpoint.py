@@ -66,8 +66,8 @@ def of_context(name: str) -> Endpoint:
     Raises:
         Exit: with code 2 for one that does not exist or cannot be read.
     """
-    if name == "default":
-        return Endpoint(DEFAULT)
+    if name == "default":  # docker's own, which has no file: the variable goes before the socket in it
+        return Endpoint(address(os.environ.get("DOCKER_HOST") or DEFAULT, "DOCKER_HOST"))
     meta, tls = context_files(name)
     try:
         host = json.loads(meta.read_text())["Endpoints"]["docker"]["Host"]

@@ -128,6 +128,17 @@ class Engine(Client):
         found = self.get("images", reference, "json")
         return options.of_config(found.get("Config") or {}) if found else {}
 
+    def alike(self, one: Image, other: Image) -> bool:
+        """Whether two of its images are one in layers, in labels, and in all that they say of their containers.
+
+        In containerd's store an id is that of the manifest, so one image that came by two ways may have two.
+        """
+        if one.id == other.id:
+            return True
+        if (one.layers, one.labels) != (other.layers, other.labels):
+            return False
+        return self.image_options(one.id) == self.image_options(other.id)
+
     @cached_property
     def about(self) -> options.About:
         """What the engine says of itself."""

@@ -13,7 +13,8 @@ from . import label
 from .client import Client
 from .records import moment
 
-UPDATING, GOING_BACK = "updating", "rollback_started"
+UPDATING, GOING_BACK, WENT_BACK = "updating", "rollback_started", "rollback_completed"
+LIVING = ("preparing", "starting", "running")  # states of a task that has, or is about to have, a container
 UNKNOWN = "unknown"  # the state of a node that has not told a new leader yet that it is there
 
 
@@ -72,15 +73,25 @@ class Task(Struct, frozen=True):
     created: float
 
 
+def about(engine: Client) -> dict[str, Any]:
+    """What an engine says of its swarm; {} where it is in none."""
+    return (engine.get("info") or {}).get("Swarm") or {}
+
+
+def manages(engine: Client) -> bool:
+    """Whether an engine is a manager of a swarm."""
+    return bool(about(engine).get("ControlAvailable"))
+
+
 def must_manage(engine: Client) -> None:
     """Refuse an engine that manages no swarm.
 
     Raises:
         Exit: with code 1 and what to type.
     """
-    found = (engine.get("info") or {}).get("Swarm") or {}
-    if found.get("ControlAvailable"):
+    if manages(engine):
         return
+    found = about(engine)
     if found.get("LocalNodeState") in ("active", "pending"):
         addresses = ", ".join(others(found))
         where = f" ({addresses})" if addresses else ""
@@ -156,6 +167,12 @@ def tasks(engine: Client, name: str) -> list[Task]:
         for row in engine.get("tasks", filters={"service": [name]}) or ()
     ]
     return sorted(found, key=lambda task: task.created, reverse=True)
+
+
+def ending(engine: Client, service_id: str) -> set[str]:
+    """The nodes, by id, on which a container of a service is left that the swarm does not know any more."""
+    rows = engine.get("tasks") or ()  # no filter takes a service that is gone
+    return {row["NodeID"] for row in rows if row["ServiceID"] == service_id and row["Status"]["State"] in LIVING}
 
 
 def version(template: Mapping[str, Any]) -> Version:

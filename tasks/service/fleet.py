@@ -9,12 +9,13 @@ from msgspec.structs import replace
 
 from ..engine import label
 from ..engine.client import Unreachable
+from ..engine.records import ImageRow
 from ..host import table
 from ..host.saying import say
 from ..host.shell import exit_code, reason
 from ..host.text import printable
 from . import data_folders, pick, recovery, situation, switch
-from .order import Wishes, order_for, returning
+from .order import Wishes, checked_command, order_for, returning
 from .service import Service
 
 SWITCHED, RETURNED, FAILED, LEFT = "switched", "returned", "failed", "not reached"
@@ -35,14 +36,35 @@ Outcomes = dict[str, Went]  # by the host's name
 
 
 @contextmanager
-def before_any_is_started(meant: bool) -> Iterator[None]:
-    """Where the block fails, say that nothing was started, if that was `meant` to follow."""
+def before_any_is_started(meant: bool, fleet: Services, image: ImageRow, wishes: Wishes) -> Iterator[Wishes]:
+    """The wishes to start it with, for the block before that; where it fails, say that nothing was started.
+
+    Args:
+        meant: whether it is to be started at all.
+
+    Raises:
+        Exit: as `agreed` does.
+    """
     try:
-        yield
+        yield agreed(fleet, image, wishes) if meant else wishes
     except Exit as end:
         if not meant or end.code != 1:
             raise
         raise Exit(f"{end.message}\nNothing was started on any host.", code=1) from None
+
+
+def agreed(fleet: Services, image: ImageRow, wishes: Wishes) -> Wishes:
+    """The same wishes, once the version's command is found to be safe for each host, or somebody has said yes to it.
+
+    Raises:
+        Exit: as `checked_command` does.
+    """
+    for service in fleet.values():
+        with suppress(Unreachable):  # it is told of together with the others
+            checked_command(service, image, wishes)
+            if wishes.trust:
+                return replace(wishes, yes=True)  # the others' is the same
+    return wishes
 
 
 def start(fleet: Services, tag: str, wishes: Wishes, back: bool, outcomes: Outcomes) -> None:

@@ -6,7 +6,7 @@ from invoke import Exit
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..engine import commands, label
+from ..engine import commands, label, swarm
 from ..engine.engine import in_order as by_numbers
 from ..engine.names import full_reference, repository_of, valid_tag
 from ..engine.records import Image
@@ -66,6 +66,20 @@ def reference(service: Service, tag: str) -> str:
     if not valid_tag(tag):
         raise Exit(f"{brief(tag)} is no tag.", code=2)
     return f"{repository(service)}:{tag}"
+
+
+def arrived(service: Service, tag: str, digest: str) -> str:
+    """The sentence that a version is in the registry; on a swarm's manager, with what rolls it out.
+
+    Args:
+        digest: what the registry calls it; "" where the engine does not say.
+    """
+    if not digest:
+        return f"{reference(service, tag)} is in the registry."
+    said = f"{reference(service, tag)} is in the registry, as {digest}."
+    if not swarm.manages(service.engine):
+        return said
+    return f"{said}\nTo roll it out, type: {service.next_command('rollout', '--tag', tag, '--digest', digest)}"
 
 
 def in_order(tags: Sequence[str]) -> list[str]:
@@ -147,7 +161,7 @@ def accept(service: Service, image: Image | None, tag: str, wishes: Wishes) -> s
         if not label.names(image.labels, service.frame.image):
             said = brief(image.labels.get(label.NAME, "")) or "nothing"
             raise Exit(f"{image.reference} is no version of {service.frame.image}: its label says {said}.", code=1)
-        if here and here.id == image.id:
+        if here and service.engine.alike(here, image):
             return f"{local} is here already."
         if here and not wishes.force:
             commits = [brief(label.commit_of(one.labels)) for one in (here, image)]

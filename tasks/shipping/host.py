@@ -14,6 +14,7 @@ from ..engine.options import Options
 from ..engine.records import Image, ImageRow
 from .saved import Blob
 
+ENVELOPE = 10_240  # bytes: what describes an image, in an archive, which is a multiple of that
 CLEAN: dict[str, str | None] = {"DOCKER_HOST": None, "DOCKER_CONTEXT": None}
 
 
@@ -38,7 +39,8 @@ class Host(Struct, frozen=True):
         """What tells docker of this engine; () for that of this run."""
         if not self.name:
             return ()
-        return ("--host", self.engine.endpoint.host) if "://" in self.name else ("--context", self.name)
+        variable = "://" in self.name or self.name == "default"  # what `default` is hangs on DOCKER_HOST
+        return ("--host", self.engine.endpoint.host) if variable else ("--context", self.name)
 
     def command(self, command: Sequence[str]) -> list[str]:
         """A docker command for this engine, spelled so that it can be pasted."""
@@ -86,10 +88,10 @@ class Cargo(Struct, frozen=True):
         return cls(engine, reference, found, engine.image_options(reference), known)
 
     def size_above(self, held: int) -> int | None:
-        """The bytes of the layers above so many; None where they are not known."""
+        """The bytes of an archive of the layers above so many; None where they are not known."""
         if not held:
             return self.image.size
-        return sum(self.sizes[held:]) if self.sizes or held == len(self.image.layers) else None
+        return ENVELOPE + sum(self.sizes[held:]) if self.sizes or held == len(self.image.layers) else None
 
 
 class Need(Struct, frozen=True):

@@ -125,7 +125,7 @@ def plan(name: str, need: Need, cargo: Cargo) -> str:
     if not need.held:
         return f"{name} has none of the {count} layers of {reference}: all {whole} are sent.{moved}"
     sent = cargo.size_above(need.held)
-    what = "" if sent is None else f": {size(sent)} of {whole} are sent"
+    what = f": at most {whole} are sent" if sent is None else f": {size(sent)} of {whole} are sent"
     return f"{name} lacks {count - need.held} of the {count} layers of {reference}{what}.{moved}"
 
 

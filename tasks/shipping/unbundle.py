@@ -45,8 +45,8 @@ class Opened(Saved):
         with readable():
             try:
                 self.tar = archive_in(stream)
-            except tarfile.TarError:
-                raise Damaged(NONE) from None
+            except tarfile.TarError as error:
+                raise Damaged("There is nothing in it." if str(error) == "empty file" else NONE) from None
             first = self.tar.next()
             if not first or first.name != FIRST or first.size > SMALL or not first.isreg():
                 raise Damaged(NONE)
@@ -117,6 +117,8 @@ def load(c: Context, engine: Engine, file: str) -> str:
             cargo = Cargo(engine, manifest.reference, expected(manifest), {}, ())
             need = needed(engine, cargo, manifest)
             if need.there:
+                for _ in bundle.parts():  # whether it is whole is told all the same, and who writes it is not cut off
+                    pass
                 return manifest.reference
             say(shlex.join(commands.load()) + ("" if file == "-" else f" < {shlex.quote(file)}"))
             perform(Arrival.of(c, cargo, (host, need), clients), bundle, need)

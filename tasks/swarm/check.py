@@ -220,7 +220,7 @@ def cannot(fleet: Fleet, lines: Sequence[str], image: str) -> Exit:
         return Exit(f"Not every node can run it; nothing was changed:{said}", code=1)
     return Exit(
         f"Not every node has the image; nothing was changed:{said}\n"
-        f"Here it is {image}. Bring it to them with inv ship, or push it and add --digest. An engine with another kind "
-        "of image store has it under another id, so such a fleet needs inv push and --digest.",
+        f"Here it is {image}. Push it with inv push, and add the --digest that this prints. Or bring it to them with "
+        "inv ship, if all engines have one kind of image store: an id is another one in the other kind.",
         code=1,
     )

@@ -35,7 +35,8 @@ def bad(fleet: Fleet, goal: Version, old: Version) -> Exit:
     table.show(rows)
     wrong = [row for row in rows if not (row.up and row.runs(old))]
     if not wrong:
-        return Exit(f"{goal.tag} failed, and {every(rows)} runs {old.tag}.", code=1)
+        before = " as before" if old.tag == goal.tag else ""  # in another way
+        return Exit(f"{goal.tag} failed, and {every(rows)} runs {old.tag}{before}.", code=1)
     names, see = ", ".join(row.node.name for row in wrong), fleet.way("--status")
     said = f"{goal.tag} failed, and not every node runs {old.tag}: {names}."
     if not any(row.given_up for row in wrong):

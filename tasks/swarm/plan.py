@@ -5,14 +5,14 @@ import re
 from invoke import Exit
 
 from ..engine import commands
-from ..engine.records import Image, ImageRow
+from ..engine.records import ImageRow
 from ..host.text import brief
-from ..recommended.command import Recommended
+from ..recommended.command import Recommended, parse
 from ..recommended.forms import duration
 from ..service import registry, versions
-from ..service.order import Wishes, checked_command
+from ..service.order import Wishes, checked_command, command_text
 from ..service.service import Service
-from .stack import Plan
+from .stack import Plan, as_service
 from .watch import INTERVAL, STOP, Pace
 
 
@@ -23,19 +23,20 @@ def planned(service: Service, image: ImageRow, wishes: Wishes, default_runtime: 
         digest: the one that the registry knows the image by; "" where each node has the image already, by its id.
 
     Raises:
-        Exit: as `checked_command` does, and with code 2 for what is no digest.
+        Exit: as `checked_command` does, with code 1 for what a service has no word for, with 2 for what is no digest.
     """
+    tag = versions.tag_of(service.frame, image)
+    text = command_text(service, image, wishes.from_settings)
+    as_service(parse(text, f"{service.frame.image}:{tag}"), tag, default_runtime)  # before a question in vain
     command = checked_command(service, image, wishes)
     if digest and not re.fullmatch("sha256:[0-9a-f]{64}", digest):
         raise Exit(f"{brief(digest)} is no digest. inv push prints it: sha256: and 64 characters.", code=2)
     name = f"{registry.repository(service)}@{digest}" if digest else image.id
-    return Plan(service.name, name, versions.tag_of(service.frame, image), command, default_runtime)
+    return Plan(service.name, name, tag, command, default_runtime)
 
 
 def verify(service: Service, image: ImageRow, plan: Plan) -> None:
     """Make sure that the registry's image is the one whose labels and command were read here.
-
-    In containerd's store an id is that of the manifest, and the registry may have another one of the same image.
 
     Raises:
         Exit: with code 1 when it is another one, or cannot be fetched.
@@ -44,15 +45,9 @@ def verify(service: Service, image: ImageRow, plan: Plan) -> None:
         return
     service.do(commands.pull(plan.image), f"{plan.image} cannot be fetched; the lines above say why.")
     found, here = service.engine.image(plan.image), service.engine.image(image.id)
-    if service.dry or (found and here and (found.id == here.id or alike(service, found, here))):
+    if service.dry or (found and here and service.engine.alike(found, here)):
         return
     raise Exit(f"{plan.image} is another image than {image.reference} here. Nothing was changed.", code=1)
-
-
-def alike(service: Service, one: Image, other: Image) -> bool:
-    """Whether two images are one in layers, in labels, and in all that they say of their containers."""
-    options = service.engine.image_options
-    return one.layers == other.layers and one.labels == other.labels and options(one.id) == options(other.id)
 
 
 def pace_of(service: Service, image: str, command: Recommended | None = None) -> Pace:

@@ -54,10 +54,7 @@ def document(plan: Plan, start: Start, marks: Mapping[str, str] | None = None) -
     Raises:
         Exit: with code 1, when an option of the command cannot be translated: with all of them.
     """
-    found, refused = translated(plan.command, plan.default_runtime)
-    if refused:
-        more = "".join(f"\n  {sentence}" for sentence in refused)
-        raise Exit(f"The recommended command of {plan.tag} cannot run as a Swarm service:{more}", code=1)
+    found = as_service(plan.command, plan.tag, plan.default_runtime)
     deploy = found.pop("deploy")
     labels = found.pop("labels", {})
     service: Piece = {"image": plan.image, **found}
@@ -77,6 +74,19 @@ def document(plan: Plan, start: Start, marks: Mapping[str, str] | None = None) -
     service["labels"] = {**labels, label.VERSION: plan.tag, label.ROLLOUT: stamp, label.IMAGE: plan.image}
     service["deploy"]["labels"] = {label.VERSION: plan.tag, label.ROLLOUT: stamp, **(marks or {})}
     return content
+
+
+def as_service(command: Recommended, tag: str, default_runtime: str) -> Piece:
+    """A version's command as a service in a stack file, its options alone.
+
+    Raises:
+        Exit: with code 1, when one cannot be translated: with all of them.
+    """
+    found, refused = translated(command, default_runtime)
+    if refused:
+        more = "".join(f"\n  {sentence}" for sentence in refused)
+        raise Exit(f"The recommended command of {tag} cannot run as a Swarm service:{more}", code=1)
+    return found
 
 
 def pace(start: Start) -> Piece:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from invoke import Exit
 from msgspec import Struct
 
-from ..engine.swarm import GOING_BACK, UPDATING, SwarmService
+from ..engine.swarm import GOING_BACK, UPDATING, WENT_BACK, SwarmService
 from ..host import document
 from ..host.saying import say
 from ..service.ticket import Ticket
@@ -104,6 +104,8 @@ def show(fleet: Fleet, found: Status, rows: Sequence[Row], holder: Ticket | None
         return
     if not holder and found.update in (UPDATING, GOING_BACK):
         say("The swarm is updating it, and nobody watches that.")
+    if found.update == WENT_BACK and found.before:
+        say(f"The swarm has gone back from {found.before}.")
     good = sum(node.right for node in found.nodes)
     say(f"{found.service}: {found.version}, on {good} of {len(found.nodes)} nodes")
     if found.before:

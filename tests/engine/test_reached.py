@@ -21,6 +21,7 @@ from tasks.engine import sdk, ssh
 from tasks.engine.client import Unreachable
 from tasks.engine.endpoint import Endpoint, address, resolve
 from tasks.engine.engine import Engine
+from tasks.shipping.host import Host
 
 CERTIFICATE = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=engine"]
 EXTENSIONS = ["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "keyUsage=digitalSignature,keyCertSign"]
@@ -187,6 +188,13 @@ def test_what_an_address_leaves_out(written: str, host: str, monkeypatch: pytest
     assert address(written, "DOCKER_HOST") == host
     monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
     assert address("tcp://engine", "DOCKER_HOST") == "tcp://engine:2376"
+
+
+def test_the_default_context_is_where_docker_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    assert Host.of("default").where == ("--host", "unix:///var/run/docker.sock")
+    monkeypatch.setenv("DOCKER_HOST", "tcp://gpu1:2375")
+    assert Host.of("default").where == ("--host", "tcp://gpu1:2375")
 
 
 def test_files_are_the_engines_only_where_its_containers_are_in_its_folder(

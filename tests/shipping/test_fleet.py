@@ -93,6 +93,18 @@ def test_the_first_that_fails_ends_it(made: Site, fleet: list[PrivateEngine]) ->
     assert f"{hosts[0]}: {rows[0]['error']}" == last and rows[0]["sent"] < 65536 < rows[0]["left_out"]
 
 
+def test_a_command_that_would_be_refused_is_refused_before_anything_is_sent(
+    made: Site, fleet: list[PrivateEngine]
+) -> None:
+    make_all(made, {"private": {"options": ["--network", "none", "--init", "--pid", "host"], "check": ""}})
+    hosts = [engine.host for engine in fleet[:2]]
+    refused = made.inv("ship", *hosts, "--tag", "private", "--start", code=1)
+    assert "--pid host is not on the list" in refused.stderr and refused.stdout == ""
+    assert "Nothing was started on any host." in refused.stderr
+    assert "Nobody can be asked" in made.inv("ship", *hosts, "--tag", "private", "--start", "--trust", code=2).stderr
+    assert not [engine for engine in fleet if engine.api.image("tests/visdom:private")]
+
+
 @pytest.mark.parametrize("back", [False, True])
 def test_those_that_had_switched_return_if_that_was_asked_for(
     made: Site, fleet: list[PrivateEngine], back: bool
