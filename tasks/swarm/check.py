@@ -26,6 +26,7 @@ from .fleet import Fleet
 from .stack import BRIDGE, HOST, constraint
 
 LOOK = 0.2
+TAKING = 1.0  # seconds between the end of a lock and the one of whoever takes it over
 FETCHING, LOOKING = 3600.0, 60.0  # seconds that a node may take, with an image of a registry, and with one that it has
 TAKEN = "something has its port"
 STOPPING, RETRIES = 15.0, "15"  # seconds that a container which ends may have a port, and tries in that time
@@ -88,6 +89,7 @@ def keep(fleet: Fleet, mine: Ticket) -> None:
     """
     if has(fleet, mine):
         return
+    time.sleep(TAKING)
     other = holder(fleet)
     who = f"{other.who()}, and has taken this over" if other else f"Somebody has removed {fleet.job}"
     raise Exit(f"{who}. Nothing more is done here. See: {fleet.way('--status')}", code=1)

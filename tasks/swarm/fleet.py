@@ -77,9 +77,9 @@ class Fleet(Struct, frozen=True):
         """The service that looks whether each node can run a version; there is one at a time, so it is the lock."""
         return f"{self.stack}_check"
 
-    def way(self, *words: str) -> str:
-        """`inv rollout` to type next, for something else than what was typed now."""
-        return next_command(self.service.c, self.service.frame, "rollout", *words, again=False)
+    def way(self, *words: str, again: bool = False, where: Sequence[str] = ()) -> str:
+        """`inv rollout` to type next, for something else than what was typed now. `where`: for another engine."""
+        return next_command(self.service.c, self.service.frame, "rollout", *words, again=again, where=where)
 
     def now(self) -> SwarmService | None:
         """The service in the swarm; None without one.

@@ -102,7 +102,8 @@ def lost(fleet: Fleet, error: Unreachable, begun: bool) -> str:
     if isinstance(engine, Patient) and engine.demoted():
         why = f"The engine at {engine.endpoint.host} manages no swarm any more"
     what = "The swarm goes on by itself if most of its managers are left." if begun else "Nothing was changed."
-    way = fleet.way("--status") if begun else fleet.service.next_command("rollout")
-    where = ", ".join(getattr(engine, "others", ()))
-    other = f"Type for another manager ({where}): DOCKER_CONTEXT=MANAGER" if where else "When it is back, type:"
+    others = ", ".join(getattr(engine, "others", ()))
+    where = ("--context", "MANAGER") if others else ()
+    way = fleet.way("--status", where=where) if begun else fleet.way(again=True, where=where)
+    other = f"Type for another manager ({others}):" if others else "When it is back, type:"
     return f"{why}. {what} {other} {way}"

@@ -55,13 +55,15 @@ def test_it_is_given_up_with_what_goes_on_and_what_to_type(
     says.update(nodes=[LEADERLESS], info=[about])
     engine = Patient(NOWHERE)
     engine.others = ("10.99.0.2",)
-    type_next = SimpleNamespace(engine=engine, next_command=lambda *words: "inv rollout")
-    fleet: Any = SimpleNamespace(service=type_next, way=lambda flag: f"inv rollout {flag}")
+    fleet: Any = SimpleNamespace(
+        service=SimpleNamespace(engine=engine),
+        way=lambda *words, again=False, where=(): " ".join([*where, "inv rollout", *words]),
+    )
     with pytest.raises(Exit) as begun, patience.explained(fleet, "The swarm goes on."):
         engine.get("nodes")
     assert begun.value.message and why in begun.value.message
     assert "The swarm goes on by itself" in begun.value.message
-    way = "Type for another manager (10.99.0.2): DOCKER_CONTEXT=MANAGER inv rollout --status"
+    way = "Type for another manager (10.99.0.2): --context MANAGER inv rollout --status"
     assert begun.value.message.endswith(way)
     with pytest.raises(Exit, match="Nothing was changed"), patience.explained(fleet):
         engine.get("nodes")  # given up already: nothing is waited for
