@@ -23,8 +23,8 @@ def remove(fleet: Fleet, yes: bool, take_over: bool) -> None:
     names = ", ".join(row.node.name for row in fleet.rows())
     if not (yes or fleet.service.dry):
         way = fleet.way("--remove", "--yes")
-        prompt.confirm(f"Take {now.version.tag} away from {names}?", f"Nobody can be asked. Type: {way}")
+        prompt.confirm(f"Take {now.version.tag} away from {names or 'the swarm'}?", f"Nobody can be asked. Type: {way}")
     fleet.service.do(commands.remove_service(fleet.name), f"{fleet.name} cannot be removed; see above.")
     if not fleet.service.dry and fleet.now():
         raise Exit(f"{fleet.name} is still there. Type: docker service rm {fleet.name}", code=1)
-    say(f"The nodes end {now.version.tag}: {names}.")
+    say(f"The nodes end {now.version.tag}: {names}." if names else f"{fleet.name} is gone. No node had it.")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from invoke import Exit
 from msgspec import Struct
 
+from ..engine import swarm
 from ..engine.swarm import GOING_BACK, UPDATING, SwarmService
 from ..host import document
 from ..host.saying import say
@@ -108,7 +109,10 @@ def show(fleet: Fleet, found: Status, rows: Sequence[Row], holder: Ticket | None
     say(f"{found.service}: {found.version}, on {good} of {len(found.nodes)} nodes")
     if found.before:
         say(f"before: {found.before}")
-    table.show(rows)
+    if rows:
+        table.show(rows)
+    else:
+        say(fleet.unlabelled(swarm.nodes(fleet.service.engine)))
 
 
 def answer(fleet: Fleet, as_json: bool) -> None:
