@@ -5,7 +5,7 @@ from invoke import Exit
 from ..engine import commands
 from ..host import prompt
 from ..host.saying import say
-from . import check
+from . import locking
 from .fleet import Fleet
 
 
@@ -15,7 +15,7 @@ def remove(fleet: Fleet, yes: bool, take_over: bool) -> None:
     Raises:
         Exit: with code 1 while a rollout is under way, 2 when nobody can be asked, 130 when the answer is no.
     """
-    check.free(fleet, take_over)
+    locking.free(fleet, take_over)
     now = fleet.now()
     if now is None:
         say(f"There is no {fleet.name} in this swarm.")

@@ -10,7 +10,7 @@ from ..engine.swarm import GOING_BACK, UPDATING, SwarmService
 from ..host import document
 from ..host.saying import say
 from ..service.ticket import Ticket
-from . import check, table
+from . import locking, table
 from .fleet import Fleet, Row, state_of
 
 NOTHING_RUNS = 3
@@ -121,7 +121,7 @@ def answer(fleet: Fleet, as_json: bool) -> None:
     Raises:
         Exit: with that code, unless it is 0.
     """
-    rows, holder = fleet.rows(), check.holder(fleet)
+    rows, holder = fleet.rows(), locking.holder(fleet)
     found = report(fleet, rows, holder)
     document.show(found) if as_json else show(fleet, found, rows, holder)
     if found.exit_code:
