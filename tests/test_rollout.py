@@ -62,6 +62,29 @@ def everywhere(swarm: Swarm, tmp_path_factory: pytest.TempPathFactory) -> Site:
     return site
 
 
+@pytest.fixture(scope="module", autouse=True)
+def customers(everywhere: Site, swarm: Swarm) -> list[dict[str, str]]:
+    """What else runs from the versions' images on each node, under names near the service's."""
+    for engine in swarm.engines:
+        engine.container("tests_service", "tests/visdom:1.0", ["sleep", "100000"])
+    image = everywhere.docker("image", "inspect", "--format", "{{.Id}}", "tests/visdom:2.0")
+    words = ["--detach", "--quiet", "--mode", "global", "--no-resolve-image", "--no-healthcheck", "--name"]
+    everywhere.docker("service", "create", *words, f"{SERVICE}2", image, "sleep", "100000")
+    eventually(lambda: all(len(theirs(engine)) == 2 for engine in swarm.engines), 30)
+    return [theirs(engine) for engine in swarm.engines]
+
+
+def theirs(engine: PrivateEngine) -> dict[str, str]:
+    """The containers of an engine that run and are nobody's but the customers': name to when it was started."""
+    names = [name for name in running(engine) if not name.startswith((f"{SERVICE}.", f"{JOB}."))]
+    return {name: engine.request("GET", f"/containers/{name}/json")["State"]["StartedAt"] for name in names}
+
+
+def running(engine: PrivateEngine) -> list[str]:
+    """The names of an engine's containers that run."""
+    return [row["Names"][0][1:] for row in engine.request("GET", "/containers/json")]
+
+
 @pytest.fixture
 def fleet(everywhere: Site) -> Iterator[Site]:
     """That site; no lock is left over."""
@@ -212,7 +235,7 @@ def test_a_second_rollout_during_the_first_is_told_who_is_at_it(fleet: Site, swa
     assert "1.0 failed: somebody removed the service." in said
     assert re.search(r"No node runs tests_service\. Type: inv .* rollout --tag 2\.0\n", said)
     # Swarm forgets the tasks at once, and their containers take a moment more to give the port back.
-    eventually(lambda: not any(engine.request("GET", "/containers/json") for engine in swarm.engines), 30)
+    eventually(lambda: not any(f"{SERVICE}." in name for one in swarm.engines for name in running(one)), 30)
 
 
 def test_one_that_was_taken_over_does_nothing_more(fleet: Site) -> None:
@@ -273,6 +296,11 @@ def test_a_worker_and_an_engine_without_a_swarm_say_what_to_type(fleet: Site, sw
     assert "No node has the label of unlabelled" in fleet.inv("rollout", code=1).stderr  # before a question
     fleet.frame["service"] = before
     fleet.save()
+
+
+def test_what_else_runs_from_the_images_was_never_touched(swarm: Swarm, customers: list[dict[str, str]]) -> None:
+    """After all that the tests before have done."""
+    assert [theirs(engine) for engine in swarm.engines] == customers
 
 
 def manages(engine: PrivateEngine) -> bool:

@@ -4,13 +4,32 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
+SOON = 0.01  # seconds
 ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def interrupt(number: int, frame: object) -> None:
-    """A signal that asks to end becomes what Ctrl-C is in Python; its number tells it from one."""
-    raise KeyboardInterrupt(number)
+def interrupt(number: int, frame: FrameType | None) -> None:
+    """A signal that asks to end becomes what Ctrl-C is in Python; its number tells it from one.
+
+    It comes again in a moment where nobody would hear it.
+    """
+    if unheard(frame):
+        signal.signal(signal.SIGALRM, lambda alarm, now: interrupt(number, now))
+        signal.setitimer(signal.ITIMER_REAL, SOON)
+        return
+    raise KeyboardInterrupt(*([] if number == signal.SIGINT else [number]))
+
+
+def unheard(frame: FrameType | None) -> bool:
+    """Whether Python is freeing an object, and drops whatever is raised meanwhile."""
+    while frame:
+        code = frame.f_code
+        if code.co_name == "__del__" or code.co_filename.endswith(("/weakref.py", "/_weakrefset.py")):
+            return True
+        frame = frame.f_back
+    return False
 
 
 @contextmanager
@@ -19,14 +38,16 @@ def as_interrupts() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    ending = [number for number in ASKING if signal.getsignal(number) == signal.SIG_DFL]  # nohup's choice stays
-    for number in ending:
+    usual = (signal.SIG_DFL, signal.default_int_handler)
+    before = {number: found for number in ASKING if (found := signal.getsignal(number)) in usual}  # nohup's stays
+    for number in before:
         signal.signal(number, interrupt)
     try:
         yield
     finally:
-        for number in ending:
-            signal.signal(number, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Before anything is stopped: whether each node can run a version. And the lock of a rollout.
+"""Before anything is stopped: whether each node can run a version.
 
 A manager cannot ask another node what it has. So a job makes a container of the image on each node, with the same
 mounts: a node without the image, or without a folder that is to be mounted, rejects it. An image of a registry is
@@ -7,129 +7,32 @@ fetched then. In a first rollout the job publishes the service's ports too: a no
 
 import re
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 from invoke import Exit
 
-from ..engine import commands, label, swarm
-from ..engine.client import Unreachable
+from ..engine import swarm
 from ..engine.swarm import Node, Task
 from ..host.saying import say
-from ..host.shell import Failed
 from ..host.text import brief
-from ..service import ticket
-from ..service.ticket import Ticket
-from . import failure, patience
 from .fleet import Fleet
 from .stack import BRIDGE, HOST, constraint
 
 LOOK = 0.2
-TAKING = 1.0  # seconds between the end of a lock and the one of whoever takes it over
 FETCHING, LOOKING = 3600.0, 60.0  # seconds that a node may take, with an image of a registry, and with one that it has
 TAKEN = "something has its port"
-STOPPING, RETRIES = 15.0, "15"  # seconds that a container which ends may have a port, and tries in that time
+STOPPING = 15.0  # seconds that a container which ends may have a port
+TRIES = ["--restart-delay", "3s", "--restart-max-attempts", "4"]  # all within that time
 HELD = ("address already in use", "port is already allocated", "host-mode port already in use")
-ENDED = ("complete", "failed")
-THERE = ("starting", "running", *ENDED)  # states that a task has only once its container was made
-
-
-def holder(fleet: Fleet) -> Ticket | None:
-    """Who has the lock: a rollout under way. None without one, and where its run was killed."""
-    engine = fleet.service.engine
-    found = swarm.service(engine, fleet.job)
-    holder = ticket.of_text(found.ticket) if found else None
-    return holder if found and holder and not holder.gone(engine.now() - found.created) else None
-
-
-@contextmanager
-def lock(fleet: Fleet, part: dict[str, Any], mine: Ticket, take_over: bool) -> Iterator[None]:
-    """Hold the lock of a rollout, which is the job that looks at each node, for the time of the block.
-
-    Args:
-        part: the service in the stack file.
-
-    Raises:
-        Exit: with code 1, when somebody else has it.
-    """
-    free(fleet, take_over)
-    over, left = commands.remove_service(fleet.job), f"{fleet.job} is left. Type: docker service rm {fleet.job}"
-    command = commands.job(fleet.job, part["image"], options(fleet.stack, part), {label.TICKET: mine.text()})
-    try:
-        fleet.service.do(command, f"The job that looks at each node, {fleet.job}, was not made; see above.")
-    except Failed:
-        if not has(fleet, mine):  # else the leader was lost once it had made it
-            free(fleet, False)  # somebody else may have been faster
-            raise
-    try:
-        yield
-    except BaseException:
-        try:
-            if fleet.service.dry or has(fleet, mine):
-                fleet.service.do(over, left)
-        except (Failed, Unreachable):
-            say(left)  # why the rollout ends is said after it
-        raise
-    if fleet.service.dry or has(fleet, mine):
-        patience.act(fleet, over, left, lambda: not has(fleet, mine))
-
-
-def has(fleet: Fleet, mine: Ticket) -> bool:
-    """Whether this run still has the lock: somebody may have taken it over."""
-    found = swarm.service(fleet.service.engine, fleet.job)
-    return found is not None and found.ticket == mine.text()
-
-
-def keep(fleet: Fleet, mine: Ticket) -> None:
-    """See to it that this run still has the lock.
-
-    Raises:
-        Exit: with code 1, when somebody has taken it.
-    """
-    if has(fleet, mine):
-        return
-    time.sleep(TAKING)
-    other = holder(fleet)
-    who = f"{other.who()}, and has taken this over" if other else f"Somebody has removed {fleet.job}"
-    raise Exit(f"{who}. Nothing more is done here. See: {fleet.way('--status')}", code=1)
-
-
-def tidy(fleet: Fleet) -> None:
-    """Take the lock away that a run left which is gone."""
-    found = swarm.service(fleet.service.engine, fleet.job)
-    if found and ticket.of_text(found.ticket) and holder(fleet) is None:
-        free(fleet, False)
-
-
-def free(fleet: Fleet, take_over: bool) -> None:
-    """Make sure that nobody else has the lock; one whose run is gone is taken away.
-
-    Raises:
-        Exit: with code 1, and who has it.
-    """
-    found = swarm.service(fleet.service.engine, fleet.job)
-    if found is None:
-        return
-    holder = ticket.of_text(found.ticket)
-    if holder is None:
-        way = f"If nobody needs it, type: docker service rm {fleet.job}"
-        raise Exit(f"{fleet.job} is in this swarm, and no rollout made it. Nothing was changed. {way}", code=1)
-    who = holder.who()
-    if take_over or holder.gone(fleet.service.engine.now() - found.created):
-        say(f"{who}: that run is over.")
-        failure.forget(fleet, holder.tag)  # it may have ended between going back and this
-        fleet.service.do(commands.remove_service(fleet.job), f"{fleet.job} cannot be removed; see above.")
-        return
-    way = fleet.service.next_command("rollout", "--take-over")
-    raise Exit(f"{who}. Nothing was changed. If that run is gone for good, type: {way}", code=1)
+THERE = ("starting", "running", "complete", "failed")  # states that a task has only once its container was made
 
 
 def options(stack: str, part: dict[str, Any]) -> list[str]:
     """What the job has in common with the service."""
     found = ["--constraint", constraint(stack)]
     if part.get("ports"):  # what was stopped a moment ago may have one still
-        found += ["--restart-condition", "on-failure", "--restart-delay", "1s", "--restart-max-attempts", RETRIES]
+        found += ["--restart-condition", "on-failure", *TRIES]
     for port in part.get("ports", ()):
         words = [f"{key}={port[key]}" for key in ("mode", "published", "target", "protocol")]
         found += ["--publish", ",".join(words)]
@@ -171,24 +74,19 @@ def every_node(fleet: Fleet, nodes: Sequence[Node], part: dict[str, Any]) -> Non
         Exit: with code 1 and a line for each node that cannot.
     """
     image, ports = part["image"], part.get("ports", ())
-    remote, enough = "@" in image, ENDED if ports else THERE
-    begun = time.monotonic()
-    until = begun + (FETCHING if remote else LOOKING)
+    remote = "@" in image
+    until = time.monotonic() + (FETCHING if remote else LOOKING)
     said: set[str] = set()
+    tried: dict[str, float] = {}
     while True:
         tasks = swarm.tasks(fleet.service.engine, fleet.job)
         waiting, wrong = [], []
         for node in nodes:
             mine = [task for task in tasks if task.node == node.id]
-            errors = [task.error for task in mine if task.state == "rejected"]
-            busy = [task.error for task in mine if held(task)]
-            if errors:
-                wrong.append(f"{node.name}: {brief(errors[0])}")
-            elif any(task.state in enough and not held(task) for task in mine):
-                continue
-            elif busy and time.monotonic() > begun + STOPPING:
-                wrong.append(f"{node.name}: {TAKEN} {which(busy[0], ports)}")
-            else:
+            why = trouble(node, mine, ports, tried)
+            if why:
+                wrong.append(f"{node.name}: {why}")
+            elif why is None:
                 waiting.append(node)
             if remote and node.id not in said and any(task.state == "preparing" for task in mine):
                 said.add(node.id)
@@ -198,6 +96,29 @@ def every_node(fleet: Fleet, nodes: Sequence[Node], part: dict[str, Any]) -> Non
         if not waiting or time.monotonic() > until:
             raise cannot(fleet, [*wrong, *(f"{node.name}: does not say whether it can" for node in waiting)], image)
         time.sleep(LOOK)
+
+
+def trouble(node: Node, tasks: Sequence[Task], ports: Sequence[dict[str, Any]], tried: dict[str, float]) -> str | None:
+    """Why a node cannot run it, "" where it can, None while that is not known.
+
+    Args:
+        tasks: the job's on this node, the newest first.
+        ports: what it publishes; it is tried again where it could not.
+        tried: since when, of each node; it is kept up.
+    """
+    if errors := [task.error for task in tasks if task.state == "rejected"]:
+        return brief(errors[0])
+    if any(task.state == "complete" or (not ports and task.state in THERE) for task in tasks):
+        return ""
+    ended = [task for task in tasks if task.state == "failed" or held(task)]
+    if not ended:
+        return None
+    taken = f"{TAKEN} {which(ended[0].error, ports)}" if held(ended[0]) else ""  # else the image has no `true`
+    if node.id not in tried:
+        tried[node.id] = time.monotonic()
+        if taken:
+            say(f"{node.name}: {taken}; waiting up to {STOPPING:.0f} s for its end")
+    return taken if time.monotonic() - tried[node.id] > STOPPING else None
 
 
 def held(task: Task) -> bool:

@@ -24,9 +24,10 @@ def tasks(fleet: Fleet, goal: Version, before: frozenset[str]) -> list[Task]:
     return [task for task in found if task.error and same(task.version, goal) and task.state in ("failed", "rejected")]
 
 
-def first(fleet: Fleet, goal: Version, before: frozenset[str]) -> str:
-    """Where and how a version failed first; "" where it did not."""
+def first(fleet: Fleet, goal: Version, before: frozenset[str], spared: int = 0) -> str:
+    """Where and how a version failed first; "" where it did not. `spared`: failures of each node that do not count."""
     found = tasks(fleet, goal, before)
+    found = [task for place, task in enumerate(found) if [one.node for one in found[place:]].count(task.node) > spared]
     return f"{name_of(fleet, found[-1].node)}: {brief(found[-1].error)}" if found else ""
 
 

@@ -113,6 +113,12 @@ class Fleet(Struct, frozen=True):
         """Those of the nodes that are to run the service."""
         return [node for node in nodes if node.labels.get(node_label(self.stack)) == "true"]
 
+    def unlabelled(self, nodes: Sequence[Node]) -> str:
+        """What to type where no node is to run the service."""
+        names = ", ".join(node.name for node in nodes)
+        way = f"docker node update --label-add {node_label(self.stack)}=true NODE"
+        return f"No node has the label of {self.stack}; the nodes are {names}. For each that is to run it, type: {way}"
+
     def rows(self, name: str = "") -> list[Row]:
         """What each node runs: those with the label, and others where a task still is. `name`: another service's."""
         found, nodes = swarm.tasks(self.service.engine, name or self.name), swarm.nodes(self.service.engine)
@@ -134,12 +140,7 @@ class Fleet(Struct, frozen=True):
         nodes = self.known()
         found, label = self.labelled(nodes), node_label(self.stack)
         if not found:
-            every = ", ".join(node.name for node in nodes)
-            raise Exit(
-                f"No node has the label of {self.stack}; the nodes are {every}. For each that is to run it, type: "
-                f"docker node update --label-add {label}=true NODE",
-                code=1,
-            )
+            raise Exit(self.unlabelled(nodes), code=1)
         away = [node for node in found if node.state != "ready" or node.availability != "active"]
         if away:
             which = ", ".join(f"{node.name} ({state_of(node)})" for node in away)

@@ -9,7 +9,7 @@ from ..engine import commands
 from ..engine.swarm import GOING_BACK, SwarmService, Version
 from ..host.saying import say
 from ..service.ticket import Ticket
-from . import check, ending, failure, patience, watch
+from . import ending, failure, locking, patience, watch
 from .fleet import Fleet, same
 from .watch import Pace
 
@@ -46,7 +46,7 @@ def follow(going: Going, returning: bool = False) -> None:
         if fleet.now() is None:
             way = fleet.way("--tag", going.before.tag if going.before else goal.tag)
             raise Exit(f"No node runs {fleet.stack}. Type: {way}", code=1)
-        check.keep(fleet, going.mine)
+        locking.keep(fleet, going.mine)
         if going.before is None:
             command = commands.remove_service(fleet.name)
             patience.act(fleet, command, f"{fleet.name} is left; see above.", lambda: fleet.now() is None)
@@ -71,7 +71,7 @@ def goes_back(fleet: Fleet) -> str:
 def undo(going: Going, old: Version) -> None:
     """Have each node go back to what it ran before."""
     fleet, now = going.fleet, going.fleet.now()
-    check.keep(fleet, going.mine)
+    locking.keep(fleet, going.mine)
     if now and not same(now.version, old):
         go_back(fleet, old)
     if same(old, going.goal) or watch.until(fleet, old, going.pace, kept(going)):
@@ -105,7 +105,7 @@ def kept(going: Going) -> Callable[[SwarmService | None], str]:
     """The objection for a way back: none, while this run has the lock."""
 
     def objection(now: SwarmService | None) -> str:
-        check.keep(going.fleet, going.mine)
+        locking.keep(going.fleet, going.mine)
         return ""
 
     return objection
@@ -118,10 +118,12 @@ def failed(going: Going, returning: bool) -> Callable[[SwarmService | None], str
     """
 
     def objection(now: SwarmService | None) -> str:
-        check.keep(going.fleet, going.mine)
+        locking.keep(going.fleet, going.mine)
         if now is None:
             return "somebody removed the service"
-        wrong = failure.first(going.fleet, going.goal, going.known)
+        # It was well there before, and what was interrupted may hold its port for a moment: Swarm tries once more.
+        again = returning and not any(row.given_up for row in going.fleet.rows())
+        wrong = failure.first(going.fleet, going.goal, going.known, spared=int(again))
         if going.before is None or returning:
             return wrong
         if now.update in GONE_BACK or not same(now.version, going.goal):

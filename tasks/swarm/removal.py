@@ -9,7 +9,7 @@ from ..engine import commands, swarm
 from ..engine.swarm import SwarmService
 from ..host import prompt
 from ..host.saying import say
-from . import check
+from . import locking
 from .fleet import LOOK, Fleet
 from .plan import pace_of
 
@@ -20,7 +20,7 @@ def remove(fleet: Fleet, yes: bool, take_over: bool) -> None:
     Raises:
         Exit: with code 1 while a rollout is under way, 2 when nobody can be asked, 130 when the answer is no.
     """
-    check.free(fleet, take_over)
+    locking.free(fleet, take_over)
     now = fleet.now()
     if now is None:
         say(f"There is no {fleet.name} in this swarm.")
@@ -29,12 +29,12 @@ def remove(fleet: Fleet, yes: bool, take_over: bool) -> None:
     names = ", ".join(row.node.name for row in rows)
     if not (yes or fleet.service.dry):
         way = fleet.way("--remove", "--yes")
-        prompt.confirm(f"Take {now.version.tag} away from {names}?", f"Nobody can be asked. Type: {way}")
+        prompt.confirm(f"Take {now.version.tag} away from {names or 'the swarm'}?", f"Nobody can be asked. Type: {way}")
     fleet.service.do(commands.remove_service(fleet.name), f"{fleet.name} cannot be removed; see above.")
     if not fleet.service.dry and fleet.now():
         raise Exit(f"{fleet.name} is still there. Type: docker service rm {fleet.name}", code=1)
-    say(f"The nodes end {now.version.tag}: {names}.")
-    if not fleet.service.dry:
+    say(f"The nodes end {now.version.tag}: {names}." if names else f"{fleet.name} is gone. No node had it.")
+    if names and not fleet.service.dry:
         await_end(fleet, now, {row.node.id: row.node.name for row in rows if row.node.state == "ready"})
 
 

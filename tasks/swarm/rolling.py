@@ -14,7 +14,7 @@ from ..host.shell import Failed, ask
 from ..host.text import printable, utc
 from ..service import ticket
 from ..service.ticket import Ticket
-from . import check, failure, patience, stack
+from . import check, failure, locking, patience, stack
 from .fleet import Fleet, every, same
 from .following import Going, follow, go_back, goes_back, goes_on
 from .plan import pace_of
@@ -47,19 +47,19 @@ def bring(fleet: Fleet, plan: Plan, asked: Asked) -> None:
     content = stack.document(plan, service.settings.start)
     goal = Version(plan.image, stack.stamp_of(content), plan.tag)
     if not asked.force and runs_everywhere(fleet, goal):
-        check.tidy(fleet)
+        locking.tidy(fleet)
         say(f"{plan.tag} runs on {every(nodes)} already.")
         return
     pace = pace_of(service, plan.image, plan.command)
     mine = ticket.write(plan.tag, (), pace.patience * 3 * len(nodes))
     part = check.looked_at(content["services"][KEY], service.frame.port, first=fleet.now() is None)
-    with check.lock(fleet, part, mine, asked.take_over):
+    with locking.lock(fleet, part, mine, asked.take_over):
         before = fleet.now()
         not_busy(fleet, before, asked.take_over)
         if not service.dry:
             check.every_node(fleet, nodes, part)
             say(f"{every(nodes).capitalize()} can run it: {', '.join(node.name for node in nodes)}.")
-            check.keep(fleet, mine)
+            locking.keep(fleet, mine)
         known, detaches = failure.ids(fleet), "--detach" in ask(service.c, DEPLOY_HELP).stdout
         if before and before.noted == plan.image != before.version.image:  # deploy would keep what was set by hand
             command = commands.unlabel_service(fleet.name, label.STACK_IMAGE)
@@ -88,7 +88,7 @@ def roll_back(fleet: Fleet, take_over: bool) -> None:
 def bring_back(fleet: Fleet, take_over: bool) -> None:
     """See `roll_back`."""
     service, nodes = fleet.service, fleet.ready()
-    check.free(fleet, take_over)
+    locking.free(fleet, take_over)
     now = fleet.now()
     if now is None or now.before is None:
         way = fleet.way("--tag", "TAG")
@@ -97,10 +97,10 @@ def bring_back(fleet: Fleet, take_over: bool) -> None:
     pace = pace_of(service, goal.image)
     mine = ticket.write(goal.tag, (), pace.patience * 3 * len(nodes))
     part = {"image": goal.image}
-    with check.lock(fleet, part, mine, take_over):
+    with locking.lock(fleet, part, mine, take_over):
         if not service.dry:
             check.every_node(fleet, nodes, part)
-            check.keep(fleet, mine)
+            locking.keep(fleet, mine)
         known = failure.ids(fleet)
         with patience.explained(fleet, goes_back(fleet)):
             go_back(fleet, goal)

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from invoke import Exit
 from msgspec import Struct
 
+from ..engine import swarm
 from ..engine.swarm import GOING_BACK, UPDATING, WENT_BACK, SwarmService
 from ..host import document
 from ..host.saying import say
 from ..service.ticket import Ticket
-from . import check, table
+from . import locking, table
 from .fleet import Fleet, Row, state_of
 
 NOTHING_RUNS = 3
@@ -110,7 +111,10 @@ def show(fleet: Fleet, found: Status, rows: Sequence[Row], holder: Ticket | None
     say(f"{found.service}: {found.version}, on {good} of {len(found.nodes)} nodes")
     if found.before:
         say(f"before: {found.before}")
-    table.show(rows)
+    if rows:
+        table.show(rows)
+    else:
+        say(fleet.unlabelled(swarm.nodes(fleet.service.engine)))
 
 
 def answer(fleet: Fleet, as_json: bool) -> None:
@@ -119,7 +123,7 @@ def answer(fleet: Fleet, as_json: bool) -> None:
     Raises:
         Exit: with that code, unless it is 0.
     """
-    rows, holder = fleet.rows(), check.holder(fleet)
+    rows, holder = fleet.rows(), locking.holder(fleet)
     found = report(fleet, rows, holder)
     document.show(found) if as_json else show(fleet, found, rows, holder)
     if found.exit_code:
