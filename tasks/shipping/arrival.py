@@ -20,6 +20,7 @@ from .host import Cargo, Host, Need, same, stays
 from .meter import Counted, Meter
 from .processes import Clients
 
+FULL = "no space left on device"
 TRIES = 3  # to take something away
 TRIAL = "inv-ship-"  # the beginning of the name of a container that is created to see whether it can be
 
@@ -30,7 +31,8 @@ class Refused(Failed):
     """The host did not take what was sent; exit code 1."""
 
     def __init__(self, host: Host, said: str) -> None:
-        self.why = brief(said or "docker load said nothing")
+        self.full = FULL in said  # at the end of a long sentence
+        self.why = FULL if self.full else brief(said or "docker load said nothing")
         super().__init__(f"{host.name or 'The engine'} did not take it: {self.why}.", said)
 
 
