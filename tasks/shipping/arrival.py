@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from ..engine import commands
 from ..engine.names import being_built, for_the_time_being, repository_of
+from ..host import signals
 from ..host.saying import say
 from ..host.shell import Failed, Show, run, survive
 from ..host.text import brief
@@ -118,7 +119,7 @@ class Arrival(Struct, frozen=True):
         survive()
         if self.host.name in self.clients.lost:  # it would be waited for in vain; a later run takes it away
             return
-        with suppress(Exit):  # out of reach, perhaps
+        with signals.held(), suppress(Exit):  # out of reach, perhaps
             for _ in range(TRIES):
                 if not self.dry and not there():
                     return
