@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from math import inf
 from typing import IO, cast
 
@@ -13,6 +14,7 @@ from msgspec import Struct
 
 from ..engine import commands
 from ..engine.names import being_built, for_the_time_being, repository_of
+from ..host import signals
 from ..host.saying import say
 from ..host.shell import Failed, Show, run, survive
 from ..host.text import brief
@@ -20,7 +22,8 @@ from .host import Cargo, Host, Need, same, stays
 from .meter import Counted, Meter
 from .processes import Clients
 
-TRIES = 3  # to take something away
+FULL = "no space left on device"
+TRIES, PAUSE = 3, 0.2  # to take something away; seconds between two
 TRIAL = "inv-ship-"  # the beginning of the name of a container that is created to see whether it can be
 
 ABANDONED = 86_400.0  # seconds: such names are needed for a moment, but clocks differ
@@ -30,7 +33,8 @@ class Refused(Failed):
     """The host did not take what was sent; exit code 1."""
 
     def __init__(self, host: Host, said: str) -> None:
-        self.why = brief(said or "docker load said nothing")
+        self.full = FULL in said  # at the end of a long sentence
+        self.why = FULL if self.full else brief(said or "docker load said nothing")
         super().__init__(f"{host.name or 'The engine'} did not take it: {self.why}.", said)
 
 
@@ -85,12 +89,11 @@ class Arrival(Struct, frozen=True):
             found = self.host.engine.image(self.passing)
             if not (found and self.listed() and same(self.host.engine, found, self.cargo)):
                 raise Exit(f"{host} has made another image of {reference}: it is removed.", code=1)
-        trial = f"{TRIAL}{self.passing.rpartition('-')[2]}"
         failed = f"{host} can make no container of {reference}."
         try:
-            self.act(commands.create(trial, self.passing, ["--network", "none"], ["true"], {}), failed)
+            self.act(commands.create(self.trial, self.passing, ["--network", "none"], ["true"], {}), failed)
         finally:
-            self.take_away(commands.remove(trial), lambda: self.host.engine.container(trial) is not None)
+            self.discard_trial()
         if not self.dry:
             named = self.host.engine.image(reference)
             if named and named.id != self.moved and not same(self.host.engine, named, self.cargo):
@@ -104,19 +107,30 @@ class Arrival(Struct, frozen=True):
         """
         return any(self.passing in row.tags for row in self.host.engine.every_image())
 
+    @property
+    def trial(self) -> str:
+        return f"{TRIAL}{self.passing.rpartition('-')[2]}"
+
+    def discard_trial(self) -> None:
+        self.take_away(commands.remove(self.trial), lambda: self.host.engine.container(self.trial) is not None)
+
     def discard(self) -> None:
         """Take away the passing name, and the image if it has no other."""
-        self.take_away(commands.remove_image(self.passing), lambda: stays(self.host.engine, self.passing))
+        there = partial(stays, self.host.engine, self.passing)
+        self.take_away(commands.remove_image(self.passing), there, self.discard_trial)
 
-    def take_away(self, command: Sequence[str], there: Callable[[], bool]) -> None:
+    def take_away(
+        self, command: Sequence[str], there: Callable[[], bool], refused: Callable[[], None] = lambda: None
+    ) -> None:
         """Run a docker command that takes something away, if it is there.
 
-        Ctrl-C in a terminal ends docker's client too, so it is tried again.
+        Ctrl-C in a terminal ends docker's client too, and the engine may go on with what that had asked for. So it is
+        tried again; `refused` is called before.
         """
         survive()
         if self.host.name in self.clients.lost:  # it would be waited for in vain; a later run takes it away
             return
-        with suppress(Exit):  # out of reach, perhaps
+        with signals.held(), suppress(Exit):  # out of reach, perhaps
             for _ in range(TRIES):
                 if not self.dry and not there():
                     return
@@ -124,6 +138,8 @@ class Arrival(Struct, frozen=True):
                     failed = f"{command[-1]} cannot be removed."
                     run(self.c, self.host.command(command), failed, self.host.environment, Show.STEP)
                     return
+                time.sleep(PAUSE)
+                refused()
 
 
 def feed(arrival: Arrival, meter: Meter, write: Callable[[IO[bytes]], int]) -> int:

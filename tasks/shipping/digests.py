@@ -43,7 +43,7 @@ def lying(arrival: Arrival, meter: Meter, image: Image | None, held: int) -> dic
     """
     if image is None or arrival.dry:
         return {}
-    repository, identity = repository_of(arrival.cargo.reference), arrival.host.engine.get("info").get("ID")
+    repository, identity = repository_of(arrival.cargo.reference), (arrival.host.engine.get("info") or {}).get("ID")
     with alone(f"{identity} {repository}") as key:
         passing = for_the_time_being(f"{repository}:{NAME}", key)
         return asked(replace(arrival, passing=passing), meter, image, held)

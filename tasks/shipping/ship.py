@@ -9,7 +9,7 @@ from typing import TypeVar
 from invoke import Context, Exit
 from msgspec import Struct
 
-from ..host import table
+from ..host import signals, table
 from ..host.saying import say
 from ..host.text import printable, size
 from .host import Cargo, Host, Need, need_of
@@ -96,8 +96,9 @@ def at_once(clients: Clients, act: Callable[[Given], Found], items: Sequence[Giv
         try:
             return [*pool.map(one, items)]
         except KeyboardInterrupt:
-            clients.stop()
-            pool.shutdown(cancel_futures=True)
+            with signals.held():  # who says it twice does not want less to be taken away
+                clients.stop()
+                pool.shutdown(cancel_futures=True)
             raise
 
 

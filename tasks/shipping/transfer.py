@@ -96,6 +96,8 @@ class Transfer(Struct, frozen=True):
                 return True
             why = "they lie there under other digests"
         except Refused as refused:
+            if refused.full:
+                raise
             why = refused.why
         except Unnamed as unnamed:
             why = unnamed.message or ""

@@ -155,6 +155,17 @@ def test_where_digests_are_not_handed_out_all_is_sent_once(made: Site, engines: 
             assert (sent > 2_000_000) == whole and (sent <= ALLOWED) != whole
 
 
+def test_to_a_full_disk_nothing_is_sent_twice(made: Site, engines: Three, tmp_path: Path) -> None:
+    client, there = tmp_path / "docker", engines.containerd
+    why = f'failed to ingest "blobs/sha256/{64 * "0"}": {200 * "-"}: no space left on device'
+    act = f"cat >/dev/null; echo '{why}' >&2; exit 1"
+    client.write_text(f'#!/bin/sh\ncase "$*" in *" load") {act} ;; esac\nexec {shutil.which("docker")} "$@"\n')
+    client.chmod(0o755)
+    done = made.inv("ship", there.host, "--tag", "1.0", code=1, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert done.stderr == f"{there.host} did not take it: no space left on device.\n"
+    assert done.stdout.count(" | docker ") == 1
+
+
 @pytest.mark.parametrize("kind", ["gzip", "zstd"])
 def test_compressed_layers_are_sent_to_every_engine(made: Site, engines: Three, kind: str) -> None:
     here = engines.containerd

@@ -169,24 +169,29 @@ def test_an_interrupt_leaves_nothing_behind(made: Site, there: PrivateEngine, si
     assert holds(there) == before
 
 
+@pytest.mark.parametrize("task", ["ship", "unbundle"])
 @pytest.mark.parametrize(
     "at",
     [
-        """'create '*) trap '' INT; {docker} "$@"; kill -INT 0; exit 1""",  # it is made, but its end is not known
-        "'rm '*) ! mkdir {once} || kill -INT 0",  # docker's client gets it too
-        "'image rm') ! mkdir {once} || kill -INT 0",
+        """*" create "*) trap '' INT; {docker} "$@"; kill -INT 0; exit 1""",  # it is made, but its end is not known
+        '*" rm inv-ship"*) ! mkdir {once} || kill -INT 0',  # docker's client gets it too
+        '*" image rm "*) ! mkdir {once} || kill -INT 0',
     ],
 )
 def test_an_interrupt_in_the_end_leaves_nothing_behind(
-    made: Site, there: PrivateEngine, tmp_path: Path, at: str
+    made: Site, there: PrivateEngine, tmp_path: Path, at: str, task: str
 ) -> None:
-    client, docker = tmp_path / "docker", shutil.which("docker")
+    client, docker, bundle = tmp_path / "docker", shutil.which("docker"), str(tmp_path / "bundle")
     act = at.format(docker=docker, once=tmp_path / "once")
-    client.write_text(f'#!/bin/sh\ncase "$3 $4" in {act} ;; esac\nexec {docker} "$@"\n')
+    client.write_text(f'#!/bin/sh\ncase " $* " in {act} ;; esac\nexec {docker} "$@"\n')
     client.chmod(0o755)
-    before = holds(there)
-    made.inv("ship", there.host, "--tag", "1.0", code=130, PATH=f"{tmp_path}:{os.environ['PATH']}")
-    if at.startswith("'image"):  # it has its own name already
+    before, words = holds(there), ["ship", there.host, "--tag", "1.0"]
+    more = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    if task == "unbundle":
+        made.inv("bundle", bundle, "--tag", "1.0", "--since", "2.0")
+        words, more = ["unbundle", bundle], {**more, "DOCKER_HOST": there.host}
+    made.inv(*words, code=130, **more)
+    if "image rm" in at:  # it has its own name already
         there.docker("image", "rm", REFERENCE)
     assert holds(there) == before
 
