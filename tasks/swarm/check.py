@@ -16,7 +16,7 @@ from ..engine import swarm
 from ..engine.swarm import Node, Task
 from ..host.saying import say
 from ..host.text import brief
-from .fleet import Fleet
+from .fleet import Fleet, state_of
 from .stack import BRIDGE, HOST, constraint
 
 LOOK = 0.2
@@ -94,8 +94,14 @@ def every_node(fleet: Fleet, nodes: Sequence[Node], part: dict[str, Any]) -> Non
         if not waiting and not wrong:
             return
         if not waiting or time.monotonic() > until:
-            raise cannot(fleet, [*wrong, *(f"{node.name}: does not say whether it can" for node in waiting)], image)
+            raise cannot(fleet, [*wrong, *silent(fleet, waiting)], image)
         time.sleep(LOOK)
+
+
+def silent(fleet: Fleet, waiting: Sequence[Node]) -> list[str]:
+    """A line for each node that has not answered, with what it is by now."""
+    now = {node.id: state_of(node) for node in swarm.nodes(fleet.service.engine)}
+    return [f"{node.name} ({now.get(node.id, 'gone')}): does not say whether it can" for node in waiting]
 
 
 def trouble(node: Node, tasks: Sequence[Task], ports: Sequence[dict[str, Any]], tried: dict[str, float]) -> str | None:

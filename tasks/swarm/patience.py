@@ -27,6 +27,14 @@ class Patient(Engine):
     given_up = False
 
     def get(self, *path: str, **query: object) -> Any:
+        try:
+            return self.answer(*path, **query)
+        except KeyboardInterrupt:  # who stops a run waits for nothing more
+            self.given_up = True
+            raise
+
+    def answer(self, *path: str, **query: object) -> Any:
+        """What `get` returns, once there is an answer."""
         begun = 0.0
         while True:
             try:
