@@ -176,8 +176,8 @@ def feed(arrival: Arrival, meter: Meter, write: Callable[[IO[bytes]], int]) -> i
         clients.check()
     if writer.lost:
         clients.lost.add(host.name)
-        later = " What it may still make of that goes with: inv prune" if writer.fed else ""
-        raise Exit(f"{host.name or 'The engine'} took nothing any more. {writer.lost}{later}", code=1)
+        later = " What it may still make of it goes with a later ship, on another day." if writer.fed else ""
+        raise Exit(f"{host.name or 'The engine'} took nothing any more.{later} {writer.lost}", code=1)
     if code:
         raise Refused(host, writer.words())
     return done

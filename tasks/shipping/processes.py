@@ -94,7 +94,7 @@ class Client:
                 try:
                     engine.get("version")
                 except Unreachable as error:
-                    if self.since == since and not self.ended.is_set():
+                    if not error.refusal and self.since == since and not self.ended.is_set():
                         self.lost = error.message or "It does not answer."
                         self.put_down()
                 asked = time.monotonic()

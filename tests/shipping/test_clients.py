@@ -80,10 +80,13 @@ def test_a_host_that_neither_takes_anything_nor_answers_is_given_up(
     assert not clients.running
 
 
+@pytest.mark.parametrize("refuses", [False, True])
 def test_who_answers_is_not_given_up(
-    private_engine: PrivateEngine, clients: Clients, monkeypatch: pytest.MonkeyPatch
+    private_engine: PrivateEngine, clients: Clients, monkeypatch: pytest.MonkeyPatch, refuses: bool
 ) -> None:
     monkeypatch.setattr(processes, "QUIET", 0.1)
+    if refuses:  # as what lets only some questions through to an engine does
+        monkeypatch.setattr(asking, "over_socket", lambda *_: (403, b'{"message": "no"}'))
     engine = Engine(Endpoint(private_engine.host))
     client = clients.start([sys.executable, "-c", "import time; time.sleep(0.6); print(1)"], {}, True, engine)
     assert client.read() == b"1\n" and client.result() == 0 and not client.lost
