@@ -66,6 +66,16 @@ def repository_of(reference: str) -> str:
     return path.removeprefix("library/") if path.count("/") == 1 and path != repository else path
 
 
+def called(tags: list[str] | None, digests: list[str] | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """An image's tags and digests, from what the engine lists as such.
+
+    Older engines list `<none>:<none>` where there is none. With containerd's store, Docker 26 lists what was pulled by
+    a digest among the tags, and may leave it out of the digests.
+    """
+    names = dict.fromkeys(name for name in (*(tags or ()), *(digests or ())) if not name.startswith("<none>"))
+    return tuple(name for name in names if "@" not in name), tuple(name for name in names if "@" in name)
+
+
 def same_repository(one: str, other: str) -> bool:
     """Whether docker takes two references, with or without tags, for ones of the same repository."""
     return one == other or repository_of(one) == repository_of(other)

@@ -12,15 +12,16 @@ from msgspec import Struct
 
 from . import label
 from .joined import Joined, joined
-from .names import full_reference
+from .names import called, full_reference
 
 
 class ImageRow(Struct, frozen=True):
     """An image.
 
     `reference` is the `repository:tag` under which it was found, else one of its tags, else its id. `tags` are all of
-    them, `digests` the `repository@sha256:…` under which a registry knows it; both may be empty. `created` is what its
-    own label says, in seconds since 1970, 0 where it says nothing; `size` is in bytes.
+    them, `digests` the `repository@sha256:…` under which a registry knows it; both may be empty. In containerd's store
+    each tag's repository has such a digest too. `created` is what its own label says, in seconds since 1970, 0 where it
+    says nothing; `size` is in bytes.
     """
 
     id: str
@@ -34,6 +35,11 @@ class ImageRow(Struct, frozen=True):
     @property
     def tag(self) -> str:
         return self.reference.rpartition(":")[2]
+
+    @property
+    def by_digest(self) -> bool:
+        """Whether it was found under a digest; it has no tag then."""
+        return "@" in self.reference
 
 
 class Image(ImageRow, frozen=True):
@@ -130,7 +136,7 @@ class Container(ContainerRow, frozen=True, kw_only=True):
 
 def image_row(row: dict[str, Any]) -> ImageRow:
     """An image from a row of `GET /images/json`."""
-    tags = named(row.get("RepoTags"))
+    tags, digests = called(row.get("RepoTags"), row.get("RepoDigests"))
     return ImageRow(
         id=row["Id"],
         reference=tags[0] if tags else row["Id"],
@@ -138,13 +144,13 @@ def image_row(row: dict[str, Any]) -> ImageRow:
         created=label.created_of(row.get("Labels") or {}),
         size=row["Size"],
         tags=tags,
-        digests=named(row.get("RepoDigests")),
+        digests=digests,
     )
 
 
 def image(details: dict[str, Any], reference: str) -> Image:
     """An image from `GET /images/{reference}/json`."""
-    tags = named(details.get("RepoTags"))
+    tags, digests = called(details.get("RepoTags"), details.get("RepoDigests"))
     asked = full_reference(reference)
     config = details.get("Config") or {}  # what no Docker has built may have none
     return Image(
@@ -154,16 +160,11 @@ def image(details: dict[str, Any], reference: str) -> Image:
         created=label.created_of(config.get("Labels") or {}),
         size=details["Size"],
         tags=tags,
-        digests=named(details.get("RepoDigests")),
+        digests=digests,
         layers=tuple(details.get("RootFS", {}).get("Layers") or ()),
         workdir=config.get("WorkingDir") or "",
         health_check=health_check(config),
     )
-
-
-def named(references: list[str] | None) -> tuple[str, ...]:
-    """An image's tags or digests; older engines list `<none>:<none>` where there is none."""
-    return tuple(reference for reference in references or () if not reference.startswith("<none>"))
 
 
 def container_row(row: dict[str, Any]) -> ContainerRow:

@@ -11,7 +11,8 @@ from msgspec import Struct
 
 from . import label
 from .client import Client
-from .records import moment
+from .names import full_reference
+from .records import ImageRow, moment
 
 UPDATING, GOING_BACK, WENT_BACK = "updating", "rollback_started", "rollback_completed"
 LIVING = ("preparing", "starting", "running")  # states of a task that has, or is about to have, a container
@@ -111,6 +112,35 @@ def others(about: Mapping[str, Any]) -> list[str]:
     """The addresses of the managers that an engine knows beside itself. `about`: what it says of its swarm."""
     found = {one["Addr"].rpartition(":")[0].strip("[]") for one in about.get("RemoteManagers") or ()}
     return sorted(found - {about.get("NodeAddr")})
+
+
+def named(engine: Client) -> dict[str, str] | None:
+    """The images that the swarm's services name, as they do, each with why it must stay: one may go back to it.
+
+    Returns:
+        Nothing where the engine is in no swarm; None where it is in one, but no manager that can be asked.
+    """
+    about = (engine.get("info") or {}).get("Swarm") or {}
+    if not about.get("ControlAvailable"):
+        return {} if about.get("LocalNodeState", "inactive") in ("", "inactive") else None
+    rows = engine.get("services") or ()
+    found: dict[str, str] = {}
+    for key, why in (("PreviousSpec", "the swarm's {} goes back to it"), ("Spec", "the swarm's {} is to run it")):
+        found |= {image_of(row[key]): why.format(row["Spec"]["Name"]) for row in rows if row.get(key)}
+    return found
+
+
+def image_of(spec: Mapping[str, Any]) -> str:
+    """The image that a service's specification names; "" for one that runs no container."""
+    return version(spec["TaskTemplate"]).image
+
+
+def means(reference: str, image: ImageRow) -> bool:
+    """Whether a service that names an image so means this one: by its id, a digest or a tag."""
+    name, _, digest = reference.partition("@")
+    if digest:
+        return digest == image.id or any(one.endswith(f"@{digest}") for one in image.digests)
+    return name == image.id or any(full_reference(tag) == full_reference(name) for tag in image.tags)
 
 
 def nodes(engine: Client) -> list[Node]:

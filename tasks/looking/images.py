@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 
 from invoke import Context
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ..engine import label
 from ..engine.engine import current_engine
-from ..engine.engine import versions as versions_among
 from ..engine.names import being_built
 from ..engine.records import ContainerRow, ImageRow
 from ..host import document, table
@@ -36,7 +36,8 @@ class Version(Struct, frozen=True):
     """A version of a frame.
 
     `frame` is its key in the settings. `tagged` is false where the tag has moved on or is gone, and a container of the
-    service still uses the image. `building`: a build is at it, or was killed. `dirty`: from uncommitted changes.
+    service still uses the image, or where only a digest names it; `digests` are what it is called in the registry's
+    repository. `building`: a build is at it, or was killed. `dirty`: from uncommitted changes.
     `built` is in ISO 8601. `size` and `own_size`, what is not shared with the base, are in bytes. `running` and `kept`
     name the service's containers; `others` counts those that are somebody else's. None is what the image does not say.
     """
@@ -56,6 +57,7 @@ class Version(Struct, frozen=True):
     running: tuple[str, ...]
     kept: tuple[str, ...]
     others: int
+    digests: tuple[str, ...] = ()
 
 
 class Images(Struct, frozen=True):
@@ -93,16 +95,21 @@ def report(c: Context, name: str) -> Images:
 def all_of(service: Service, key: str, seen: Seen) -> list[Version]:
     """The versions of one frame, newest first, those that lost their tag last."""
     mine = service.own(seen.containers)
-    tagged = versions.each_once(versions_among(seen.images.values(), service.frame.image))
+    image, remote = service.frame.image, service.settings.in_registry(service.frame)
+    here = versions.here(seen.images.values(), service.frame, remote)
     used = dict.fromkeys(one.image for one in mine)
-    known = {row.id for row in tagged}
+    known = {row.id for row in here}
     nameless = [seen.images[image] for image in used if image not in known and image in seen.images]
-    return [version_of(key, row, mine, seen) for row in (*tagged, *nameless)]
+    found = [(row, version_of(key, row, mine, seen)) for row in (*here, *nameless)]
+    # In containerd's store an image with a tag has a digest in that repository, whether a registry knows it or not.
+    return [
+        replace(one, digests=tuple(versions.digests(row, remote, "" if one.tagged else image))) for row, one in found
+    ]
 
 
 def version_of(key: str, row: ImageRow, mine: Sequence[ContainerRow], seen: Seen) -> Version:
     """One version. `mine`: the containers of its service."""
-    tagged = row.reference != row.id and label.names(row.labels, row.reference)
+    tagged = row.reference in row.tags and label.names(row.labels, row.reference)
     own = [one for one in mine if one.image == row.id]
     base = base_of(row, seen)
     below = seen.images.get(base.id) if base else None
@@ -152,7 +159,7 @@ def line(version: Version) -> tuple[str, ...]:
     commit = (version.commit or "?")[:7]
     return (
         version.frame,
-        version.tag + ("" if version.tagged else " (moved on)"),
+        named(version),
         table.Styled(f"{commit} dirty", ODD) if version.dirty else commit,
         version.branch or "?",
         since(version.built),
@@ -161,6 +168,14 @@ def line(version: Version) -> tuple[str, ...]:
         table.Styled(state(version), GOOD if version.running else ""),
         base_shown(version.base),
     )
+
+
+def named(version: Version) -> str:
+    """What a version is called here: its tag; a digest's beginning, if that alone names it; or neither any more."""
+    if version.tagged:
+        return version.tag
+    digest = version.digests[0].partition("@sha256:")[2] if version.digests else ""
+    return f"{version.tag} {f'(@sha256:{digest[:12]})' if digest else '(moved on)'}"
 
 
 def base_shown(base: Base | None) -> str:

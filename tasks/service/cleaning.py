@@ -11,6 +11,7 @@ from ..engine.records import Image
 from ..host import document, prompt, table
 from ..host.saying import say
 from ..host.text import brief, size
+from . import versions
 from .freed import freed
 from .retention import Retention, retention
 from .service import Service
@@ -43,6 +44,8 @@ def prune(service: Service, wishes: Wishes) -> None:
         say(f"There is nothing to remove of {service.frame.image}.")
         return
     frees = freed(service.engine, gone, found.others)
+    if found.unasked:
+        tell_unasked(wishes.keep)
     show_gone(service, found)
     shared = "frees next to nothing: all that is in their layers is in images that stay."
     say(f"Removing {counted(found)} {f'frees about {size(frees)}.' if frees else shared}")
@@ -80,15 +83,22 @@ def both(one: Retention, other: Retention) -> Retention:
 
 
 def remove_version(service: Service, image: Image) -> bool:
-    """Remove a version with all its tags. Returns whether docker did.
+    """Remove a version with all its names. Returns whether docker did.
 
-    The last tag goes with the image, by its id: a tag may mean another image by now.
+    The last tag goes with the image, by its id: a tag may mean another image by now. A digest never does. By its id,
+    docker removes none that has names in two repositories.
     """
-    for tag in image.tags[1:]:
-        now = service.engine.image(tag)
-        if now and now.id == image.id and not removed(service, tag):
+    names = [name for name in image.digests if not (image.tags and versions.belongs(name, service.frame))]
+    last = names.pop() if names and not image.tags else image.id
+    names += image.tags[1:]
+    if names and not service.dry and any(one.image == image.id for one in service.engine.containers()):
+        say(f"{versions.shown(image)} stays: a container uses it by now.")
+        return False
+    for name in names:
+        now = service.engine.image(name)
+        if now and now.id == image.id and not removed(service, name):
             return False
-    return removed(service, image.id)
+    return removed(service, last)
 
 
 def removed(service: Service, image: str) -> bool:
@@ -121,9 +131,19 @@ def tell_unknown(found: Retention) -> None:
         say(f"Not looked at: {what}; {why}")
 
 
+def tell_unasked(keep: int) -> None:
+    """Say what a node of a swarm cannot know: only managers are told what a service goes back to."""
+    rest = "nothing stays" if not keep else "the newest stays" if keep == 1 else f"the newest {keep} stay"
+    said = "This node cannot ask its swarm which version a service goes back to: beside what containers use,"
+    say(f"{said} {rest} (--keep). What was rolled out by its digest is fetched again when a service needs it.")
+
+
 def show_gone(service: Service, found: Retention) -> None:
     """Show what may go, as a table."""
-    rows = [row(image, ", ".join(tag.rpartition(":")[2] for tag in image.tags)) for image in found.versions]
+    rows = [
+        row(image, ", ".join(tag.rpartition(":")[2] for tag in image.tags) or versions.shown(image))
+        for image in found.versions
+    ]
     for image in found.leftovers:
         is_base = label.names(image.labels, service.settings.base.image)
         rows.append(row(image, "a former base" if is_base else f"built as {label.version_of(image.labels, image.id)}"))

@@ -141,7 +141,23 @@ def running_or_newest(service: Service) -> ImageRow:
 
 def missing(service: Service, what: str, images: Sequence[ImageRow], flag: str = "--tag") -> Exit:
     """The sentence about a version that is not here, with those that are."""
-    if not images:
-        way = service.next_command("frame")
-        return Exit(f"There is no version of {service.frame.image} on this engine. Type: {way}", code=2)
-    return Exit(f"{what}. Type {flag} with one of: {', '.join(image.tag for image in images)}.", code=2)
+    more = without_tag(service)
+    if images:
+        return Exit(f"{what}. Type {flag} with one of: {', '.join(image.tag for image in images)}.{more}", code=2)
+    way = more or f" Type: {service.next_command('frame')}"
+    return Exit(
+        f"There is no version of {service.frame.image} on this engine{' that has a tag' * bool(more)}.{way}", code=2
+    )
+
+
+def without_tag(service: Service) -> str:
+    """A sentence about the versions that a rollout has fetched by a digest, with how one gets its tag; "" for none."""
+    remote, image = service.settings.in_registry(service.frame), service.frame.image
+    found = [one for one in versions.here(service.engine.stamped(image), service.frame, remote) if one.by_digest]
+    if not found:
+        return ""
+    tags = [versions.own_tag(one) for one in found]
+    way = service.docker("image", "tag", found[0].reference, f"{image}:{tags[0] if valid_tag(tags[0]) else 'TAG'}")
+    return (
+        f" By a digest alone, as rollout fetches them, there are: {', '.join(tags)}. To give one its tag, type: {way}"
+    )

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from ..engine import commands, label, swarm
 from ..engine.engine import in_order as by_numbers
-from ..engine.names import full_reference, repository_of, valid_tag
+from ..engine.names import valid_tag
 from ..engine.records import Image
 from ..host import document, prompt, table
 from ..host.saying import say
@@ -49,11 +49,8 @@ def repository(service: Service) -> str:
     Raises:
         Exit: with code 2 where the settings name no registry, and the image's own name has none.
     """
-    image, where = service.frame.image, service.settings.registry.rstrip("/")
-    if where:
-        return repository_of(f"{where}/{image}")
-    if full_reference(image)[0] == image:  # a host is written in it
-        return image
+    if found := service.settings.in_registry(service.frame):
+        return found
     raise Exit("No registry is named. Set stack.registry, such as registry.example.com:5000 or localhost:5000.", code=2)
 
 

@@ -11,10 +11,9 @@ from invoke import Exit
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..engine import label
-from ..engine.engine import versions as versions_among
+from ..engine import label, swarm
 from ..engine.names import being_built
-from ..engine.records import ContainerRow, Image
+from ..engine.records import ContainerRow, Image, ImageRow
 from . import situation, versions
 from .freed import chain
 from .service import Service
@@ -27,10 +26,11 @@ STAMPED = re.compile(rf"(/bin/sh -c #\(nop\)\s+)?LABEL\b.*{re.escape(label.INPUT
 class Retention(Struct, frozen=True):
     """What is to become of a frame's images.
 
-    `versions` (newest first) and `leftovers` (without any tag) may go; `others` are all other images of the engine.
+    `versions` (newest first) and `leftovers` (without any name) may go; `others` are all other images of the engine.
     `reasons` says of each version that stays, by its tag, why. `unknown` counts the images without a name that nothing
     uses and that no build of this project's has finished: a failed one leaves such, but so does a `docker commit`. Of
-    two that may go, the one that was made from the other comes first: docker refuses it the other way.
+    two that may go, the one that was made from the other comes first: docker refuses it the other way. `unasked`: this
+    is a node of a swarm that cannot ask what a service goes back to.
     """
 
     versions: tuple[Image, ...]
@@ -38,6 +38,7 @@ class Retention(Struct, frozen=True):
     others: tuple[Image, ...]
     reasons: Mapping[str, str]
     unknown: int = 0
+    unasked: bool = False
 
 
 def retention(service: Service, keep: int) -> Retention:
@@ -50,28 +51,18 @@ def retention(service: Service, keep: int) -> Retention:
         Exit: with code 1 when it cannot be read what must stay.
     """
     engine = service.engine
-    containers = engine.containers()
-    used = uses(service, containers)
-    held = in_a_switch(service)
+    used = in_a_switch(service) | uses(service, engine.containers())
     listing = engine.every_image()
     # By the list's size: where images lie in containerd's store, the other one is that of their compressed layers.
     images = {row.id: replace(found, size=row.size) for row in listing if (found := engine.image(row.id))}
-    rows = versions.each_once(versions_among(listing, service.frame.image))
+    named = swarm.named(engine)
+    used = by_swarm(named or {}, images.values()) | used
+    rows = versions.here(listing, service.frame, service.settings.in_registry(service.frame))
     listed = [row for row in rows if row.id in images and not being_built(row.tag)]
-    reasons: dict[str, str] = {}
-    ahead = {row.id for row in listed if versions.dated_ahead(row)}
-    newest = {row.id: f"one of the newest {keep}" for row in [row for row in listed if row.id not in ahead][:keep]}
-    # It takes no place of those that are dated rightly.
-    newest |= dict.fromkeys(ahead if keep else (), "dated ahead of this machine's clock")
-    for row in listed:
-        why = used.get(row.id) or held.get(row.id) or newest.get(row.id) or other_names(service, images[row.id])
-        reasons[row.id] = why
-    old = {row.id: images[row.id] for row in listed if not reasons[row.id]}
-    left = {
-        image.id: image
-        for image in images.values()
-        if image.id not in used and image.id not in held and is_leftover(service, image)
-    }
+    newest = newest_of(listed, keep)
+    reasons = {row.id: used.get(row.id) or newest.get(row.id) or other_names(service, images[row.id]) for row in listed}
+    old = {row.id: replace(images[row.id], reference=row.reference) for row in listed if not reasons[row.id]}
+    left = {key: image for key, image in images.items() if key not in used and is_leftover(service, image)}
     parents = engine.parents()
     for image in stood_on(images, parents, old, left):
         if old.pop(image, None):
@@ -81,16 +72,30 @@ def retention(service: Service, keep: int) -> Retention:
         versions=children_first(old.values(), parents),
         leftovers=children_first(left.values(), parents),
         others=tuple(image for key, image in images.items() if key not in old and key not in left),
-        reasons={row.tag: reasons[row.id] for row in listed if reasons[row.id]} | moved_on(service, images, used),
+        reasons={versions.shown(row): reasons[row.id] for row in listed if reasons[row.id]}
+        | moved_on(service, images, used),
         unknown=sum(
-            nameless(image) and key not in used and key not in held and not finished(service, image)
-            for key, image in images.items()
+            nameless(image) and key not in used and not finished(service, image) for key, image in images.items()
         ),
+        unasked=named is None,
     )
 
 
+def newest_of(listed: Sequence[ImageRow], keep: int) -> dict[str, str]:
+    """The newest of a frame's versions, by their ids, and why they stay. `listed`: all, newest first."""
+    ahead = {row.id for row in listed if versions.dated_ahead(row)}
+    found = {row.id: f"one of the newest {keep}" for row in [row for row in listed if row.id not in ahead][:keep]}
+    # It takes no place of those that are dated rightly.
+    return found | dict.fromkeys(ahead if keep else (), "dated ahead of this machine's clock")
+
+
+def by_swarm(named: Mapping[str, str], images: Iterable[Image]) -> dict[str, str]:
+    """The images that a swarm's services name, by their ids, and why they stay. `named`: as by `swarm.named`."""
+    return {image.id: why for image in images for name, why in named.items() if swarm.means(name, image)}
+
+
 def moved_on(service: Service, images: Mapping[str, Image], used: Mapping[str, str]) -> dict[str, str]:
-    """Why each version of the frame that lost its tag stays, by that: a container uses it."""
+    """Why each version of the frame that lost its tag stays, by that."""
     mine = [images[key] for key in used if key in images and label.names(images[key].labels, service.frame.image)]
     kept = [image for image in mine if nameless(image) and finished(service, image)]
     return {f"{label.version_of(image.labels, image.id)} (moved on)": used[image.id] for image in kept}
@@ -121,8 +126,9 @@ def in_a_switch(service: Service) -> dict[str, str]:
 
 def other_names(service: Service, image: Image) -> str:
     """Why an image stays for its names: one in another repository is somebody's, one of a build is in use."""
+    known = versions.digests(image, service.settings.in_registry(service.frame))
     for name in (*image.tags, *image.digests):
-        if not versions.belongs(name, service.frame):
+        if name not in known and not versions.belongs(name, service.frame):
             return f"also called {name}"
         if being_built(name):
             return "being built"

@@ -4,8 +4,11 @@ import re
 import time
 from collections.abc import Collection, Iterable, Sequence
 
+from msgspec.structs import replace
+
 from ..engine import label
-from ..engine.engine import Engine
+from ..engine.engine import Engine, in_order
+from ..engine.engine import versions as versions_among
 from ..engine.names import same_repository, valid_tag
 from ..engine.records import ContainerRow, Image, ImageRow
 from ..host.text import ago, printable
@@ -31,8 +34,42 @@ def is_version(engine: Engine, frame: Frame, image: str) -> bool:
 
 
 def belongs(reference: str, frame: Frame) -> bool:
-    """Whether a reference is a tag in the frame's own repository."""
+    """Whether a reference is a tag, or a digest, in the frame's own repository."""
     return same_repository(reference, frame.image)
+
+
+def here(images: Iterable[ImageRow], frame: Frame, remote: str) -> list[ImageRow]:
+    """Every version of a frame among images, newest first, once each: under a tag, or else under a digest.
+
+    A rollout fetches versions by a digest, and such a one has no tag.
+
+    Args:
+        remote: the frame's repository in the registry; "" for none.
+    """
+    images = [*images]
+    found = {row.id: row for row in each_once(versions_among(images, frame.image))}
+    for image in images:
+        if image.id not in found and label.names(image.labels, frame.image):
+            for name in digests(image, frame.image, remote)[:1]:
+                found[image.id] = replace(image, reference=name)
+    numbers = {key: in_order(own_tag(row)) for key, row in found.items()}
+    return sorted(found.values(), key=lambda row: (row.created, numbers[row.id]), reverse=True)
+
+
+def digests(image: ImageRow, *repositories: str) -> list[str]:
+    """The digests that an image is called by in one of these repositories; "" is none."""
+    return [name for name in image.digests if any(one and same_repository(name, one) for one in repositories)]
+
+
+def own_tag(image: ImageRow) -> str:
+    """The tag that an image was found under; of one without, the tag that it was built under."""
+    return label.version_of(image.labels, image.id) if image.by_digest else image.tag
+
+
+def shown(image: ImageRow) -> str:
+    """A version in a few words: its tag; where only a digest names it, with the beginning of that."""
+    digest = image.reference.partition("@sha256:")[2]
+    return f"{own_tag(image)} (@sha256:{digest[:12]})" if digest else image.tag
 
 
 def is_child(engine: Engine, image: Image, others: Iterable[str]) -> bool:

@@ -7,7 +7,7 @@ from invoke import Exit
 from msgspec import Meta, Struct
 from msgspec.structs import force_setattr
 
-from ..engine.names import CONTAINER, REFERENCE, REPOSITORY, repository_of
+from ..engine.names import CONTAINER, REFERENCE, REPOSITORY, full_reference, repository_of
 from .root import ROOT
 
 SERIES = r"^[a-zA-Z0-9_][a-zA-Z0-9_.-]*$"
@@ -116,6 +116,12 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     def key(self, frame: Frame) -> str:
         """The name of a frame under stack.frames."""
         return next(key for key, one in self.frames.items() if one == frame)
+
+    def in_registry(self, frame: Frame) -> str:
+        """What docker calls a frame's images in the registry; "" where neither a setting nor their name says which."""
+        if where := self.registry.rstrip("/"):
+            return repository_of(f"{where}/{frame.image}")
+        return frame.image if full_reference(frame.image)[0] == frame.image else ""
 
     def frame(self, name: str = "") -> Frame:
         """The frame called `name`, or the only one.

@@ -23,6 +23,45 @@ def swarm() -> Iterator[Swarm]:
         yield found
 
 
+def test_what_rollouts_fetched_goes_in_its_turn_and_not_what_a_service_goes_back_to(
+    swarm: Swarm, tmp_path: Path
+) -> None:
+    worker = swarm.engines[1]
+    site = Site(swarm.manager, swarm.manager.busybox(), tmp_path)
+    make_all(site, {"1.0": GOOD, "2.0": GOOD, "3.0": GOOD})
+    swarm.serve_registry()
+    site.settings["registry"] = swarm.registry
+    site.set(timeout=20, settle=0.2)
+    name = {}
+    for tag in ("1.0", "2.0", "3.0"):
+        (digest,) = re.findall("as (sha256:[0-9a-f]{64})", site.inv("push", "--tag", tag).stdout)
+        name[tag] = f"{swarm.registry}/tests/visdom@{digest}"
+    for engine in swarm.engines:
+        engine.docker("pull", name["1.0"])  # as an earlier rollout did
+    for tag in ("2.0", "3.0"):
+        site.inv("rollout", "--tag", tag, "--digest", name[tag].partition("@")[2])
+    for engine in swarm.engines:  # Swarm itself takes away the containers of all but the last versions
+        engine.docker("container", "prune", "--force")
+
+    done = site.inv("prune", "--keep", "0", "--yes").stdout
+    assert re.search("3.0 +used by tests_service_frame", done)
+    assert (
+        re.search("2.0 +the swarm's tests_service_frame goes back to it", done) and "cannot ask its swarm" not in done
+    )
+    found = json.loads(site.inv("images", "--json").stdout)["versions"]
+    assert [(one["tag"], one["digests"]) for one in found] == [(tag, [name[tag]]) for tag in ("3.0", "2.0")]
+
+    done = site.inv("prune", "--keep", "1", "--yes", DOCKER_HOST=worker.host).stdout
+    assert "cannot ask its swarm" in done and "the newest stays (--keep)" in done
+    found = json.loads(site.inv("images", "--json", DOCKER_HOST=worker.host).stdout)["versions"]
+    assert [(one["tag"], one["tagged"], one["digests"]) for one in found] == [("3.0", False, [name["3.0"]])]
+
+    site.inv("rollout", "--rollback")
+    running = json.loads(site.inv("rollout", "--status", "--json").stdout)["nodes"]
+    assert [(node["version"], node["image"]) for node in running] == 2 * [("2.0", name["2.0"])]
+    site.inv("rollout", "--remove", "--yes")
+
+
 def test_each_node_fetches_what_a_digest_names_whatever_store_it_has(swarm: Swarm, tmp_path: Path) -> None:
     site = Site(swarm.manager, swarm.manager.busybox(), tmp_path)
     make_all(site, {"1.0": GOOD, "2.0": GOOD})
