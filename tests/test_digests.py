@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from shutil import which
 
 import pytest
 from documented import keys
@@ -117,6 +118,23 @@ def test_a_version_goes_with_its_digest_and_not_while_anybody_needs_it(
     done = site.inv("prune", "--keep", "0", "--yes").stdout
     assert f" 7.0 also called {name['7.0']}" in " ".join(done.split()) and "3.0" not in done
     assert name["3.0"] in names(there) and name["7.0"] in names(there)
+
+
+def test_a_container_that_is_made_meanwhile_keeps_every_name(site: Site, host: str) -> None:
+    site.settings["registry"] = host
+    site.save()
+    make_all(site, {"1.0": {}, "2.0": {}})
+    name = {tag: fetched(site.engine, tag, f"{host}/tests/visdom") for tag in ("1.0", "2.0")}
+    docker = site.folder / "slow/docker"
+    docker.parent.mkdir()
+    meanwhile = f"{which('docker')} create --name task {name['1.0']} true"
+    docker.write_text(f'#!/bin/sh\ncase "$*" in *rm*{name["2.0"]}*) {meanwhile};; esac\nexec {which("docker")} "$@"\n')
+    docker.chmod(0o755)
+    path = f"{docker.parent}:{site.environment['PATH']}"
+    done = site.inv("prune", "--keep", "0", "--yes", code=1, PATH=path)
+    assert "1.0 stays: a container uses it by now." in done.stdout
+    assert "1 of these images could not be removed" in done.stderr
+    assert names(site.engine) == {"tests/visdom:1.0", name["1.0"]}
 
 
 def test_what_a_service_of_a_swarm_names() -> None:

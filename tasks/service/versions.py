@@ -84,7 +84,8 @@ def is_child(engine: Engine, image: Image, others: Iterable[str]) -> bool:
 
 def tag_of(frame: Frame, image: ImageRow) -> str:
     """The tag under which an image is a version of this frame; what `version_of` says if it has none (any more)."""
-    return image.tag if belongs(image.reference, frame) else label.version_of(image.labels, image.id)
+    mine = belongs(image.reference, frame) and not image.by_digest
+    return image.tag if mine else label.version_of(image.labels, image.id)
 
 
 def by_own_name(engine: Engine, frame: Frame, image: ImageRow) -> ImageRow:

@@ -26,6 +26,7 @@ def swarm() -> Iterator[Swarm]:
 def test_what_rollouts_fetched_goes_in_its_turn_and_not_what_a_service_goes_back_to(
     swarm: Swarm, tmp_path: Path
 ) -> None:
+    # First of all: Docker 26 with containerd's store never lists what it pulled if `docker load` had brought its layers.
     worker = swarm.engines[1]
     site = Site(swarm.manager, swarm.manager.busybox(), tmp_path)
     make_all(site, {"1.0": GOOD, "2.0": GOOD, "3.0": GOOD})
@@ -55,6 +56,8 @@ def test_what_rollouts_fetched_goes_in_its_turn_and_not_what_a_service_goes_back
     assert "cannot ask its swarm" in done and "the newest stays (--keep)" in done
     found = json.loads(site.inv("images", "--json", DOCKER_HOST=worker.host).stdout)["versions"]
     assert [(one["tag"], one["tagged"], one["digests"]) for one in found] == [("3.0", False, [name["3.0"]])]
+    said = site.inv("labels", "--tag", "3.0", code=2, DOCKER_HOST=worker.host).stderr
+    assert f"To give one its tag, type: docker image tag {name['3.0']} tests/visdom:3.0" in said
 
     site.inv("rollout", "--rollback")
     running = json.loads(site.inv("rollout", "--status", "--json").stdout)["nodes"]
