@@ -16,8 +16,9 @@ from .program.task import task
 def prune(c: Context, name: str = "", keep: int = 5, yes: bool = False) -> None:
     """Remove versions that nothing uses, and leftovers of builds.
 
-    What any container uses stays, running or stopped and whoever's; so do the
-    newest versions, the present base, and every base below something that stays.
+    What any container uses stays, running or stopped and whoever's, and what the
+    swarm's services name, on a manager; so do the newest versions, the present
+    base, and every base below something that stays.
     """
     from .service import cleaning
     from .service.service import Service

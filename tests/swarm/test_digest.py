@@ -26,7 +26,7 @@ def swarm() -> Iterator[Swarm]:
 def test_what_rollouts_fetched_goes_in_its_turn_and_not_what_a_service_goes_back_to(
     swarm: Swarm, tmp_path: Path
 ) -> None:
-    # First of all: Docker 26 with containerd's store never lists what it pulled if `docker load` had brought its layers.
+    # Before the other test: Docker 26 with containerd's store lists no image that shares a layer with a loaded one.
     worker = swarm.engines[1]
     site = Site(swarm.manager, swarm.manager.busybox(), tmp_path)
     make_all(site, {"1.0": GOOD, "2.0": GOOD, "3.0": GOOD})
