@@ -15,7 +15,7 @@ from ..host.text import printable, size
 from .host import Cargo, Host, Need, need_of
 from .processes import Clients
 from .progress import shown, told
-from .source import Source
+from .source import Sources
 from .transfer import Transfer, saving, with_blobs
 
 Given = TypeVar("Given")
@@ -55,7 +55,7 @@ def ship(c: Context, cargo: Cargo, hosts: Sequence[Host], jobs: int, outcomes: l
     """Bring an image to every host that lacks it.
 
     Args:
-        jobs: at most so many at a time, which share one `docker save`.
+        jobs: at most so many at a time; first those that lack the fewest layers.
         outcomes: how it went on each host is added to these.
 
     Raises:
@@ -63,7 +63,7 @@ def ship(c: Context, cargo: Cargo, hosts: Sequence[Host], jobs: int, outcomes: l
             to its end left its host as it was.
     """
     clients = Clients()
-    needs = at_once(clients, lambda host: need_of(host, cargo), hosts)
+    needs = at_once(clients, len(hosts), lambda host: need_of(host, cargo), hosts)
     asked = [Asked(host, need) for host, need in zip(hosts, needs, strict=True)]
     for one in asked:
         if isinstance(one.need, Need):  # why one cannot be asked is said at the end
@@ -72,19 +72,22 @@ def ship(c: Context, cargo: Cargo, hosts: Sequence[Host], jobs: int, outcomes: l
         cargo = with_blobs(cargo, clients)
     lacking = {one.host.name: (one.host, one.need) for one in asked if isinstance(one.need, Need) and one.lacks}
     totals = {name: cargo.size_above(need.held) for name, (_, need) in lacking.items()}
-    found: dict[str, Outcome] = {}
+    sources = Sources(clients, partial(saving, cargo, clients))
     with shown(totals, cargo.image.size) as meters:
-        for first in range(0, len(lacking), jobs):
-            names = [*lacking][first : first + jobs]
-            source = Source(clients, partial(saving, cargo, clients), names)
-            transfers = [Transfer.of(c, cargo, lacking[name], (source, meters[name])) for name in names]
-            found |= {one.host: one for one in at_once(clients, brought, transfers) if isinstance(one, Outcome)}
+
+        def bring(name: str) -> Outcome:
+            source = sources.enter(name, lacking[name][1].held)
+            return brought(Transfer.of(c, cargo, lacking[name], (source, meters[name])))
+
+        names = sorted(lacking, key=lambda name: -lacking[name][1].held)
+        ended = at_once(clients, jobs, bring, names)
+    found = {one.host: one for one in ended if isinstance(one, Outcome)}
     outcomes += [found.get(one.host.name) or one.outcome for one in asked]
     conclude(cargo, outcomes, bool(c.config.run.dry))
 
 
-def at_once(clients: Clients, act: Callable[[Given], Found], items: Sequence[Given]) -> list[Found | Exit]:
-    """Do something with all items at a time. An Exit is a result too; an interrupt ends them all."""
+def at_once(clients: Clients, jobs: int, act: Callable[[Given], Found], items: Sequence[Given]) -> list[Found | Exit]:
+    """Do something with each of the items, several at a time. An Exit is a result too; an interrupt ends them all."""
 
     def one(item: Given) -> Found | Exit:
         try:
@@ -92,7 +95,7 @@ def at_once(clients: Clients, act: Callable[[Given], Found], items: Sequence[Giv
         except Exit as end:
             return end
 
-    with ThreadPoolExecutor(len(items)) as pool:
+    with ThreadPoolExecutor(jobs) as pool:
         try:
             return [*pool.map(one, items)]
         except KeyboardInterrupt:

@@ -1,4 +1,7 @@
-"""One `docker save` for all hosts that an image goes to at a time: an engine reads the whole image for each of them."""
+"""One `docker save` for several hosts that an image goes to at a time: an engine reads the whole image for each one.
+
+Those share one that lack the same layers: who lacks few would wait for one who lacks many, and has a slow line.
+"""
 
 import threading
 import time
@@ -27,6 +30,24 @@ class LetGo(Exit):
         super().__init__("It took nothing for a long time.", code=1)
 
 
+class Sources:
+    """Every `docker save` of a run, by how many layers those have who read it. `start` starts one."""
+
+    def __init__(self, clients: Clients, start: Callable[[], Client]) -> None:
+        self.clients = clients
+        self.start = start
+        self.gathering: dict[int, Source] = {}
+        self.lock = threading.Lock()
+
+    def enter(self, name: str, held: int) -> "Source":
+        """Where somebody will read who has so many layers, or say that they will not."""
+        with self.lock:
+            found = self.gathering.get(held)
+            if not (found and found.expect(name)):
+                found = self.gathering[held] = Source(self.clients, self.start, [name])
+            return found
+
+
 class Source:
     """What `docker save` writes, for several at once; the slowest of them sets the pace.
 
@@ -44,6 +65,13 @@ class Source:
         self.client: Client | None = None
         self.thread: threading.Thread | None = None
         self.change = threading.Condition()
+
+    def expect(self, name: str) -> bool:
+        """Wait for somebody too, unless it has begun. Returns whether it has not."""
+        with self.change:
+            if not self.begun:
+                self.expected.add(name)
+            return not self.begun
 
     def reader(self, name: str) -> "Reader":
         """The stream from its beginning; one of its own for who comes late.

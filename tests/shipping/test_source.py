@@ -12,7 +12,7 @@ from switches import eventually
 from tasks.shipping import source
 from tasks.shipping.processes import Client, Clients
 from tasks.shipping.saved import PIECE
-from tasks.shipping.source import LetGo, Reader, Source
+from tasks.shipping.source import LetGo, Reader, Source, Sources
 
 WRITES = f"import sys; [sys.stdout.buffer.write(bytes([n]) * {PIECE}) for n in range(24)]; sys.stdout.write('tail.')"
 # More than is kept for one who is behind.
@@ -114,6 +114,17 @@ def test_its_exit_code_is_there_for_who_finds_it_cut_off(saving: Saving) -> None
     with saving.source.reader("one") as reader:
         assert (reader.read(), reader.read()) == (b"x\n", b"")
         assert reader.client.process.wait(60) == 3
+
+
+def test_those_share_one_who_lack_the_same_and_come_before_it_begins(saving: Saving) -> None:
+    sources = Sources(saving.clients, saving.source.start)
+    first, second, other = sources.enter("one", 2), sources.enter("two", 2), sources.enter("new", 0)
+    assert first is second is not other
+    whole_of_both = [beside(lambda name=name: whole(first.reader(name))) for name in ("one", "two")]  # type: ignore[misc]
+    for thread in whole_of_both:
+        thread.join()
+    assert len(saving.runs) == 1 and sources.enter("late", 2) is not first
+    assert whole(other.reader("new")) == WHOLE and len(saving.runs) == 2
 
 
 def test_an_interrupt_ends_it(saving: Saving) -> None:
