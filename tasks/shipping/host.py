@@ -14,7 +14,7 @@ from ..engine.options import Options
 from ..engine.records import Image, ImageRow
 from .saved import Blob
 
-ENVELOPE = 10_240  # bytes: what describes an image, in an archive, which is a multiple of that
+ENVELOPE = 20_480  # bytes of an archive, about, beside the layers: what describes the image, and what fills it up
 CLEAN: dict[str, str | None] = {"DOCKER_HOST": None, "DOCKER_CONTEXT": None}
 
 
@@ -62,7 +62,8 @@ def hosts_of(names: str) -> list[Host]:
 class Cargo(Struct, frozen=True):
     """An image to bring elsewhere. `blobs`: its layers as they lie in this engine's store, by digest; {} by their own.
 
-    `options` is what it sets of its containers' options, `sizes` the bytes of each layer as far as they are known.
+    `options` is what it sets of its containers' options. `sizes` are the bytes of its layers from the lowest up, less
+    those that are empty, of which docker does not say where they are; () where it does not know them.
     """
 
     engine: Engine
@@ -82,16 +83,16 @@ class Cargo(Struct, frozen=True):
         found = engine.image(reference)
         if not found:
             raise Exit(f"{reference} was removed meanwhile.", code=1)
-        # Each step that left bytes is a layer, if there are as many: a layer may be empty, and then nothing is known.
         sizes = tuple(step.size for step in reversed(engine.steps(reference)) if step.size)
-        known = sizes if len(sizes) == len(found.layers) else ()
-        return cls(engine, reference, found, engine.image_options(reference), known)
+        known = len(sizes) == len(found.layers) or sum(sizes) >= found.size
+        return cls(engine, reference, found, engine.image_options(reference), sizes if known else ())
 
-    def size_above(self, held: int) -> int | None:
-        """The bytes of an archive of the layers above so many; None where they are not known."""
-        if not held:
+    def size_above(self, held: int) -> int:
+        """About the bytes of an archive of the layers above so many; those of all where no layer's are known."""
+        lacking = len(self.image.layers) - held
+        if not held or (lacking and not self.sizes):
             return self.image.size
-        return ENVELOPE + sum(self.sizes[held:]) if self.sizes or held == len(self.image.layers) else None
+        return ENVELOPE + sum(self.sizes[len(self.sizes) - min(lacking, len(self.sizes)) :])
 
 
 class Need(Struct, frozen=True):

@@ -128,8 +128,7 @@ def plan(name: str, need: Need, cargo: Cargo) -> str:
     moved = " Another image is called so there, and loses that name." if need.moved else ""
     if not need.held:
         return f"{name} has none of the {count} layers of {reference}: all {whole} are sent.{moved}"
-    sent = cargo.size_above(need.held)
-    what = f": at most {whole} are sent" if sent is None else f": {size(sent)} of {whole} are sent"
+    what = f": about {size(cargo.size_above(need.held))} of {whole} are sent" if cargo.sizes else f", of {whole} in all"
     return f"{name} lacks {count - need.held} of the {count} layers of {reference}{what}.{moved}"
 
 

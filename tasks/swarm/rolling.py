@@ -19,6 +19,7 @@ from .fleet import Fleet, every, same
 from .following import Going, follow, go_back, goes_back, goes_on
 from .plan import pace_of
 from .stack import KEY, Plan
+from .watch import between_nodes
 
 DEPLOY_HELP = ("docker", "stack", "deploy", "--help")
 
@@ -67,6 +68,7 @@ def bring(fleet: Fleet, plan: Plan, asked: Asked) -> None:
         marked = stack.text(stack.document(plan, service.settings.start, {label.TICKET: mine.text()}))
         going = Going(fleet, before.version if before else None, goal, pace, known, mine)
         with patience.explained(fleet, goes_on(going)):
+            between_nodes(fleet)
             deploy(fleet, marked, detaches, mine)
             if before and same(before.version, goal):
                 service.do(commands.replace_tasks(fleet.name), f"{fleet.name} was not updated; see above.")
@@ -103,6 +105,7 @@ def bring_back(fleet: Fleet, take_over: bool) -> None:
             locking.keep(fleet, mine)
         known = failure.ids(fleet)
         with patience.explained(fleet, goes_back(fleet)):
+            between_nodes(fleet)
             go_back(fleet, goal)
         if not service.dry:
             halfway = now.update == UPDATING  # what never came to its end is nothing to go back to

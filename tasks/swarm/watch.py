@@ -66,6 +66,20 @@ def until(fleet: Fleet, goal: Version, pace: Pace, objection: Callable[[SwarmSer
         time.sleep(LOOK)
 
 
+def between_nodes(fleet: Fleet) -> None:
+    """Where an update is under way, wait for a moment in which no node replaces its container.
+
+    What is begun then meets no container that is still about to end, and holds the port. It is not waited for longer
+    than docker gives a container to end.
+    """
+    until = time.monotonic() + STOP
+    while (now := fleet.now()) and now.update in (UPDATING, GOING_BACK) and time.monotonic() < until:
+        tasks = [row.task for row in fleet.rows() if row.up]
+        if all(task and task.state == task.wanted == "running" for task in tasks):
+            return
+        time.sleep(LOOK / 3)
+
+
 def settled(service: SwarmService | None, pace: Pace, since: float) -> bool:
     """Whether nothing is to be expected any more of an update by which every node runs what it should.
 

@@ -41,7 +41,7 @@ def test_what_a_host_lacks_is_sent_and_nothing_else(made: Site, there: PrivateEn
 def test_dry_prints_what_would_be_done(made: Site, there: PrivateEngine) -> None:
     before = holds(there)
     said = made.inv("--dry", "ship", there.host, "--tag", "1.0").stdout.splitlines()
-    assert said[0] == f"{there.host} lacks 1 of the 2 layers of {REFERENCE}: at most 2.28 MB are sent."
+    assert said[0] == f"{there.host} lacks 1 of the 2 layers of {REFERENCE}, of 2.28 MB in all."
     assert said[1] == f"docker save {REFERENCE} | docker --host {there.host} load"
     assert [line.split()[3] for line in said[2:]] == ["create", "rm", "image", "image"]
     assert holds(there) == before

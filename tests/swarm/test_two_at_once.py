@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+from collections.abc import Iterator
 
 import pytest
 from rollouts import (
@@ -41,7 +42,16 @@ def test_a_second_rollout_during_the_first_is_told_who_is_at_it(fleet: Site, swa
     eventually(lambda: not any(f"{SERVICE}." in name for one in swarm.engines for name in running(one)), 30)
 
 
-def test_one_that_was_taken_over_does_nothing_more(fleet: Site) -> None:
+@pytest.fixture
+def slow(fleet: Site) -> Iterator[Site]:
+    """That site, whose nodes come one after another with a pause between: so much that nothing overlaps."""
+    fleet.set(settle=4)
+    yield fleet
+    fleet.set(settle=0.5)
+
+
+def test_one_that_was_taken_over_does_nothing_more(slow: Site) -> None:
+    fleet = slow
     begin(fleet)
     first = Run(fleet, "rollout", "--tag", "2.0").until(": 2.0 running")
     fleet.inv("rollout", "--tag", "1.0", "--take-over")
@@ -77,7 +87,8 @@ def by_hand(site: Site, tag: str) -> None:
     eventually(lambda: state(site) == "completed", 30)
 
 
-def test_an_interrupt_ends_the_watching_alone(fleet: Site) -> None:
+def test_an_interrupt_ends_the_watching_alone(slow: Site) -> None:
+    fleet = slow
     begin(fleet, "2.0")
     said = Run(fleet, "rollout", "--tag", "1.0").until("n1: 1.0 ").signal(signal.SIGINT).end(130)
     assert "The swarm goes on by itself." in said
