@@ -1,9 +1,13 @@
 """A team's site for tests: a framework in git, settings, and `inv` typed as people type it."""
 
+import atexit
+import functools
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import cycle
@@ -24,7 +28,7 @@ DOCKERFILE = """ARG BASE=tests/base:latest
 FROM ${BASE}
 ARG REPOSITORY TAG DATE VERSION URL COMMIT BRANCH VENDOR PROJECT COMMAND PORT
 ENV PORT=${PORT}
-HEALTHCHECK --interval=5s --timeout=2s CMD wget -q -O /dev/null http://127.0.0.1:$PORT/index.html
+HEALTHCHECK --interval=1h --timeout=2s CMD wget -q -O /dev/null http://127.0.0.1:$PORT/index.html
 COPY . /srv
 LABEL org.label-schema.name="${REPOSITORY}" org.label-schema.vcs-ref="${COMMIT}" \\
       org.label-schema.vcs-branch="${BRANCH}" org.label-schema.docker.cmd="${COMMAND}"
@@ -81,8 +85,7 @@ class Site:
             "start": {"timeout": WIDE, "settle": SETTLE},
         }
         self.save()
-        self.git("init", "--quiet", "--template=", "--initial-branch", "main", str(self.source), where=folder)
-        self.commit("index.html", "version one\n")
+        shutil.copytree(first_commit(), self.source, symlinks=True)
 
     @property
     def frame(self) -> dict[str, Any]:
@@ -94,7 +97,7 @@ class Site:
         """Go on with a copy of the project, whose pins, Dockerfiles and .build are this site's own."""
         self.root = self.folder / "project"
         fetch()
-        files(self.root)
+        files(self.root, linked=True)
 
     def save(self) -> None:
         """Write the settings file."""
@@ -168,6 +171,21 @@ class Site:
     def running(self) -> dict[str, str]:
         """The running containers: name to image."""
         return {row["Names"][0][1:]: row["Image"] for row in self.engine.request("GET", "/containers/json")}
+
+
+@functools.cache
+def first_commit() -> Path:
+    """A framework's repository with one commit, made once: each site's is a copy, which takes no process."""
+    folder = Path(tempfile.mkdtemp(prefix="inv-s-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    (folder / "index.html").write_text("version one\n")
+    for words in (
+        ["init", "--quiet", "--template=", "--initial-branch", "main"],
+        ["add", "--all"],
+        ["commit", "--quiet", "--message", "index.html: version one"],
+    ):
+        subprocess.run(["git", *words], cwd=folder, env={**os.environ, **IDENTITY}, check=True)
+    return folder
 
 
 def buildkit(site: Site) -> dict[str, str]:

@@ -38,6 +38,8 @@ class Swarm:
                     self.engines.append(NewerEngine(*words, containerd=True, alone=True, hostname=name))
                 else:
                     self.engines.append(PrivateEngine(*words, alone=True, hostname=name))
+            for engine in self.engines:
+                engine.check_every = 2  # a swarm goes by docker's own checks
             self.connect()
             self.join()
         except BaseException:

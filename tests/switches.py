@@ -74,12 +74,12 @@ def old(site: Site, tag: str = "1.0", name: str = "tests_service", **host: objec
     eventually(lambda: site.answer() == tag)
 
 
-def eventually(true: Callable[[], bool], seconds: float = 60) -> None:
+def eventually(true: Callable[[], bool], seconds: float = 60, every: float = 0.02) -> None:
     """Wait until something is true; it must become so. `seconds`: as many as the slowest machine takes."""
     until = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < until, "It never became true."
-        time.sleep(0.02)
+        time.sleep(every)
 
 
 def told_to_stop(site: Site, name: str = "tests_service") -> None:

@@ -12,7 +12,7 @@ from invoke import Config, Context, Exit
 from sites import Site
 from switches import held, leave
 from terminals import ENTER, Terminal
-from versions import make
+from versions import configured, make
 
 from tasks.engine import label
 from tasks.engine.client import Unreachable
@@ -47,12 +47,10 @@ def stored(site: Site) -> int:
 
 def several(site: Site, *wanted: str) -> None:
     """Make versions, the first one the oldest."""
-    for place, tag in enumerate(wanted):
-        reference = make(site, tag)
-        found = like(site.engine, reference)
-        found["config"]["Labels"][label.CREATED] = f"2020-01-01T00:00:{place:02}Z"
-        load(site.engine, {reference: found})
-    site.engine.request("POST", "/images/prune")  # what `make` had made first
+    found = dict(configured(site, tag) for tag in wanted)
+    for place, one in enumerate(found.values()):
+        one["config"]["Labels"][label.CREATED] = f"2020-01-01T00:00:{place:02}Z"
+    load(site.engine, found)
 
 
 def test_the_newest_stay_and_the_old_ones_go(site: Site) -> None:

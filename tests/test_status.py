@@ -293,7 +293,7 @@ def test_exit_codes_and_troubles(site: Site) -> None:
     assert said(site, code=3)["running"] is None
     nothing = f"tests_service: nothing runs. Type: inv -f {site.file}"
     assert shown(site, code=3)["service"] == f"{nothing} frame"
-    make(site, "1.0")
+    make(site, "1.0", options=("--network", "host", "--init", "--health-interval", "1s"))
     assert shown(site, code=3)["service"] == f"{nothing} start"
     site.engine.container("tests_service", "tests/visdom:1.0", ["true"], start=False)
     assert shown(site, code=3)["ended"] == "tests_service: 1.0, never ran"

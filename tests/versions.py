@@ -75,14 +75,13 @@ def configured(
     config: dict[str, object] = {"Env": [f"VERSION={tag}"], "Labels": labels}
     if check:
         test = ["CMD-SHELL", check.format(port=site.port)]
-        config["Healthcheck"] = {"Test": test, "Interval": 2_000_000_000}  # nanoseconds
+        config["Healthcheck"] = {"Test": test, "Interval": site.engine.check_every * 10**9}
     return reference, like(site.engine, "tiny:1", **config)
 
 
 def labelled(site: Site, tag: str, **labels: str) -> str:
     """Make a good version with these labels besides the usual ones. Returns its id."""
-    reference = make(site, tag)
-    found = like(site.engine, reference)
+    reference, found = configured(site, tag)
     found["config"]["Labels"] |= labels
     load(site.engine, {reference: found})
     return str(site.engine.request("GET", f"/images/{reference}/json")["Id"])
