@@ -23,7 +23,7 @@ for number in (signal.SIGINT, signal.SIGHUP):  # ignored by what a shell starts 
 set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "inv-hypothesis")
 # Made-up inputs: new ones at every run, of which none is written into the checkout.
 settings.register_profile("quick", deadline=None, database=None, suppress_health_check=list(HealthCheck))  # 100 of each
-settings.register_profile("thorough", settings.get_profile("quick"), max_examples=300)
+settings.register_profile("thorough", settings.get_profile("quick"), max_examples=2000)
 settings.load_profile("thorough" if os.environ.get("CI") else "quick")
 
 
