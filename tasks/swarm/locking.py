@@ -101,8 +101,9 @@ def free(fleet: Fleet, take_over: bool) -> None:
         way = f"If nobody needs it, type: docker service rm {fleet.job}"
         raise Exit(f"{fleet.job} is in this swarm, and no rollout made it. Nothing was changed. {way}", code=1)
     who = holder.who()
-    if take_over or holder.gone(fleet.service.engine.now() - found.created):
-        say(f"{who}: that run is over.")
+    gone = holder.gone(fleet.service.engine.now() - found.created)
+    if take_over or gone:
+        say(f"{who}: that run is over." if gone else f"{who}: this run takes over.")
         failure.forget(fleet, holder.tag)  # it may have ended between going back and this
         fleet.service.do(commands.remove_service(fleet.job), f"{fleet.job} cannot be removed; see above.")
         return
