@@ -79,6 +79,7 @@ class Team:
         """`docker service update` to 2.0, in seconds."""
         seen, seconds = self.watched(lambda: self.update(TAGS[1]))
         self.of_bare.append(seen)
+        eventually(self.settled, 60)  # else the rollout after it is told that one is under way
         return seconds
 
     def rolled_out(self) -> float:
@@ -92,6 +93,10 @@ class Team:
         image = self.site.docker("image", "inspect", "--format", "{{.Id}}", f"tests/visdom:{tag}")
         self.site.docker("service", "update", "--quiet", "--no-resolve-image", "--image", image, SERVICE)
         eventually(lambda: self.everywhere(image), 60)
+
+    def settled(self) -> bool:
+        found = asked.service(self.site.engine.api, SERVICE)
+        return found is not None and found.update == "completed"
 
     def everywhere(self, image: str) -> bool:
         found = [task for task in asked.tasks(self.site.engine.api, SERVICE) if task.wanted == "running"]
