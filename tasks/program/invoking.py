@@ -6,11 +6,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from socket import socket
-from typing import Any
 
 from invoke import Exit, Parser, Program
 from invoke.exceptions import AmbiguousEnvVar, ParseError, UncastableEnvVar
-from invoke.vendor.lexicon import Lexicon
 
 from ..host import streams
 from ..host.saying import say
@@ -26,13 +24,6 @@ Type next:
   inv demo          everything once, under names of its own
   inv --help        Invoke's own flags, such as --dry
 """
-
-
-class Contexts(Lexicon):
-    """What a parser knows of the tasks. Invoke copies all of it for each parse, and then once more what is named."""
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> "Contexts":
-        return self
 
 
 class StackProgram(Program):
@@ -107,9 +98,7 @@ class StackProgram(Program):
 
     def _make_parser(self) -> Parser:
         """The parser of the tasks, made once: a second one would lack the explanations, which Invoke takes out."""
-        if not self.made:
-            self.made = super()._make_parser()
-            object.__setattr__(self.made.contexts, "__class__", Contexts)  # its own makes an entry of that
+        self.made = self.made or super()._make_parser()
         return self.made
 
     def parse_cleanup(self) -> None:
