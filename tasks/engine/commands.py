@@ -140,12 +140,10 @@ def job(name: str, image: str, options: Sequence[str], labels: Mapping[str, str]
     """A service that makes one container on each node, once, and starts nothing of the image's own in it.
 
     Swarm's own mode for that, global-job, leaves each container behind when the service is removed, and with it an
-    image that nobody can remove.
+    image that nobody can remove. `options` say whether one that fails is tried again.
     """
-    once = ["--mode", "global", "--no-healthcheck"]
-    if "--restart-condition" not in options:
-        once += ["--restart-condition", "none"]
-    how = ["--detach", "--quiet", "--name", name, *once, "--no-resolve-image", "--with-registry-auth"]
+    how = ["--detach", "--quiet", "--name", name, "--mode", "global"]
+    how += ["--no-healthcheck", "--no-resolve-image", "--with-registry-auth"]
     return ["docker", "service", "create", *how, *pairs("--label", labels), *options, "--entrypoint", "true", image]
 
 

@@ -90,9 +90,9 @@ def must_manage(engine: Client) -> None:
     Raises:
         Exit: with code 1 and what to type.
     """
-    if manages(engine):
-        return
     found = about(engine)
+    if found.get("ControlAvailable"):
+        return
     if found.get("LocalNodeState") in ("active", "pending"):
         addresses = ", ".join(others(found))
         where = f" ({addresses})" if addresses else ""
@@ -108,10 +108,10 @@ def must_manage(engine: Client) -> None:
     )
 
 
-def others(about: Mapping[str, Any]) -> list[str]:
-    """The addresses of the managers that an engine knows beside itself. `about`: what it says of its swarm."""
-    found = {one["Addr"].rpartition(":")[0].strip("[]") for one in about.get("RemoteManagers") or ()}
-    return sorted(found - {about.get("NodeAddr")})
+def others(said: Mapping[str, Any]) -> list[str]:
+    """The addresses of the managers that an engine knows beside itself. `said`: as by `about`."""
+    found = {one["Addr"].rpartition(":")[0].strip("[]") for one in said.get("RemoteManagers") or ()}
+    return sorted(found - {said.get("NodeAddr")})
 
 
 def named(engine: Client) -> dict[str, str] | None:
@@ -120,9 +120,9 @@ def named(engine: Client) -> dict[str, str] | None:
     Returns:
         Nothing where the engine is in no swarm; None where it is in one, but no manager that can be asked.
     """
-    about = (engine.get("info") or {}).get("Swarm") or {}
-    if not about.get("ControlAvailable"):
-        return {} if about.get("LocalNodeState", "inactive") in ("", "inactive") else None
+    said = about(engine)
+    if not said.get("ControlAvailable"):
+        return {} if said.get("LocalNodeState", "inactive") in ("", "inactive") else None
     rows = engine.get("services") or ()
     found: dict[str, str] = {}
     for key, why in (("PreviousSpec", "the swarm's {} goes back to it"), ("Spec", "the swarm's {} is to run it")):

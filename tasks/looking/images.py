@@ -174,8 +174,7 @@ def named(version: Version) -> str:
     """What a version is called here: its tag; a digest's beginning, if that alone names it; or neither any more."""
     if version.tagged:
         return version.tag
-    digest = version.digests[0].partition("@sha256:")[2] if version.digests else ""
-    return f"{version.tag} {f'(@sha256:{digest[:12]})' if digest else '(moved on)'}"
+    return versions.by_digest(version.tag, version.digests[0]) if version.digests else f"{version.tag} (moved on)"
 
 
 def base_shown(base: Base | None) -> str:

@@ -68,8 +68,12 @@ def own_tag(image: ImageRow) -> str:
 
 def shown(image: ImageRow) -> str:
     """A version in a few words: its tag; where only a digest names it, with the beginning of that."""
-    digest = image.reference.partition("@sha256:")[2]
-    return f"{own_tag(image)} (@sha256:{digest[:12]})" if digest else image.tag
+    return by_digest(own_tag(image), image.reference) if image.by_digest else image.tag
+
+
+def by_digest(tag: str, name: str) -> str:
+    """A version that a digest names, in a few words. `name`: with that digest."""
+    return f"{tag} (@{name.partition('@')[2][: len('sha256:') + 12]})"
 
 
 def is_child(engine: Engine, image: Image, others: Iterable[str]) -> bool:

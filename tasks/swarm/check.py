@@ -31,8 +31,8 @@ THERE = ("starting", "running", "complete", "failed")  # states that a task has 
 def options(stack: str, part: dict[str, Any]) -> list[str]:
     """What the job has in common with the service."""
     found = ["--constraint", constraint(stack)]
-    if part.get("ports"):  # what was stopped a moment ago may have one still
-        found += ["--restart-condition", "on-failure", *TRIES]
+    # What was stopped a moment ago may have a port still.
+    found += ["--restart-condition", *(["on-failure", *TRIES] if part.get("ports") else ["none"])]
     for port in part.get("ports", ()):
         words = [f"{key}={port[key]}" for key in ("mode", "published", "target", "protocol")]
         found += ["--publish", ",".join(words)]

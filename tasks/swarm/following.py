@@ -6,14 +6,14 @@ from invoke import Exit
 from msgspec import Struct
 
 from ..engine import commands
-from ..engine.swarm import GOING_BACK, SwarmService, Version
+from ..engine.swarm import GOING_BACK, WENT_BACK, SwarmService, Version
 from ..host.saying import say
 from ..service.ticket import Ticket
 from . import ending, failure, locking, patience, watch
 from .fleet import Fleet, same
 from .watch import Pace
 
-GONE_BACK = (GOING_BACK, "rollback_completed", "rollback_paused", "paused")
+BACK = (GOING_BACK, WENT_BACK, "rollback_paused", "paused")
 
 
 class Going(Struct, frozen=True):
@@ -126,7 +126,7 @@ def failed(going: Going, returning: bool) -> Callable[[SwarmService | None], str
         wrong = failure.first(going.fleet, going.goal, going.known, spared=int(again))
         if going.before is None or returning:
             return wrong
-        if now.update in GONE_BACK or not same(now.version, going.goal):
+        if now.update in BACK or not same(now.version, going.goal):
             return wrong or failure.given_up(going.fleet, now.about)
         return ""
 

@@ -69,7 +69,7 @@ class Patient(Engine):
 def patient(fleet: Fleet) -> Fleet:
     """The same fleet, whose questions wait for an answer."""
     engine = Patient(fleet.service.engine.endpoint)
-    engine.others = swarm.others((engine.get("info") or {}).get("Swarm") or {})
+    engine.others = swarm.others(swarm.about(engine))
     return Fleet(structs.replace(fleet.service, engine=engine))
 
 
